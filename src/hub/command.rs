@@ -1,0 +1,215 @@
+//! All that a room can be asked, by a person, a backend or the hub itself (a passed deadline is a command too).
+use super::{
+    cursor::Cursor,
+    id::{OpId, RoleId, UserId},
+    room::{Flag, Mode},
+    time::UnixMs,
+};
+
+/// Who asks. It comes from the verified token or key, never from the frame.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Actor {
+    /// A person, with the level his role gives.
+    User(UserId),
+    /// A backend with an API key: everything, no level check.
+    Service,
+    /// The hub: timers, lost lines, token roles.
+    Hub,
+}
+
+/// A command with its envelope.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Request {
+    /// Who asks.
+    pub actor: Actor,
+    /// The idempotency key, if the client gave one.
+    pub op_id: Option<OpId>,
+    /// The position at which the command is meant, if the client gave one.
+    pub if_rev: Option<IfRev>,
+    /// What is asked.
+    pub command: Command,
+}
+
+/// The precondition `if_rev`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum IfRev {
+    /// A bare rev.
+    Rev(u64),
+    /// A rev with the identity of its commit.
+    Cursor(Cursor),
+}
+
+/// A place in the queue: a neighbour, an end or a step, never an index.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum Place {
+    /// Directly in front of somebody.
+    Before(UserId),
+    /// Directly behind somebody.
+    After(UserId),
+    /// The head, behind the on-deck entries.
+    Front,
+    /// The tail.
+    Back,
+    /// So many places towards the head, at least 1, clamped.
+    Up(u32),
+    /// So many places towards the tail, at least 1, clamped.
+    Down(u32),
+}
+
+/// What to do when the anchor of a move no longer waits.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum OnMissing {
+    /// Refuse with `anchor_gone`.
+    #[default]
+    Fail,
+    /// Use the anchor's last slot, if remembered.
+    Nearest,
+}
+
+/// What to do when the wanted seat has an occupant.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum SeatPolicy {
+    /// Refuse with `seat_taken`.
+    #[default]
+    Fail,
+    /// The occupant leaves.
+    Replace,
+    /// The two change places (`seat_move` only).
+    Swap,
+}
+
+/// The seats that a command is about.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum SeatSet {
+    /// All guest seats.
+    All,
+    /// These seats.
+    Numbers(Vec<u32>),
+}
+
+/// All that can be asked of a room. Wire names are the same words in snake_case.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[allow(missing_docs, reason = "the fields are the arguments that PROTOCOL.md lists under the same names")]
+pub enum Command {
+    QueueJoin {
+        want_seat: Option<u32>,
+        note: Option<String>,
+    },
+    QueueLeave,
+    QueueInsert {
+        target: UserId,
+        place: Place,
+        respect_rules: bool,
+    },
+    QueueRemove {
+        targets: Vec<UserId>,
+        reason: Option<String>,
+    },
+    QueueMove {
+        target: UserId,
+        place: Place,
+        on_missing: OnMissing,
+        force: bool,
+    },
+    QueueReorder {
+        users: Vec<UserId>,
+    },
+    QueueClear,
+    QueueRestore {
+        undo_id: String,
+    },
+    QueueResort,
+    SeatTake {
+        seat_no: Option<u32>,
+    },
+    SeatLeave,
+    SeatAssign {
+        target: UserId,
+        seat_no: Option<u32>,
+        policy: SeatPolicy,
+        requeue: bool,
+    },
+    SeatMove {
+        target: Option<UserId>,
+        seat_no: u32,
+        policy: SeatPolicy,
+    },
+    SeatKick {
+        target: UserId,
+        requeue: bool,
+        cooldown_seconds: u64,
+    },
+    SeatLock {
+        seats: SeatSet,
+        on: bool,
+        evict: bool,
+    },
+    SeatMute {
+        seats: SeatSet,
+        on: bool,
+    },
+    SeatExtra {
+        seat_no: u32,
+        extra: String,
+        if_extra_rev: Option<u64>,
+    },
+    ModeSet {
+        mode: Mode,
+    },
+    FlagSet {
+        flag: Flag,
+        on: bool,
+    },
+    RoleSet {
+        target: UserId,
+        role: Option<RoleId>,
+    },
+    OwnerTransfer {
+        target: UserId,
+    },
+    UserKick {
+        target: UserId,
+        reason: Option<String>,
+    },
+    UserBan {
+        target: UserId,
+        reason: Option<String>,
+        until: Option<UnixMs>,
+    },
+    UserUnban {
+        target: UserId,
+    },
+    QueueBan {
+        target: UserId,
+        until: UnixMs,
+    },
+    RoomClose {
+        reason: Option<String>,
+    },
+    /// By the hub: the person's last live session in the room is gone, and he did not say goodbye.
+    Lost {
+        user: UserId,
+        hold_at_least: super::time::Millis,
+    },
+    /// By the hub: somebody held is live again.
+    Returned {
+        user: UserId,
+    },
+    /// By the hub: the person left the room on purpose.
+    Left {
+        user: UserId,
+    },
+    /// By the hub: a hold that ends at `held_until` has ended.
+    HoldExpired {
+        user: UserId,
+        held_until: UnixMs,
+    },
+    /// By the hub: the person's token gives him this role here.
+    TokenRole {
+        user: UserId,
+        role: RoleId,
+        issued_at: UnixMs,
+    },
+    /// By the hub: a grace has passed, so promotion may begin (or go on).
+    Promote,
+}

@@ -1,0 +1,200 @@
+//! What happened in a room: results, never wishes. Every event carries each new value that the rules cannot derive.
+use super::{
+    command::Actor,
+    cursor::Cursor,
+    id::{OpId, RoleId, UserId},
+    room::{Entry, Flags, Mode, Via},
+    time::UnixMs,
+};
+
+macro_rules! reasons {
+    ($(#[$doc:meta])* $name:ident { $($variant:ident $wire:literal)* }) => {
+        $(#[$doc])*
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+        #[allow(missing_docs, reason = "the wire name says it")]
+        pub enum $name { $($variant,)* }
+
+        impl $name {
+            /// Every reason.
+            pub const ALL: &'static [Self] = &[$(Self::$variant,)*];
+
+            /// Returns the name on the wire.
+            #[must_use]
+            pub const fn name(self) -> &'static str {
+                match self { $(Self::$variant => $wire,)* }
+            }
+        }
+    };
+}
+
+reasons! {
+    /// Why somebody is not in the queue any more.
+    QueueLeftReason {
+        OnHisOwn "self" Left "left" Removed "removed" Promoted "promoted" Seated "seated" Kicked "kicked" Banned "banned"
+        QueueBanned "queue_banned" Blacklisted "blacklisted" HoldExpired "hold_expired" RoomClosed "room_closed"
+    }
+}
+
+reasons! {
+    /// Why somebody is not on his seat any more.
+    SeatLeftReason {
+        OnHisOwn "self" Left "left" TurnEnded "turn_ended" Kicked "kicked" Banned "banned" Replaced "replaced" Evicted "evicted"
+        Role "role" Blacklisted "blacklisted" HoldExpired "hold_expired" StreamStopped "stream_stopped" RoomClosed "room_closed"
+    }
+}
+
+/// One thing that happened. Wire names are the same words in snake_case.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[allow(missing_docs, reason = "the fields are those that PROTOCOL.md lists under the same names")]
+pub enum Event {
+    /// `pinned` = placed by a person: nobody was walked past. Otherwise everybody behind `index` got `jumped_by + 1`.
+    QueueJoined {
+        user: UserId,
+        index: usize,
+        eff_priority: i64,
+        skip_queue: bool,
+        seq: u64,
+        pinned: bool,
+        want_seat: Option<u32>,
+        note: Option<String>,
+        why: Vec<String>,
+    },
+    QueueLeft {
+        user: UserId,
+        reason: QueueLeftReason,
+        note: Option<String>,
+    },
+    QueueMoved {
+        user: UserId,
+        from: usize,
+        to: usize,
+        after: Option<UserId>,
+    },
+    /// `resort`: pins are cleared and `jumped_by` becomes what is listed (absent = 0); otherwise whoever changed his slot is pinned.
+    QueueReordered {
+        order: Vec<UserId>,
+        resort: bool,
+        jumped_by: Vec<(UserId, u32)>,
+    },
+    QueueCleared {
+        undo_id: String,
+        count: usize,
+    },
+    /// `order` is the whole queue; `entries` are those who came back.
+    QueueRestored {
+        undo_id: String,
+        order: Vec<UserId>,
+        entries: Vec<Entry>,
+    },
+    QueueHeld {
+        user: UserId,
+        held_until: UnixMs,
+    },
+    QueueReturned {
+        user: UserId,
+    },
+    QueueOnDeck {
+        user: UserId,
+    },
+    SeatTaken {
+        seat_no: u32,
+        user: UserId,
+        via: Via,
+    },
+    SeatLeft {
+        seat_no: u32,
+        user: UserId,
+        reason: SeatLeftReason,
+        cooldown_until: Option<UnixMs>,
+    },
+    SeatMoved {
+        user: UserId,
+        from: u32,
+        to: u32,
+    },
+    /// Only what changed is `Some`.
+    SeatUpdated {
+        seat_no: u32,
+        locked: Option<bool>,
+        admin_muted: Option<bool>,
+        self_muted: Option<bool>,
+        extra: Option<(String, u64)>,
+    },
+    SeatHeld {
+        seat_no: u32,
+        user: UserId,
+        held_until: UnixMs,
+    },
+    SeatReturned {
+        seat_no: u32,
+        user: UserId,
+    },
+    ModeChanged {
+        mode: Mode,
+        from: Mode,
+    },
+    FlagsChanged {
+        flags: Flags,
+    },
+    /// `role = None`: back to the default. `by_token`: a person's later word wins over it.
+    RoleChanged {
+        user: UserId,
+        role: Option<RoleId>,
+        from: RoleId,
+        by_token: bool,
+    },
+    MemberKicked {
+        user: UserId,
+        reason: Option<String>,
+    },
+    MemberBanned {
+        user: UserId,
+        until: Option<UnixMs>,
+        reason: Option<String>,
+    },
+    MemberUnbanned {
+        user: UserId,
+    },
+    QueueBanned {
+        user: UserId,
+        until: UnixMs,
+    },
+    RoomClosed {
+        reason: Option<String>,
+    },
+}
+
+/// What one accepted command did: one rev. The first event is the command's own, the rest are its cascades, in causal order.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Step {
+    /// The rev that this step makes.
+    pub rev: u64,
+    /// Who did it.
+    pub by: Actor,
+    /// The idempotency key and the fingerprint of the command it belongs to.
+    pub op: Option<Op>,
+    /// What happened, never empty.
+    pub events: Vec<Event>,
+}
+
+/// An idempotency key as the log keeps it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Op {
+    /// The key.
+    pub id: OpId,
+    /// Tells one command from another: the same key on another command is a mistake of the client.
+    pub fingerprint: u64,
+}
+
+/// One atomic addition to a room's log: all steps or none.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Commit {
+    /// The position on which it builds.
+    pub prev: Cursor,
+    /// The position to which it leads.
+    pub cursor: Cursor,
+    /// The hub time of every event in it; never before that of the commit before.
+    pub at: UnixMs,
+    /// One per accepted changing command, revs rising by one; never empty.
+    pub steps: Vec<Step>,
+}

@@ -1,0 +1,16 @@
+//! What is true: the room and the presence of people, as pure state machines.
+//!
+//! The contract: [`decide::Draft::decide`] turns a request into events or a reason to refuse it; [`room::Room::apply`] is the only code
+//! that changes a room, and it does so the same way everywhere; `Room::next_deadline` says when the hub must come back.
+//! Nothing here reads a clock, draws a random number, waits, or knows how anything is written down.
+pub mod code;
+pub mod command;
+pub mod cursor;
+pub mod dedup;
+pub mod event;
+pub mod id;
+pub mod queue;
+pub mod room;
+pub mod rules;
+pub mod seats;
+pub mod time;

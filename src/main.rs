@@ -1,0 +1,2 @@
+//! The michub binary.
+fn main() {}

@@ -1,0 +1,3 @@
+//! What is done: sockets, tasks, stores, HTTP. All effects live here.
+pub mod msg;
+pub mod store;

@@ -1,0 +1,186 @@
+//! Messages between connections, shards, rooms and presence: the only ways in which they touch each other.
+//!
+//! Everything from a room to its connections travels through one channel per shard, in order: acks, joins and frames alike.
+use crate::{
+    hub::{
+        command::{IfRev, Request},
+        cursor::Cursor,
+        id::{OpId, RoomId, SessionId, UserId, UserType},
+    },
+    wire::close::Close,
+};
+use bytes::Bytes;
+use std::sync::Arc;
+
+/// Addresses a connection on its shard. A slot is reused, a generation never: a late message finds nobody.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ConnId {
+    /// Which shard.
+    pub shard: u16,
+    /// Which slot of the shard's table.
+    pub slot: u32,
+    /// Which use of the slot.
+    pub generation: u32,
+}
+
+/// A whole WebSocket frame, header included, encoded once and shared by all who get it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Frame(pub Bytes);
+
+/// What happens to a frame when the reader is slow.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Class {
+    /// Never dropped before the connection is: acks, room updates. Over the budget the connection is closed with 4102.
+    Must,
+    /// Replaced by a newer frame of the same key that still waits: presence, digests.
+    Latest(u64),
+    /// Dropped first, and counted.
+    Droppable,
+}
+
+/// To a shard.
+#[derive(Debug)]
+pub enum ShardMsg {
+    /// A frame for one connection.
+    Deliver { to: ConnId, frame: Frame, class: Class },
+    /// The connection is a member from here on: first these frames, then every later frame of the room.
+    RoomJoined { room: RoomId, conn: ConnId, first: Vec<Frame> },
+    /// The connection is no member any more, after these last frames.
+    RoomLeft { room: RoomId, conn: ConnId, last: Vec<Frame> },
+    /// A frame for every member of the room on this shard.
+    RoomFrame { room: RoomId, frame: Frame, class: Class },
+    /// Ends a connection: `closing`, then the close frame.
+    Close { to: ConnId, close: Close, retry_after_ms: u64 },
+    /// The shown state of people that this shard's connections watch has changed.
+    Presence(Arc<Vec<Shown>>),
+    /// Runs a piece of work on this shard's thread: how a room task comes to its shard.
+    Run(Work),
+}
+
+/// Work for a shard's thread: called there once, it may spawn local tasks.
+pub struct Work(pub Box<dyn FnOnce() + Send>);
+
+impl std::fmt::Debug for Work {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Work")
+    }
+}
+
+/// What others see of a person.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Shown {
+    /// Who.
+    pub user: UserId,
+    /// Kind of user.
+    pub user_type: UserType,
+    /// The status shown.
+    pub status: ShownStatus,
+    /// Unix seconds of his last inbound frame, as far as known; 0 = never seen.
+    pub last_seen: u64,
+}
+
+/// A shown status.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[allow(missing_docs, reason = "the wire names")]
+pub enum ShownStatus {
+    Online,
+    Busy,
+    Away,
+    Offline,
+}
+
+/// To a room's task.
+#[derive(Debug)]
+pub enum RoomMsg {
+    /// A session enters, or enters again after a resume.
+    Join { member: Member, cursor: Option<Cursor>, token_role: Option<TokenRole>, reply: JoinReply },
+    /// A session leaves on purpose.
+    Leave { session: SessionId, reply: Option<Reply> },
+    /// A session's line is gone without a goodbye.
+    Lost { session: SessionId, conn: Option<ConnId> },
+    /// The 60 s are over: the person is not counted any more.
+    Gone { user: UserId },
+    /// A command.
+    Command { request: Request, reply: Reply },
+    /// A client asks for what it missed.
+    Sync { session: SessionId, cursor: Option<Cursor>, reply: Reply },
+    /// A page of members.
+    Members { offset: usize, limit: usize, reply: Reply },
+    /// People's shown states have changed.
+    Presence(Vec<Shown>),
+    /// A snapshot for HTTP: the `room_snapshot` object.
+    Snapshot { reply: tokio::sync::oneshot::Sender<Bytes> },
+    /// Missing updates for HTTP: the `/updates` object.
+    Updates { cursor: Option<Cursor>, reply: tokio::sync::oneshot::Sender<Bytes> },
+}
+
+/// A session as a room's member.
+#[derive(Clone, Debug)]
+pub struct Member {
+    /// Whose session.
+    pub user: UserId,
+    /// Kind of user.
+    pub user_type: UserType,
+    /// Which session.
+    pub session: SessionId,
+    /// Its connection; `None` for a polling client.
+    pub conn: Option<ConnId>,
+}
+
+/// The role that a token gives for a room.
+#[derive(Clone, Debug)]
+pub struct TokenRole {
+    /// Which role.
+    pub role: crate::hub::id::RoleId,
+    /// When the token was issued.
+    pub issued_at: crate::hub::time::UnixMs,
+}
+
+/// Where a join is answered.
+#[derive(Debug)]
+pub enum JoinReply {
+    /// `room_join`: an ack frame to the connection, then snapshot or updates.
+    Ack(Reply),
+    /// A resume or a polling client: the caller puts the outcome into his own answer.
+    Outcome(tokio::sync::oneshot::Sender<Result<Joined, Refusal>>),
+}
+
+/// How a join went.
+#[derive(Clone, Debug)]
+pub struct Joined {
+    /// Where the following updates lead.
+    pub cursor: Cursor,
+    /// Whether the client's cursor was continued.
+    pub recovered: bool,
+}
+
+/// Why something was refused: ready to be shown to the client.
+#[derive(Clone, Debug)]
+pub struct Refusal {
+    /// The row of the code table.
+    pub code: crate::hub::code::Code,
+    /// The `details` object, as JSON.
+    pub details: Option<Bytes>,
+}
+
+/// Where an answer goes.
+#[derive(Debug)]
+pub enum Reply {
+    /// To a connection, as an `ack` or `error` frame with this `id` (no `id`: only errors are answered).
+    Conn { to: ConnId, id: Option<i64> },
+    /// To an HTTP request: the ack object, or the refusal.
+    Http(tokio::sync::oneshot::Sender<Result<Bytes, Refusal>>),
+    /// Nobody waits.
+    Nobody,
+}
+
+/// A command's envelope as parsed from a frame.
+#[derive(Clone, Debug, Default)]
+pub struct Envelope {
+    /// Echoed in the reply.
+    pub id: Option<i64>,
+    /// The idempotency key.
+    pub op_id: Option<OpId>,
+    /// The precondition.
+    pub if_rev: Option<IfRev>,
+}

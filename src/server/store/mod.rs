@@ -1,0 +1,84 @@
+//! What a store must do for the hub, beside its implementations.
+use crate::hub::{cursor::Cursor, id::RoomId};
+use bytes::Bytes;
+use std::{future::Future, pin::Pin};
+
+/// A store's answer, later. Boxed, so that the hub can hold any store behind one pointer; one allocation per commit, not per command.
+pub type Later<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
+
+/// One commit as the store keeps it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LogEntry {
+    /// The position on which it builds.
+    pub prev: Cursor,
+    /// The position to which it leads.
+    pub cursor: Cursor,
+    /// The record, written by `wire/record.rs`; opaque here.
+    pub record: Bytes,
+}
+
+/// A room as loaded: a snapshot and the unbroken chain of commits since.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Loaded {
+    /// The position of the snapshot.
+    pub at: Cursor,
+    /// The snapshot record.
+    pub snapshot: Bytes,
+    /// Commits after the snapshot, oldest first; the first one's `prev` is `at`.
+    pub log: Vec<LogEntry>,
+    /// Retained commits up to the snapshot, oldest first, for clients that resume by cursor.
+    pub before: Vec<LogEntry>,
+}
+
+/// Why a commit is not there.
+#[derive(Clone, Debug, thiserror::Error)]
+pub enum CommitError {
+    /// The log's head is not the expected position: what it holds since, or nothing if that position is not in it.
+    #[error("the room's log has moved on")]
+    Mismatch { since: Option<Vec<LogEntry>> },
+    /// Certainly nothing was written.
+    #[error("the store refused: {0}")]
+    NotDone(StoreFault),
+    /// It may have been written; the same commit id may be offered again.
+    #[error("the store gave no certain answer: {0}")]
+    Unknown(StoreFault),
+}
+
+/// What is wrong with the store; for the operator's log only.
+#[derive(Clone, Debug, thiserror::Error)]
+pub enum StoreFault {
+    /// The disk or the engine failed.
+    #[error("the store failed: {0}")]
+    Engine(std::sync::Arc<str>),
+    /// A chain has a gap or a record cannot be read. `michub repair` deals with it.
+    #[error("room {room}: the log is broken at rev {rev}: {what}")]
+    Broken { room: RoomId, rev: u64, what: &'static str },
+    /// Another process holds the data folder.
+    #[error("the data folder is in use by another process")]
+    Locked,
+}
+
+/// Keeps rooms and sessions. Every implementation passes the same contract suite.
+pub trait Store: Send + Sync + 'static {
+    /// Creates a room if absent; `false` = it was there already, so load it.
+    fn create<'a>(&'a self, room: &'a RoomId, at: Cursor, snapshot: Bytes) -> Later<'a, Result<bool, CommitError>>;
+
+    /// Reads snapshot and log in one step. `None` = no such room. A gap is a fault, never an empty room.
+    fn load<'a>(&'a self, room: &'a RoomId) -> Later<'a, Result<Option<Loaded>, StoreFault>>;
+
+    /// Appends `entry` if the log's head is `entry.prev`, and replaces the snapshot in the same step if one is given (at `entry.cursor`).
+    /// The log is trimmed only below min(snapshot rev, head − 256).
+    fn commit<'a>(&'a self, room: &'a RoomId, entry: LogEntry, snapshot: Option<Bytes>) -> Later<'a, Result<(), CommitError>>;
+
+    /// Names every room.
+    fn rooms(&self) -> Later<'_, Result<Vec<RoomId>, StoreFault>>;
+
+    /// Keeps (`Some`) or forgets (`None`) a session record under its id, so that it can be resumed after a restart.
+    fn put_session<'a>(&'a self, session_id: &'a str, record: Option<Bytes>) -> Later<'a, Result<(), StoreFault>>;
+
+    /// Reads every session record.
+    fn sessions(&self) -> Later<'_, Result<Vec<(String, Bytes)>, StoreFault>>;
+
+    /// Tells whether the store can be written to now.
+    fn healthy(&self) -> bool;
+}
