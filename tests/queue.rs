@@ -1,4 +1,5 @@
 //! The queue family by table: who asks what, and the order that follows.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
 use michub::hub::{
     code::{Code, Reject},
     command::{Actor, Command, OnMissing, Place, Request},
