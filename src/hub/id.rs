@@ -94,6 +94,14 @@ impl RoleId {
     }
 }
 
+impl UserType {
+    /// The kind of everybody of whom nothing else is known.
+    #[must_use]
+    pub fn plain() -> Self {
+        Self("user".into())
+    }
+}
+
 /// Identifies a commit: 64 random bits, never repeated.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub struct CommitId(pub u64);
