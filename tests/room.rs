@@ -9,6 +9,7 @@ use michub::hub::{
     rules::Rules,
     time::{Millis, UnixMs},
 };
+use michub::wire::record;
 use proptest::prelude::*;
 use std::{collections::BTreeSet, sync::Arc};
 
@@ -192,9 +193,12 @@ proptest! {
             }
             draft.level(&live);
             if let Some(commit) = draft.finish() {
-                room.apply(&commit).unwrap();
+                let kept = record::decode_commit(&record::encode_commit(&commit)).unwrap();
+                prop_assert_eq!(&kept, &commit, "a commit is not what was kept");
+                room.apply(&kept).unwrap();
             }
             prop_assert_eq!(&room, draft.room(), "I8: replay differs from the draft");
+            prop_assert_eq!(&record::decode_room(&record::encode_room(&room)).unwrap(), &room, "a snapshot is not the room");
             // The draft's own time, not `now`, which may have moved since.
             check(&room, &live, room.last_event, room.last_event < grace_until)?;
         }

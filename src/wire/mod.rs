@@ -1,2 +1,5 @@
 //! What is said: frames, their codec, their conversion to and from hub types, and the records that a store keeps. No runtime.
 pub mod close;
+pub mod event;
+pub mod record;
+pub mod state;
