@@ -164,7 +164,7 @@ pub enum Event {
     },
 }
 
-/// What one accepted command did: one rev. The first event is the command's own, the rest are its cascades, in causal order.
+/// What one accepted command did: one rev.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Step {
     /// The rev that this step makes.
@@ -173,7 +173,9 @@ pub struct Step {
     pub by: Actor,
     /// The idempotency key and the fingerprint of the command it belongs to.
     pub op: Option<Op>,
-    /// What happened, never empty.
+    /// The index of the command's own event in `events`; what stands before it had to happen first.
+    pub own: usize,
+    /// What happened, in causal order, never empty.
     pub events: Vec<Event>,
 }
 

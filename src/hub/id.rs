@@ -86,6 +86,14 @@ ids! {
     OpId, check_opaque;
 }
 
+impl RoleId {
+    /// The role of everybody who has no other.
+    #[must_use]
+    pub fn member() -> Self {
+        Self("member".into())
+    }
+}
+
 /// Identifies a commit: 64 random bits, never repeated.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub struct CommitId(pub u64);

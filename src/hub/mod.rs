@@ -3,13 +3,16 @@
 //! The contract: [`decide::Draft::decide`] turns a request into events or a reason to refuse it; [`room::Room::apply`] is the only code
 //! that changes a room, and it does so the same way everywhere; `Room::next_deadline` says when the hub must come back.
 //! Nothing here reads a clock, draws a random number, waits, or knows how anything is written down.
+pub mod apply;
 pub mod code;
 pub mod command;
 pub mod cursor;
+pub mod decide;
 pub mod dedup;
 pub mod event;
 pub mod id;
 pub mod queue;
+pub mod roles;
 pub mod room;
 pub mod rules;
 pub mod seats;

@@ -1,5 +1,16 @@
-//! The mic queue: order, place, pins, holds. It knows no rules and no people.
-use super::room::Entry;
+//! The mic queue: order, places, pins, the slots of those who left. It knows no rules of the room and no people.
+use super::{
+    code::{Code, Reject},
+    command::{OnMissing, Place},
+    id::UserId,
+    room::Entry,
+};
+use std::collections::VecDeque;
+
+/// For how many revs the slot of somebody who left is remembered.
+pub const SLOT_MEMORY_REVS: u64 = 64;
+/// How many neighbours on each side a remembered slot knows.
+pub const SLOT_NEIGHBOURS: usize = 64;
 
 /// The explicit list. The order is the list; no clock, no score.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -8,4 +19,184 @@ pub struct MicQueue {
     pub entries: Vec<Entry>,
     /// The room's own counter: the `seq` of the newest entry.
     pub last_seq: u64,
+    /// Where those stood who left within the last [`SLOT_MEMORY_REVS`] revs, oldest first.
+    pub slots: VecDeque<Slot>,
+}
+
+/// The slot of somebody who does not wait any more.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Slot {
+    /// Who left.
+    pub user: UserId,
+    /// At which rev.
+    pub rev: u64,
+    /// Who stood in front, nearest first.
+    pub ahead: Vec<UserId>,
+    /// Who stood behind, nearest first.
+    pub behind: Vec<UserId>,
+}
+
+/// How an insert by rule came to its index.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Landing {
+    /// The 0-based index.
+    pub index: usize,
+    /// Why not further in front, for people to read; `None` = nobody of lower priority stood there.
+    pub stopped_at: Option<String>,
+}
+
+impl MicQueue {
+    /// Returns the 0-based index of `user`.
+    #[must_use]
+    pub fn index_of(&self, user: &UserId) -> Option<usize> {
+        self.entries.iter().position(|entry| entry.user == *user)
+    }
+
+    /// Returns the entry of `user`.
+    #[must_use]
+    pub fn entry(&self, user: &UserId) -> Option<&Entry> {
+        self.entries.iter().find(|entry| entry.user == *user)
+    }
+
+    /// Returns who waits, head first.
+    #[must_use]
+    pub fn order(&self) -> Vec<UserId> {
+        self.entries.iter().map(|entry| entry.user.clone()).collect()
+    }
+
+    /// Returns who is on deck: the first `size` entries.
+    pub fn on_deck(&self, size: usize) -> impl Iterator<Item = &UserId> {
+        self.entries.iter().take(size).map(|entry| &entry.user)
+    }
+
+    /// Finds where a newcomer lands by rule: from the tail towards the head, past strictly lower priorities, up to the first entry
+    /// that is on deck, pinned, or was overtaken often enough. Cost: O(entries walked past).
+    #[must_use]
+    pub fn landing(&self, priority: i64, skip_queue: bool, on_deck: usize, max_jumped_by: u32) -> Landing {
+        let mut index = self.entries.len();
+        let mut stopped_at = None;
+        while let Some(entry) = index.checked_sub(1).and_then(|i| self.entries.get(i)) {
+            if (entry.skip_queue, entry.eff_priority * i64::from(!entry.skip_queue))
+                >= (skip_queue, priority * i64::from(!skip_queue))
+            {
+                break;
+            }
+            if index <= on_deck {
+                stopped_at = Some("stopped at on_deck".to_owned());
+            } else if entry.pinned {
+                stopped_at = Some(format!("stopped at pinned {}", entry.user));
+            } else if entry.jumped_by >= max_jumped_by {
+                stopped_at = Some(format!("stopped at max_jumped_by {}", entry.user));
+            }
+            if stopped_at.is_some() {
+                break;
+            }
+            index -= 1;
+        }
+        Landing { index, stopped_at }
+    }
+
+    /// Finds the index where `user` lands when moved to `place`; nobody else changes relative order.
+    ///
+    /// Shape: a place is a neighbour, an end or a step, never an index: two admins at once cannot hit the wrong person.
+    /// Limits: `Front` and `Up` stop behind the on-deck entries unless `force`; steps stop at the ends.
+    /// Errors: `not_queued`, `self_anchor`, `anchor_gone` with the anchor's last neighbours.
+    pub fn slot_for(
+        &self,
+        user: &UserId,
+        place: &Place,
+        on_missing: OnMissing,
+        force: bool,
+        on_deck: usize,
+    ) -> Result<usize, Reject> {
+        let from = self.index_of(user).ok_or(Reject::Plain(Code::NotQueued))?;
+        let last = self.entries.len().saturating_sub(1);
+        let on_deck_now = from < on_deck && !force;
+        let floor = if force { 0 } else { on_deck.min(last) };
+        let without = |index: usize| if index > from { index - 1 } else { index };
+        Ok(match place {
+            Place::Before(anchor) => without(self.gap(anchor, Some(user), 0, on_missing)?),
+            Place::After(anchor) => without(self.gap(anchor, Some(user), 1, on_missing)?),
+            Place::Front | Place::Up(_) if on_deck_now => from,
+            Place::Front => floor,
+            Place::Up(n) => from.saturating_sub(*n as usize).max(floor),
+            Place::Down(n) => from.saturating_add(*n as usize).min(last),
+            Place::Back => last,
+        })
+    }
+
+    /// Finds the gap (0 = in front of everybody) next to `anchor`: `side` 0 in front of it, 1 behind it.
+    pub fn gap(&self, anchor: &UserId, mover: Option<&UserId>, side: usize, on_missing: OnMissing) -> Result<usize, Reject> {
+        if mover == Some(anchor) {
+            return Err(Reject::Plain(Code::SelfAnchor));
+        }
+        if let Some(index) = self.index_of(anchor) {
+            return Ok(index + side);
+        }
+        let slot = self.slots.iter().rev().find(|slot| slot.user == *anchor);
+        let waiting = |users: &[UserId]| {
+            users
+                .iter()
+                .filter(|user| Some(*user) != mover)
+                .find_map(|user| self.index_of(user).map(|index| (user.clone(), index)))
+        };
+        let before = slot.and_then(|slot| waiting(&slot.ahead));
+        let after = slot.and_then(|slot| waiting(&slot.behind));
+        match (on_missing, &before, &after) {
+            (OnMissing::Nearest, _, Some((_, index))) => Ok(*index),
+            (OnMissing::Nearest, Some((_, index)), None) => Ok(index + 1),
+            _ => Err(Reject::AnchorGone { before: before.map(|(user, _)| user), after: after.map(|(user, _)| user) }),
+        }
+    }
+
+    /// Rebuilds the queue from nothing by rule, in order of `seq`, with frozen priorities.
+    #[must_use]
+    pub fn resorted(&self, on_deck: usize, max_jumped_by: u32) -> Vec<Entry> {
+        let mut by_seq = self.entries.clone();
+        by_seq.sort_by_key(|entry| entry.seq);
+        let mut rebuilt = Self::default();
+        for mut entry in by_seq {
+            entry.pinned = false;
+            entry.jumped_by = 0;
+            let landing = rebuilt.landing(entry.eff_priority, entry.skip_queue, on_deck, max_jumped_by);
+            rebuilt.insert_by_rule(landing.index, entry);
+        }
+        rebuilt.entries
+    }
+
+    /// Inserts by rule: everybody behind was walked past, and that is counted.
+    pub fn insert_by_rule(&mut self, index: usize, entry: Entry) {
+        let index = index.min(self.entries.len());
+        for passed in self.entries.iter_mut().skip(index) {
+            passed.jumped_by = passed.jumped_by.saturating_add(1);
+        }
+        self.entries.insert(index, entry);
+    }
+
+    /// Inserts where a person said.
+    pub fn insert_at(&mut self, index: usize, entry: Entry) {
+        self.entries.insert(index.min(self.entries.len()), entry);
+    }
+
+    /// Takes `user` out and remembers his slot.
+    pub fn remove(&mut self, user: &UserId, rev: u64) -> Option<Entry> {
+        let index = self.index_of(user)?;
+        let ids =
+            |entries: &mut dyn Iterator<Item = &Entry>| entries.take(SLOT_NEIGHBOURS).map(|entry| entry.user.clone()).collect();
+        let ahead = ids(&mut self.entries.iter().take(index).rev());
+        let behind = ids(&mut self.entries.iter().skip(index + 1));
+        self.slots.retain(|slot| slot.user != *user && slot.rev + SLOT_MEMORY_REVS > rev);
+        self.slots.push_back(Slot { user: user.clone(), rev, ahead, behind });
+        Some(self.entries.remove(index))
+    }
+
+    /// Moves the entry at `from` to `to`, and pins it.
+    pub fn shift(&mut self, from: usize, to: usize) {
+        if from >= self.entries.len() || to >= self.entries.len() {
+            return;
+        }
+        let mut entry = self.entries.remove(from);
+        entry.pinned = true;
+        self.entries.insert(to, entry);
+    }
 }

@@ -2,11 +2,11 @@
 use super::{
     cursor::Cursor,
     dedup::Dedup,
-    id::{RoleId, RoomId, UserId},
+    id::{CommitId, RoleId, RoomId, UserId},
     queue::MicQueue,
     rules::Rules,
     seats::Seats,
-    time::UnixMs,
+    time::{Millis, UnixMs},
 };
 use std::{collections::BTreeMap, sync::Arc};
 
@@ -201,4 +201,99 @@ pub struct Room {
     pub undo: Vec<Undo>,
     /// First outcomes of recent commands.
     pub dedup: Dedup,
+}
+
+impl Room {
+    /// Creates a room at rev 0. Its state follows from these arguments alone; there is no event for it.
+    #[must_use]
+    pub fn create(id: RoomId, owner: UserId, rules: Arc<Rules>, commit: CommitId, now: UnixMs) -> Self {
+        Self {
+            id,
+            head: Cursor { rev: 0, commit },
+            last_event: now,
+            status: Status::Open,
+            owner,
+            mode: rules.queue_mode,
+            mode_changed_at: None,
+            flags: Flags { queue_open: true, floor_controlled: false, mute_all: false },
+            rules_rev: 0,
+            seats: Seats::new(&rules),
+            rules,
+            queue: MicQueue::default(),
+            roles: BTreeMap::new(),
+            bans: BTreeMap::new(),
+            queue_bans: BTreeMap::new(),
+            cooldowns: BTreeMap::new(),
+            undo: Vec::new(),
+            dedup: Dedup::default(),
+        }
+    }
+
+    /// Tells whether `user` is in the queue or on a seat.
+    #[must_use]
+    pub fn is_placed(&self, user: &UserId) -> bool {
+        self.seats.of(user).is_some() || self.queue.entry(user).is_some()
+    }
+
+    /// Returns until when the place of `user` is held, if he is away.
+    #[must_use]
+    pub fn held_until(&self, user: &UserId) -> Option<UnixMs> {
+        match self.seats.of(user).and_then(|seat| seat.occupant.as_ref()) {
+            Some(occupant) => occupant.held_until,
+            None => self.queue.entry(user)?.held_until,
+        }
+    }
+
+    /// Returns everybody in queue or on a seat, with the end of his hold if he is away. Seats first, then the queue, in order.
+    #[must_use]
+    pub fn placed(&self) -> Vec<(UserId, Option<UnixMs>)> {
+        let seated = self.seats.list.iter().filter_map(|seat| seat.occupant.as_ref()).map(|o| (o.user.clone(), o.held_until));
+        let waiting = self.queue.entries.iter().map(|e| (e.user.clone(), e.held_until));
+        seated.chain(waiting).collect()
+    }
+
+    /// Tells whether `user` is banned now, and until when (`Some(None)` = for ever).
+    #[must_use]
+    pub fn ban_of(&self, user: &UserId, now: UnixMs) -> Option<Option<UnixMs>> {
+        self.bans.get(user).copied().filter(|until| until.is_none_or(|until| until > now))
+    }
+
+    /// Tells until when `user` may not queue, if that lies ahead.
+    #[must_use]
+    pub fn queue_ban_of(&self, user: &UserId, now: UnixMs) -> Option<UnixMs> {
+        self.queue_bans.get(user).copied().filter(|until| *until > now)
+    }
+
+    /// Returns when promotion begins after the last change to mode `queue`.
+    #[must_use]
+    pub fn promotion_from(&self) -> UnixMs {
+        match (self.mode, self.mode_changed_at) {
+            (Mode::Queue, Some(at)) => at.plus(self.rules.mode_grace),
+            _ => UnixMs(0),
+        }
+    }
+
+    /// Returns when the hub must look at this room again: the end of a hold, or of the mode's grace while somebody could be promoted.
+    #[must_use]
+    pub fn next_deadline(&self) -> Option<UnixMs> {
+        let holds = self.seats.list.iter().filter_map(|seat| seat.occupant.as_ref()?.held_until);
+        let holds = holds.chain(self.queue.entries.iter().filter_map(|entry| entry.held_until));
+        let grace = Some(self.promotion_from()).filter(|from| *from > self.last_event && self.could_promote());
+        holds.chain(grace).min()
+    }
+
+    /// Tells whether a free guest seat and somebody waiting (not held) coexist.
+    #[must_use]
+    pub fn could_promote(&self) -> bool {
+        self.mode == Mode::Queue
+            && self.seats.free_guest(None).is_some()
+            && self.queue.entries.iter().any(|entry| entry.held_until.is_none())
+    }
+
+    /// Returns until when somebody who leaves now must wait before he may join again.
+    #[must_use]
+    pub fn cooldown_from(&self, now: UnixMs, explicit: Option<UnixMs>) -> Option<UnixMs> {
+        let by_rule = Some(now.plus(self.rules.rejoin_cooldown)).filter(|_| self.rules.rejoin_cooldown > Millis(0));
+        by_rule.max(explicit)
+    }
 }

@@ -1,9 +1,78 @@
-//! The seats: who sits where, locks, mutes.
-use super::room::Seat;
+//! The seats: who sits where, which seat is free. It knows no rules of the room and no roles.
+use super::{
+    code::{Code, Reject},
+    id::UserId,
+    room::{Occupant, Seat, SeatKind},
+    rules::Rules,
+};
 
 /// The seats of a room, in order of their numbers.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Seats {
     /// Never empty in a room; numbers rise.
     pub list: Vec<Seat>,
+}
+
+impl Seat {
+    /// Makes an empty seat.
+    #[must_use]
+    pub const fn new(no: u32, kind: SeatKind) -> Self {
+        Self {
+            no,
+            kind,
+            closing: false,
+            locked: false,
+            admin_muted: false,
+            extra: String::new(),
+            extra_rev: 0,
+            occupant: None,
+            reserved_for: None,
+        }
+    }
+
+    /// Tells whether anybody may come here: empty, unlocked, unreserved, not closing.
+    #[must_use]
+    pub const fn is_free(&self) -> bool {
+        self.occupant.is_none() && !self.locked && !self.closing && self.reserved_for.is_none()
+    }
+}
+
+impl Seats {
+    /// Makes the seats that the rules ask for: the host seat first, if there is one.
+    #[must_use]
+    pub fn new(rules: &Rules) -> Self {
+        let hosts = u32::from(rules.host_seat);
+        let kind = |no| if no <= hosts { SeatKind::Host } else { SeatKind::Guest };
+        Self { list: (1..=rules.max_mic_count.saturating_add(hosts)).map(|no| Seat::new(no, kind(no))).collect() }
+    }
+
+    /// Returns the seat with this number.
+    pub fn seat(&self, no: u32) -> Result<&Seat, Reject> {
+        self.list.iter().find(|seat| seat.no == no).ok_or(Reject::Plain(Code::SeatNotFound))
+    }
+
+    /// Returns the seat with this number, to change it.
+    pub fn seat_mut(&mut self, no: u32) -> Option<&mut Seat> {
+        self.list.iter_mut().find(|seat| seat.no == no)
+    }
+
+    /// Returns the seat of `user`.
+    #[must_use]
+    pub fn of(&self, user: &UserId) -> Option<&Seat> {
+        self.list.iter().find(|seat| seat.occupant.as_ref().is_some_and(|occupant| occupant.user == *user))
+    }
+
+    /// Returns `user` on his seat, to change him.
+    pub fn occupant_mut(&mut self, user: &UserId) -> Option<&mut Occupant> {
+        self.list.iter_mut().filter_map(|seat| seat.occupant.as_mut()).find(|occupant| occupant.user == *user)
+    }
+
+    /// Returns the number of the free guest seat to use: the wanted one if free, else the lowest.
+    #[must_use]
+    pub fn free_guest(&self, wanted: Option<u32>) -> Option<u32> {
+        let free = |seat: &&Seat| seat.kind == SeatKind::Guest && seat.is_free();
+        let mut frees = self.list.iter().filter(free);
+        let lowest = frees.next()?.no;
+        Some(wanted.filter(|no| self.list.iter().filter(free).any(|seat| seat.no == *no)).unwrap_or(lowest))
+    }
 }

@@ -1,0 +1,262 @@
+//! Requests → events, or a reason to refuse: the fixed order of checks, and the draft in which a batch sees its own effects.
+//!
+//! A command is checked first and takes effect afterwards: no refusal follows an event, so a refused command leaves the draft as it was.
+mod hub;
+mod people;
+mod promote;
+mod queue;
+mod seat;
+
+use super::{
+    code::{Code, Reject},
+    command::{Actor, Command, IfRev, Request},
+    cursor::Cursor,
+    dedup::fingerprint,
+    event::{Commit, Event, Op, Step},
+    id::{CommitId, UserId},
+    roles,
+    room::{Room, Status},
+    time::UnixMs,
+};
+
+/// Who is in the room, as far as the decision needs it.
+pub trait Members {
+    /// Tells whether some session of `user`, not lost, is in the room.
+    fn is_live(&self, user: &UserId) -> bool;
+}
+
+/// What became of a command that was not refused.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Decision {
+    /// It changed the room, now or when it was first sent (`dup`).
+    Accepted {
+        /// Its rev.
+        rev: u64,
+        /// Its own event; the answer shows its fields.
+        event: Event,
+        /// It was accepted before; nothing has changed now.
+        dup: bool,
+        /// One line per target where the command names several.
+        results: Vec<(UserId, Option<Reject>)>,
+    },
+    /// It is allowed, and there was nothing to change.
+    Noop {
+        /// The room's rev.
+        rev: u64,
+    },
+}
+
+/// A room one or several commands ahead of what the store has accepted.
+#[derive(Clone, Debug)]
+pub struct Draft {
+    room: Room,
+    prev: Cursor,
+    commit: CommitId,
+    now: UnixMs,
+    no_promotion_before: UnixMs,
+    steps: Vec<Step>,
+    events: Vec<Event>,
+}
+
+/// Who acts, for the length of one command.
+struct Ctx<'a> {
+    actor: &'a Actor,
+    members: &'a dyn Members,
+    level: u32,
+}
+
+/// What a command found out before anything changed: go on, or nothing to do.
+enum Done {
+    /// The index of the own event among the command's events.
+    Own(usize),
+    /// As `Own`, with a line per target.
+    Each(usize, Vec<(UserId, Option<Reject>)>),
+    Noop,
+}
+
+type Outcome = Result<Done, Reject>;
+
+impl Ctx<'_> {
+    const fn me(&self) -> Option<&UserId> {
+        match self.actor {
+            Actor::User(user) => Some(user),
+            Actor::Service | Actor::Hub => None,
+        }
+    }
+}
+
+impl Draft {
+    /// Starts from a room as the store has it.
+    #[must_use]
+    pub fn new(room: &Room) -> Self {
+        Self {
+            room: room.clone(),
+            prev: room.head,
+            commit: room.head.commit,
+            now: room.last_event,
+            no_promotion_before: UnixMs(0),
+            steps: Vec::new(),
+            events: Vec::new(),
+        }
+    }
+
+    /// Begins a batch under a new commit id, at a time that never runs backwards.
+    pub fn begin(&mut self, commit: CommitId, now: UnixMs) {
+        self.prev = self.room.head;
+        self.commit = commit;
+        self.now = now.max(self.room.last_event);
+    }
+
+    /// Keeps everybody from being promoted before this time, unless nobody is held: after a load, people are still coming back.
+    pub const fn hold_promotion(&mut self, until: UnixMs) {
+        self.no_promotion_before = until;
+    }
+
+    /// Returns the room as it would be.
+    #[must_use]
+    pub const fn room(&self) -> &Room {
+        &self.room
+    }
+
+    /// Returns when the hub must come back although nobody asks.
+    #[must_use]
+    pub fn next_deadline(&self) -> Option<UnixMs> {
+        let grace = Some(self.no_promotion_before).filter(|from| *from > self.now && self.room.could_promote());
+        self.room.next_deadline().into_iter().chain(grace).min()
+    }
+
+    /// Ends the batch. `None`: nothing has changed. If the store refuses the commit, make a new draft.
+    pub fn finish(&mut self) -> Option<Commit> {
+        let steps = std::mem::take(&mut self.steps);
+        if steps.is_empty() {
+            return None;
+        }
+        Some(Commit { prev: self.prev, cursor: self.room.head, at: self.now, steps })
+    }
+
+    /// Decides one request, in the fixed order of checks. A refusal leaves everything as it was.
+    pub fn decide(&mut self, request: &Request, members: &dyn Members) -> Result<Decision, Reject> {
+        let Request { actor, op_id, if_rev, command } = request;
+        let print = op_id.as_ref().map_or(0, |_| fingerprint(command));
+        if let Some(first) = op_id.as_ref().and_then(|op_id| self.room.dedup.find(actor, op_id, self.now)) {
+            if first.fingerprint != print {
+                return Err(Reject::Argument { path: "/op_id".to_owned(), expected: "a new op_id for another command" });
+            }
+            return Ok(Decision::Accepted { rev: first.rev, event: first.event.clone(), dup: true, results: Vec::new() });
+        }
+        if self.room.status == Status::Closed && !matches!(actor, Actor::Hub) {
+            return Err(Reject::Plain(Code::RoomClosed));
+        }
+        let level = match actor {
+            Actor::User(user) if !self.is_member(user, members) => return Err(Reject::Plain(Code::NotMember)),
+            Actor::User(user) => self.room.level_of(user),
+            Actor::Service | Actor::Hub => u32::MAX,
+        };
+        self.check_rev(*if_rev)?;
+        if level < roles::level_for(command) || (*actor == Actor::Service && roles::level_for(command) == u32::MAX) {
+            return Err(Reject::Plain(Code::Forbidden));
+        }
+        let on_deck = self.on_deck();
+        let had_free_seat = self.room.seats.free_guest(None).is_some();
+        let done = self.run(&Ctx { actor, members, level }, command, if_rev.is_some())?;
+        let (own, results) = match done {
+            Done::Own(own) => (own, Vec::new()),
+            Done::Each(own, results) => (own, results),
+            Done::Noop => return Ok(Decision::Noop { rev: self.room.head.rev }),
+        };
+        self.promote_after(had_free_seat, members);
+        self.announce_on_deck(&on_deck);
+        let events = std::mem::take(&mut self.events);
+        let Some(event) = events.get(own).cloned() else { return Ok(Decision::Noop { rev: self.room.head.rev }) };
+        let rev = self.room.head.rev + 1;
+        let op = op_id.clone().map(|id| Op { id, fingerprint: print });
+        let step = Step { rev, by: actor.clone(), op, own, events };
+        self.room.finish_step(&step, self.commit, self.now);
+        self.steps.push(step);
+        Ok(Decision::Accepted { rev, event, dup: false, results })
+    }
+
+    fn check_rev(&self, if_rev: Option<IfRev>) -> Result<(), Reject> {
+        let head = self.room.head;
+        let fits = match if_rev {
+            None => true,
+            Some(IfRev::Rev(rev)) => rev == head.rev,
+            Some(IfRev::Cursor(cursor)) => cursor == head,
+        };
+        if fits { Ok(()) } else { Err(Reject::StaleRev { rev: head.rev }) }
+    }
+
+    fn run(&mut self, ctx: &Ctx, command: &Command, has_rev: bool) -> Outcome {
+        match command {
+            Command::QueueJoin { want_seat, note } => self.queue_join(ctx, *want_seat, note.as_deref()),
+            Command::QueueLeave => self.queue_leave(ctx),
+            Command::QueueInsert { target, place, respect_rules } => self.queue_insert(ctx, target, place, *respect_rules),
+            Command::QueueRemove { targets, reason } => self.queue_remove(ctx, targets, reason.as_deref()),
+            Command::QueueMove { target, place, on_missing, force } => self.queue_move(ctx, target, place, *on_missing, *force),
+            Command::QueueReorder { users } => self.queue_reorder(ctx, users, has_rev),
+            Command::QueueClear => self.queue_clear(),
+            Command::QueueRestore { undo_id } => self.queue_restore(ctx, undo_id),
+            Command::QueueResort => self.queue_resort(),
+            Command::SeatTake { seat_no } => self.seat_take(ctx, *seat_no),
+            Command::SeatLeave => self.seat_leave(ctx),
+            Command::SeatAssign { target, seat_no, policy, requeue } => {
+                self.seat_assign(ctx, target, *seat_no, *policy, *requeue)
+            }
+            Command::SeatMove { target, seat_no, policy } => self.seat_move(ctx, target.as_ref(), *seat_no, *policy),
+            Command::SeatKick { target, requeue, cooldown_seconds } => self.seat_kick(ctx, target, *requeue, *cooldown_seconds),
+            Command::SeatLock { seats, on, evict } => self.seat_lock(ctx, seats, *on, *evict),
+            Command::SeatMute { seats, on } => self.seat_mute(ctx, seats, *on),
+            Command::SeatExtra { seat_no, extra, if_extra_rev } => self.seat_extra(*seat_no, extra, *if_extra_rev),
+            Command::ModeSet { mode } => self.mode_set(*mode),
+            Command::FlagSet { flag, on } => self.flag_set(*flag, *on),
+            Command::RoleSet { target, role } => self.role_set(ctx, target, role.as_ref()),
+            Command::OwnerTransfer { target } => self.owner_transfer(ctx, target),
+            Command::UserKick { target, reason } => self.user_kick(ctx, target, reason.as_deref()),
+            Command::UserBan { target, reason, until } => self.user_ban(ctx, target, reason.as_deref(), *until),
+            Command::UserUnban { target } => self.user_unban(target),
+            Command::QueueBan { target, until } => self.queue_ban(ctx, target, *until),
+            Command::RoomClose { reason } => self.room_close(reason.as_deref()),
+            Command::Lost { user, hold_at_least } => self.lost(ctx, user, *hold_at_least),
+            Command::Returned { user } => self.returned(ctx, user),
+            Command::Left { user } => self.left(user),
+            Command::HoldExpired { user, held_until } => self.hold_expired(ctx, user, *held_until),
+            Command::TokenRole { user, role, issued_at } => self.token_role(user, role, *issued_at),
+            Command::Promote => Ok(self.promote_now(ctx)),
+        }
+    }
+
+    /// Records an event and lets the draft see it at once.
+    fn emit(&mut self, event: Event) {
+        self.room.apply_event(&event, self.room.head.rev + 1, self.now);
+        self.events.push(event);
+    }
+
+    /// Emits the command's own event after whatever had to come first.
+    fn own(&mut self, event: Event) -> Outcome {
+        self.emit(event);
+        Ok(Done::Own(self.events.len() - 1))
+    }
+
+    fn is_member(&self, user: &UserId, members: &dyn Members) -> bool {
+        members.is_live(user) || self.room.held_until(user).is_some()
+    }
+
+    /// On another person one acts only with a level above his.
+    fn check_rank(&self, ctx: &Ctx, target: &UserId) -> Result<(), Reject> {
+        let other = ctx.me() != Some(target);
+        if other && ctx.level <= self.room.level_of(target) { Err(Reject::Plain(Code::TargetRank)) } else { Ok(()) }
+    }
+
+    /// Somebody acted upon must be here, not away.
+    fn check_here(&self, ctx: &Ctx, target: &UserId) -> Result<(), Reject> {
+        let held = self.room.held_until(target).is_some();
+        if held || !ctx.members.is_live(target) {
+            return Err(Reject::NotMember { user: target.clone(), held });
+        }
+        Ok(())
+    }
+
+    fn on_deck(&self) -> Vec<UserId> {
+        self.room.queue.on_deck(self.room.rules.on_deck_size).cloned().collect()
+    }
+}

@@ -1,0 +1,228 @@
+//! The seat family: take, leave, assign, move, kick, lock, mute, extra.
+use super::{Ctx, Done, Draft, Outcome};
+use crate::hub::{
+    code::{Code, Reject},
+    command::{SeatPolicy, SeatSet},
+    event::{Event, QueueLeftReason, SeatLeftReason},
+    id::UserId,
+    roles,
+    room::{Mode, Seat, SeatKind, Via},
+    time::Millis,
+};
+
+impl Draft {
+    pub(super) fn seat_take(&mut self, ctx: &Ctx, seat_no: Option<u32>) -> Outcome {
+        let me = ctx.me().ok_or(Reject::Plain(Code::Forbidden))?.clone();
+        if self.room.mode == Mode::Free {
+            self.check_access(&me)?;
+        } else if ctx.level < roles::HOST {
+            return Err(Reject::Plain(Code::WrongMode));
+        } else {
+            self.check_queue_ban(&me)?;
+        }
+        let seat_no = self.goal(seat_no, &me, SeatPolicy::Fail)?;
+        self.check_unseated(&me)?;
+        self.sit(&me, seat_no, Via::Take)
+    }
+
+    pub(super) fn seat_leave(&mut self, ctx: &Ctx) -> Outcome {
+        let me = ctx.me().ok_or(Reject::Plain(Code::Forbidden))?.clone();
+        let seat_no = self.seat_of(&me)?;
+        self.own(left(seat_no, &me, SeatLeftReason::OnHisOwn))
+    }
+
+    pub(super) fn seat_assign(
+        &mut self,
+        ctx: &Ctx,
+        target: &UserId,
+        seat_no: Option<u32>,
+        policy: SeatPolicy,
+        requeue: bool,
+    ) -> Outcome {
+        if policy == SeatPolicy::Swap {
+            return Err(Reject::Argument { path: "/policy".to_owned(), expected: "fail or replace" });
+        }
+        self.check_rank(ctx, target)?;
+        self.check_occupant_rank(ctx, seat_no, policy)?;
+        self.check_unseated(target)?;
+        self.check_here(ctx, target)?;
+        self.check_queue_ban(target)?;
+        let seat_no = self.goal(seat_no, target, policy)?;
+        let replaced = self.room.seats.seat(seat_no)?.occupant.as_ref().map(|occupant| occupant.user.clone());
+        if let Some(other) = &replaced {
+            self.emit(left(seat_no, other, SeatLeftReason::Replaced));
+        }
+        let own = self.sit(target, seat_no, Via::Assign);
+        if let Some(other) = replaced.filter(|_| requeue) {
+            self.requeue(&other);
+        }
+        own
+    }
+
+    pub(super) fn seat_move(&mut self, ctx: &Ctx, target: Option<&UserId>, seat_no: u32, policy: SeatPolicy) -> Outcome {
+        let target = target.or(ctx.me()).ok_or(Reject::Plain(Code::Forbidden))?.clone();
+        if ctx.level < roles::HOST {
+            if ctx.me() != Some(&target) {
+                return Err(Reject::Plain(Code::Forbidden));
+            }
+            if self.room.mode != Mode::Free {
+                return Err(Reject::Plain(Code::WrongMode));
+            }
+        }
+        self.check_rank(ctx, &target)?;
+        self.check_occupant_rank(ctx, Some(seat_no), policy)?;
+        let from = self.seat_of(&target)?;
+        if from == seat_no {
+            return Ok(Done::Noop);
+        }
+        self.goal(Some(seat_no), &target, policy)?;
+        let other = self.room.seats.seat(seat_no)?.occupant.as_ref().map(|occupant| occupant.user.clone());
+        match (&other, policy) {
+            (Some(other), SeatPolicy::Swap) => {
+                let back = self.room.seats.seat(from)?;
+                if back.locked || back.closing {
+                    return Err(Reject::Plain(Code::SeatLocked));
+                }
+                if back.kind == SeatKind::Host && self.room.level_of(other) < roles::HOST {
+                    return Err(Reject::Plain(Code::SeatReserved));
+                }
+            }
+            (Some(other), _) => self.emit(left(seat_no, other, SeatLeftReason::Replaced)),
+            (None, _) => {}
+        }
+        let own = self.own(Event::SeatMoved { user: target, from, to: seat_no });
+        if let (Some(other), SeatPolicy::Swap) = (other, policy) {
+            self.emit(Event::SeatMoved { user: other, from: seat_no, to: from });
+        }
+        own
+    }
+
+    pub(super) fn seat_kick(&mut self, ctx: &Ctx, target: &UserId, requeue: bool, cooldown_seconds: u64) -> Outcome {
+        self.check_rank(ctx, target)?;
+        let seat_no = self.seat_of(target)?;
+        let explicit = Some(self.now.plus(Millis::from_seconds(cooldown_seconds))).filter(|_| cooldown_seconds > 0);
+        let cooldown_until = self.room.cooldown_from(self.now, explicit);
+        let reason = SeatLeftReason::Kicked;
+        let own = self.own(Event::SeatLeft { seat_no, user: target.clone(), reason, cooldown_until });
+        if requeue {
+            self.requeue(target);
+        }
+        own
+    }
+
+    pub(super) fn seat_lock(&mut self, ctx: &Ctx, seats: &SeatSet, on: bool, evict: bool) -> Outcome {
+        let seats: Vec<Seat> = self.named(seats)?;
+        let evicted = |seat: &Seat| seat.occupant.as_ref().filter(|_| on && evict).map(|occupant| occupant.user.clone());
+        for user in seats.iter().filter_map(evicted) {
+            self.check_rank(ctx, &user)?;
+        }
+        for seat in &seats {
+            if seat.locked != on {
+                let locked = Some(on);
+                self.emit(Event::SeatUpdated { seat_no: seat.no, locked, admin_muted: None, self_muted: None, extra: None });
+            }
+            if let Some(user) = evicted(seat) {
+                self.emit(left(seat.no, &user, SeatLeftReason::Evicted));
+            }
+        }
+        Ok(if self.events.is_empty() { Done::Noop } else { Done::Own(0) })
+    }
+
+    pub(super) fn seat_mute(&mut self, ctx: &Ctx, seats: &SeatSet, on: bool) -> Outcome {
+        let seats: Vec<Seat> = self.named(seats)?;
+        let occupied: Vec<(&Seat, &UserId)> =
+            seats.iter().filter_map(|seat| Some((seat, &seat.occupant.as_ref()?.user))).collect();
+        let mine = |user: &UserId| ctx.me() == Some(user);
+        if ctx.level < roles::HOST && !(occupied.len() == seats.len() && occupied.iter().all(|(_, user)| mine(user))) {
+            return Err(Reject::Plain(Code::Forbidden));
+        }
+        for (_, user) in &occupied {
+            self.check_rank(ctx, user)?;
+        }
+        for (seat, user) in occupied {
+            let self_muted = seat.occupant.as_ref().is_some_and(|occupant| occupant.self_muted);
+            let event = |admin_muted, self_muted| Event::SeatUpdated {
+                seat_no: seat.no,
+                locked: None,
+                admin_muted,
+                self_muted,
+                extra: None,
+            };
+            if mine(user) && self_muted != on {
+                self.emit(event(None, Some(on)));
+            } else if !mine(user) && seat.admin_muted != on {
+                self.emit(event(Some(on), None));
+            }
+        }
+        Ok(if self.events.is_empty() { Done::Noop } else { Done::Own(0) })
+    }
+
+    pub(super) fn seat_extra(&mut self, seat_no: u32, extra: &str, if_extra_rev: Option<u64>) -> Outcome {
+        let seat = self.room.seats.seat(seat_no)?;
+        if if_extra_rev.is_some_and(|rev| rev != seat.extra_rev) {
+            return Err(Reject::StaleRev { rev: seat.extra_rev });
+        }
+        if seat.extra == extra {
+            return Ok(Done::Noop);
+        }
+        let extra = Some((extra.to_owned(), seat.extra_rev + 1));
+        self.own(Event::SeatUpdated { seat_no, locked: None, admin_muted: None, self_muted: None, extra })
+    }
+
+    /// Sits somebody down who is not on a seat; he leaves the queue first.
+    fn sit(&mut self, user: &UserId, seat_no: u32, via: Via) -> Outcome {
+        if self.room.queue.entry(user).is_some() {
+            self.emit(Event::QueueLeft { user: user.clone(), reason: QueueLeftReason::Seated, note: None });
+        }
+        self.own(Event::SeatTaken { seat_no, user: user.clone(), via })
+    }
+
+    /// Finds the seat that `user` may come to. No number = the lowest free guest seat.
+    fn goal(&self, seat_no: Option<u32>, user: &UserId, policy: SeatPolicy) -> Result<u32, Reject> {
+        let Some(seat_no) = seat_no else {
+            return self.room.seats.free_guest(None).ok_or(Reject::Plain(Code::NoSeat));
+        };
+        let seat = self.room.seats.seat(seat_no)?;
+        let code = if seat.locked || seat.closing {
+            Code::SeatLocked
+        } else if seat.occupant.is_some() && policy == SeatPolicy::Fail {
+            Code::SeatTaken
+        } else if seat.reserved_for.is_some() || (seat.kind == SeatKind::Host && self.room.level_of(user) < roles::HOST) {
+            Code::SeatReserved
+        } else {
+            return Ok(seat_no);
+        };
+        Err(Reject::Plain(code))
+    }
+
+    fn named(&self, seats: &SeatSet) -> Result<Vec<Seat>, Reject> {
+        match seats {
+            SeatSet::All => Ok(self.room.seats.list.iter().filter(|seat| seat.kind == SeatKind::Guest).cloned().collect()),
+            SeatSet::Numbers(numbers) => {
+                let mut numbers = numbers.clone();
+                numbers.sort_unstable();
+                numbers.dedup();
+                numbers.iter().map(|no| self.room.seats.seat(*no).cloned()).collect()
+            }
+        }
+    }
+
+    fn seat_of(&self, user: &UserId) -> Result<u32, Reject> {
+        self.room.seats.of(user).map(|seat| seat.no).ok_or(Reject::Plain(Code::NotSeated))
+    }
+
+    fn check_unseated(&self, user: &UserId) -> Result<(), Reject> {
+        if self.room.seats.of(user).is_some() { Err(Reject::Plain(Code::AlreadySeated)) } else { Ok(()) }
+    }
+
+    /// Whoever would have to give way is a target too.
+    fn check_occupant_rank(&self, ctx: &Ctx, seat_no: Option<u32>, policy: SeatPolicy) -> Result<(), Reject> {
+        let seat = seat_no.filter(|_| policy != SeatPolicy::Fail).and_then(|no| self.room.seats.seat(no).ok());
+        seat.and_then(|seat| seat.occupant.as_ref()).map_or(Ok(()), |occupant| self.check_rank(ctx, &occupant.user))
+    }
+}
+
+/// Makes the event of somebody leaving his seat without a cooldown of its own.
+pub(super) fn left(seat_no: u32, user: &UserId, reason: SeatLeftReason) -> Event {
+    Event::SeatLeft { seat_no, user: user.clone(), reason, cooldown_until: None }
+}

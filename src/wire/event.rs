@@ -1,0 +1,302 @@
+//! Events as JSON, both ways: `room_update` frames show them, the store's records keep them.
+use super::state::{EntryJson, FlagsJson, ModeJson, ViaJson};
+use crate::hub::{
+    event::{Event, QueueLeftReason, SeatLeftReason},
+    id::{RoleId, UserId},
+    room::{Entry, Flags},
+    time::UnixMs,
+};
+use serde::{Deserialize, Serialize};
+
+/// A stored record that cannot be read back.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the record cannot be read: {0}")]
+pub struct RecordError(pub &'static str);
+
+/// Parses an id that was an id when it was written.
+pub(super) fn user(text: &str) -> Result<UserId, RecordError> {
+    UserId::parse(text).map_err(|_| RecordError("a user id"))
+}
+
+fn texts(users: &[UserId]) -> Vec<String> {
+    users.iter().map(ToString::to_string).collect()
+}
+
+fn users(texts: &[String]) -> Result<Vec<UserId>, RecordError> {
+    texts.iter().map(|text| user(text)).collect()
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref, reason = "the signature that serde asks for")]
+const fn is_false(flag: &bool) -> bool {
+    !*flag
+}
+
+/// An event as a JSON object; `event` names it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "event", rename_all = "snake_case")]
+#[allow(missing_docs, reason = "the fields are those that PROTOCOL.md lists")]
+pub enum EventJson {
+    QueueJoined {
+        user_id: String,
+        index: usize,
+        eff_priority: i64,
+        #[serde(default, skip_serializing_if = "is_false")]
+        skip_queue: bool,
+        seq: u64,
+        pinned: bool,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        want_seat: Option<u32>,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        note: Option<String>,
+        why: Vec<String>,
+    },
+    QueueLeft {
+        user_id: String,
+        reason: String,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        note: Option<String>,
+    },
+    QueueMoved {
+        user_id: String,
+        from: usize,
+        to: usize,
+        after_user_id: Option<String>,
+    },
+    QueueReordered {
+        order: Vec<String>,
+        #[serde(default, skip_serializing_if = "is_false")]
+        resort: bool,
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        jumped_by: Vec<(String, u32)>,
+    },
+    QueueCleared {
+        undo_id: String,
+        count: usize,
+    },
+    QueueRestored {
+        undo_id: String,
+        order: Vec<String>,
+        entries: Vec<EntryJson>,
+    },
+    QueueHeld {
+        user_id: String,
+        held_until_ms: u64,
+    },
+    QueueReturned {
+        user_id: String,
+    },
+    QueueOnDeck {
+        user_id: String,
+    },
+    SeatTaken {
+        seat_no: u32,
+        user_id: String,
+        via: ViaJson,
+    },
+    SeatLeft {
+        seat_no: u32,
+        user_id: String,
+        reason: String,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        cooldown_until_ms: Option<u64>,
+    },
+    SeatMoved {
+        user_id: String,
+        from: u32,
+        to: u32,
+    },
+    SeatUpdated {
+        seat_no: u32,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        locked: Option<bool>,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        admin_muted: Option<bool>,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        self_muted: Option<bool>,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        extra: Option<String>,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        extra_rev: Option<u64>,
+    },
+    SeatHeld {
+        seat_no: u32,
+        user_id: String,
+        held_until_ms: u64,
+    },
+    SeatReturned {
+        seat_no: u32,
+        user_id: String,
+    },
+    ModeChanged {
+        mode: ModeJson,
+        from: ModeJson,
+    },
+    FlagsChanged {
+        flags: FlagsJson,
+    },
+    RoleChanged {
+        user_id: String,
+        role_id: Option<String>,
+        from: String,
+        #[serde(default, skip_serializing_if = "is_false")]
+        by_token: bool,
+    },
+    MemberKicked {
+        user_id: String,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        reason: Option<String>,
+    },
+    MemberBanned {
+        user_id: String,
+        until_ms: Option<u64>,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        reason: Option<String>,
+    },
+    MemberUnbanned {
+        user_id: String,
+    },
+    QueueBanned {
+        user_id: String,
+        until_ms: u64,
+    },
+    RoomClosed {
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        reason: Option<String>,
+    },
+}
+
+impl From<&Event> for EventJson {
+    fn from(event: &Event) -> Self {
+        match event.clone() {
+            Event::QueueJoined { user, index, eff_priority, skip_queue, seq, pinned, want_seat, note, why } => {
+                Self::QueueJoined {
+                    user_id: user.to_string(),
+                    index,
+                    eff_priority,
+                    skip_queue,
+                    seq,
+                    pinned,
+                    want_seat,
+                    note,
+                    why,
+                }
+            }
+            Event::QueueLeft { user, reason, note } => {
+                Self::QueueLeft { user_id: user.to_string(), reason: reason.name().to_owned(), note }
+            }
+            Event::QueueMoved { user, from, to, after } => {
+                Self::QueueMoved { user_id: user.to_string(), from, to, after_user_id: after.map(|user| user.to_string()) }
+            }
+            Event::QueueReordered { order, resort, jumped_by } => Self::QueueReordered {
+                order: texts(&order),
+                resort,
+                jumped_by: jumped_by.into_iter().map(|(user, times)| (user.to_string(), times)).collect(),
+            },
+            Event::QueueCleared { undo_id, count } => Self::QueueCleared { undo_id, count },
+            Event::QueueRestored { undo_id, order, entries } => {
+                Self::QueueRestored { undo_id, order: texts(&order), entries: entries.iter().map(EntryJson::from).collect() }
+            }
+            Event::QueueHeld { user, held_until } => Self::QueueHeld { user_id: user.to_string(), held_until_ms: held_until.0 },
+            Event::QueueReturned { user } => Self::QueueReturned { user_id: user.to_string() },
+            Event::QueueOnDeck { user } => Self::QueueOnDeck { user_id: user.to_string() },
+            Event::SeatTaken { seat_no, user, via } => Self::SeatTaken { seat_no, user_id: user.to_string(), via: via.into() },
+            Event::SeatLeft { seat_no, user, reason, cooldown_until } => Self::SeatLeft {
+                seat_no,
+                user_id: user.to_string(),
+                reason: reason.name().to_owned(),
+                cooldown_until_ms: cooldown_until.map(|until| until.0),
+            },
+            Event::SeatMoved { user, from, to } => Self::SeatMoved { user_id: user.to_string(), from, to },
+            Event::SeatUpdated { seat_no, locked, admin_muted, self_muted, extra } => {
+                let (extra, extra_rev) = extra.map_or((None, None), |(text, rev)| (Some(text), Some(rev)));
+                Self::SeatUpdated { seat_no, locked, admin_muted, self_muted, extra, extra_rev }
+            }
+            Event::SeatHeld { seat_no, user, held_until } => {
+                Self::SeatHeld { seat_no, user_id: user.to_string(), held_until_ms: held_until.0 }
+            }
+            Event::SeatReturned { seat_no, user } => Self::SeatReturned { seat_no, user_id: user.to_string() },
+            Event::ModeChanged { mode, from } => Self::ModeChanged { mode: mode.into(), from: from.into() },
+            Event::FlagsChanged { flags } => Self::FlagsChanged { flags: flags.into() },
+            Event::RoleChanged { user, role, from, by_token } => Self::RoleChanged {
+                user_id: user.to_string(),
+                role_id: role.map(|role| role.to_string()),
+                from: from.to_string(),
+                by_token,
+            },
+            Event::MemberKicked { user, reason } => Self::MemberKicked { user_id: user.to_string(), reason },
+            Event::MemberBanned { user, until, reason } => {
+                Self::MemberBanned { user_id: user.to_string(), until_ms: until.map(|until| until.0), reason }
+            }
+            Event::MemberUnbanned { user } => Self::MemberUnbanned { user_id: user.to_string() },
+            Event::QueueBanned { user, until } => Self::QueueBanned { user_id: user.to_string(), until_ms: until.0 },
+            Event::RoomClosed { reason } => Self::RoomClosed { reason },
+        }
+    }
+}
+
+impl TryFrom<EventJson> for Event {
+    type Error = RecordError;
+
+    fn try_from(event: EventJson) -> Result<Self, RecordError> {
+        let role = |text: &str| RoleId::parse(text).map_err(|_| RecordError("a role id"));
+        Ok(match event {
+            EventJson::QueueJoined { user_id, index, eff_priority, skip_queue, seq, pinned, want_seat, note, why } => {
+                Self::QueueJoined { user: user(&user_id)?, index, eff_priority, skip_queue, seq, pinned, want_seat, note, why }
+            }
+            EventJson::QueueLeft { user_id, reason, note } => {
+                let known = QueueLeftReason::ALL.iter().find(|known| known.name() == reason);
+                Self::QueueLeft { user: user(&user_id)?, reason: *known.ok_or(RecordError("a reason"))?, note }
+            }
+            EventJson::QueueMoved { user_id, from, to, after_user_id } => {
+                Self::QueueMoved { user: user(&user_id)?, from, to, after: after_user_id.map(|text| user(&text)).transpose()? }
+            }
+            EventJson::QueueReordered { order, resort, jumped_by } => {
+                let jumped_by = jumped_by.iter().map(|(text, times)| Ok((user(text)?, *times))).collect::<Result<_, _>>()?;
+                Self::QueueReordered { order: users(&order)?, resort, jumped_by }
+            }
+            EventJson::QueueCleared { undo_id, count } => Self::QueueCleared { undo_id, count },
+            EventJson::QueueRestored { undo_id, order, entries } => {
+                let entries = entries.into_iter().map(Entry::try_from).collect::<Result<_, _>>()?;
+                Self::QueueRestored { undo_id, order: users(&order)?, entries }
+            }
+            EventJson::QueueHeld { user_id, held_until_ms } => {
+                Self::QueueHeld { user: user(&user_id)?, held_until: UnixMs(held_until_ms) }
+            }
+            EventJson::QueueReturned { user_id } => Self::QueueReturned { user: user(&user_id)? },
+            EventJson::QueueOnDeck { user_id } => Self::QueueOnDeck { user: user(&user_id)? },
+            EventJson::SeatTaken { seat_no, user_id, via } => Self::SeatTaken { seat_no, user: user(&user_id)?, via: via.into() },
+            EventJson::SeatLeft { seat_no, user_id, reason, cooldown_until_ms } => {
+                let known = SeatLeftReason::ALL.iter().find(|known| known.name() == reason);
+                Self::SeatLeft {
+                    seat_no,
+                    user: user(&user_id)?,
+                    reason: *known.ok_or(RecordError("a reason"))?,
+                    cooldown_until: cooldown_until_ms.map(UnixMs),
+                }
+            }
+            EventJson::SeatMoved { user_id, from, to } => Self::SeatMoved { user: user(&user_id)?, from, to },
+            EventJson::SeatUpdated { seat_no, locked, admin_muted, self_muted, extra, extra_rev } => {
+                Self::SeatUpdated { seat_no, locked, admin_muted, self_muted, extra: extra.zip(extra_rev) }
+            }
+            EventJson::SeatHeld { seat_no, user_id, held_until_ms } => {
+                Self::SeatHeld { seat_no, user: user(&user_id)?, held_until: UnixMs(held_until_ms) }
+            }
+            EventJson::SeatReturned { seat_no, user_id } => Self::SeatReturned { seat_no, user: user(&user_id)? },
+            EventJson::ModeChanged { mode, from } => Self::ModeChanged { mode: mode.into(), from: from.into() },
+            EventJson::FlagsChanged { flags } => Self::FlagsChanged { flags: Flags::from(flags) },
+            EventJson::RoleChanged { user_id, role_id, from, by_token } => Self::RoleChanged {
+                user: user(&user_id)?,
+                role: role_id.map(|text| role(&text)).transpose()?,
+                from: role(&from)?,
+                by_token,
+            },
+            EventJson::MemberKicked { user_id, reason } => Self::MemberKicked { user: user(&user_id)?, reason },
+            EventJson::MemberBanned { user_id, until_ms, reason } => {
+                Self::MemberBanned { user: user(&user_id)?, until: until_ms.map(UnixMs), reason }
+            }
+            EventJson::MemberUnbanned { user_id } => Self::MemberUnbanned { user: user(&user_id)? },
+            EventJson::QueueBanned { user_id, until_ms } => Self::QueueBanned { user: user(&user_id)?, until: UnixMs(until_ms) },
+            EventJson::RoomClosed { reason } => Self::RoomClosed { reason },
+        })
+    }
+}

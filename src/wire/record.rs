@@ -1,0 +1,332 @@
+//! What a store keeps: commits, room snapshots and sessions, as JSON with a format number of their own, so that hub types stay free.
+use super::{
+    event::{EventJson, RecordError, user},
+    state::{EntryJson, FlagsJson, ModeJson, RulesJson, SeatKindJson, StatusJson, ViaJson},
+};
+use crate::hub::{
+    command::Actor,
+    cursor::Cursor,
+    dedup::{Dedup, Outcome},
+    event::{Commit, Event, Op, Step},
+    id::{OpId, RoleId, RoomId},
+    queue::{MicQueue, Slot},
+    room::{Entry, Grant, Occupant, Room, Seat, Undo},
+    rules::Rules,
+    seats::Seats,
+    time::UnixMs,
+};
+use bytes::Bytes;
+use serde::{Deserialize, Serialize};
+use std::{collections::BTreeMap, sync::Arc};
+
+/// The format of the records that this version writes; it reads no other.
+pub const FORMAT: u32 = 1;
+
+/// Writes an actor: `u:` and the user id, `service` or `hub`.
+fn actor_text(actor: &Actor) -> String {
+    match actor {
+        Actor::User(user) => format!("u:{user}"),
+        Actor::Service => "service".to_owned(),
+        Actor::Hub => "hub".to_owned(),
+    }
+}
+
+fn actor(text: &str) -> Result<Actor, RecordError> {
+    match (text, text.strip_prefix("u:")) {
+        (_, Some(id)) => Ok(Actor::User(user(id)?)),
+        ("service", None) => Ok(Actor::Service),
+        ("hub", None) => Ok(Actor::Hub),
+        _ => Err(RecordError("an actor")),
+    }
+}
+
+fn cursor(text: &str) -> Result<Cursor, RecordError> {
+    Cursor::parse(text).ok_or(RecordError("a cursor"))
+}
+
+fn op_id(text: &str) -> Result<OpId, RecordError> {
+    OpId::parse(text).map_err(|_| RecordError("an op_id"))
+}
+
+fn event(event: EventJson) -> Result<Event, RecordError> {
+    Event::try_from(event)
+}
+
+fn write<T: Serialize>(value: &T) -> Bytes {
+    // Writing to memory fails only for a map whose keys are not texts; there is none here. An empty record would be refused when read.
+    serde_json::to_vec(value).unwrap_or_default().into()
+}
+
+fn read<'a, T: Deserialize<'a>>(bytes: &'a [u8]) -> Result<T, RecordError> {
+    serde_json::from_slice(bytes).map_err(|_| RecordError("not a record of this kind"))
+}
+
+const fn check_format(v: u32) -> Result<(), RecordError> {
+    if v == FORMAT { Ok(()) } else { Err(RecordError("written by another version")) }
+}
+
+#[derive(Serialize, Deserialize)]
+struct CommitRecord {
+    v: u32,
+    prev: String,
+    cursor: String,
+    at: u64,
+    steps: Vec<StepRecord>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct StepRecord {
+    rev: u64,
+    by: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    op: Option<(String, u64)>,
+    own: usize,
+    events: Vec<EventJson>,
+}
+
+/// Writes a commit.
+#[must_use]
+pub fn encode_commit(commit: &Commit) -> Bytes {
+    let step = |step: &Step| StepRecord {
+        rev: step.rev,
+        by: actor_text(&step.by),
+        op: step.op.as_ref().map(|op| (op.id.to_string(), op.fingerprint)),
+        own: step.own,
+        events: step.events.iter().map(EventJson::from).collect(),
+    };
+    write(&CommitRecord {
+        v: FORMAT,
+        prev: commit.prev.to_string(),
+        cursor: commit.cursor.to_string(),
+        at: commit.at.0,
+        steps: commit.steps.iter().map(step).collect(),
+    })
+}
+
+/// Reads a commit. Errors: not a record, or one of another version.
+pub fn decode_commit(bytes: &[u8]) -> Result<Commit, RecordError> {
+    let record: CommitRecord = read(bytes)?;
+    check_format(record.v)?;
+    let step = |step: StepRecord| {
+        let op = step.op.map(|(id, fingerprint)| Ok(Op { id: op_id(&id)?, fingerprint })).transpose()?;
+        let events = step.events.into_iter().map(event).collect::<Result<_, _>>()?;
+        Ok(Step { rev: step.rev, by: actor(&step.by)?, op, own: step.own, events })
+    };
+    Ok(Commit {
+        prev: cursor(&record.prev)?,
+        cursor: cursor(&record.cursor)?,
+        at: UnixMs(record.at),
+        steps: record.steps.into_iter().map(step).collect::<Result<_, _>>()?,
+    })
+}
+
+#[derive(Serialize, Deserialize)]
+struct RoomRecord {
+    v: u32,
+    room_id: String,
+    head: String,
+    last_event: u64,
+    status: StatusJson,
+    owner: String,
+    mode: ModeJson,
+    mode_changed_at: Option<u64>,
+    flags: FlagsJson,
+    rules_rev: u64,
+    rules: RulesJson,
+    seats: Vec<SeatRecord>,
+    queue: Vec<EntryJson>,
+    last_seq: u64,
+    slots: Vec<SlotRecord>,
+    roles: BTreeMap<String, (Option<String>, Option<u64>)>,
+    bans: BTreeMap<String, Option<u64>>,
+    queue_bans: BTreeMap<String, u64>,
+    cooldowns: BTreeMap<String, u64>,
+    undo: Vec<(String, u64, Vec<EntryJson>)>,
+    dedup: BTreeMap<String, Vec<OutcomeRecord>>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct SeatRecord {
+    no: u32,
+    kind: SeatKindJson,
+    closing: bool,
+    locked: bool,
+    admin_muted: bool,
+    extra: String,
+    extra_rev: u64,
+    occupant: Option<OccupantRecord>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct OccupantRecord {
+    user: String,
+    since: u64,
+    via: ViaJson,
+    self_muted: bool,
+    held_until: Option<u64>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct SlotRecord {
+    user: String,
+    rev: u64,
+    ahead: Vec<String>,
+    behind: Vec<String>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct OutcomeRecord {
+    op: String,
+    fingerprint: u64,
+    rev: u64,
+    at: u64,
+    event: EventJson,
+}
+
+/// Writes a whole room, with all that decisions depend on.
+#[must_use]
+pub fn encode_room(room: &Room) -> Bytes {
+    let seat = |seat: &Seat| SeatRecord {
+        no: seat.no,
+        kind: seat.kind.into(),
+        closing: seat.closing,
+        locked: seat.locked,
+        admin_muted: seat.admin_muted,
+        extra: seat.extra.clone(),
+        extra_rev: seat.extra_rev,
+        occupant: seat.occupant.as_ref().map(|occupant| OccupantRecord {
+            user: occupant.user.to_string(),
+            since: occupant.since.0,
+            via: occupant.via.into(),
+            self_muted: occupant.self_muted,
+            held_until: occupant.held_until.map(|until| until.0),
+        }),
+    };
+    let names = |users: &[crate::hub::id::UserId]| users.iter().map(ToString::to_string).collect();
+    let slot = |slot: &Slot| SlotRecord {
+        user: slot.user.to_string(),
+        rev: slot.rev,
+        ahead: names(&slot.ahead),
+        behind: names(&slot.behind),
+    };
+    let outcome = |outcome: &Outcome| OutcomeRecord {
+        op: outcome.op_id.to_string(),
+        fingerprint: outcome.fingerprint,
+        rev: outcome.rev,
+        at: outcome.at.0,
+        event: (&outcome.event).into(),
+    };
+    let grant = |grant: &Grant| (grant.role.as_ref().map(ToString::to_string), grant.by_person_at.map(|at| at.0));
+    write(&RoomRecord {
+        v: FORMAT,
+        room_id: room.id.to_string(),
+        head: room.head.to_string(),
+        last_event: room.last_event.0,
+        status: room.status.into(),
+        owner: room.owner.to_string(),
+        mode: room.mode.into(),
+        mode_changed_at: room.mode_changed_at.map(|at| at.0),
+        flags: room.flags.into(),
+        rules_rev: room.rules_rev,
+        rules: (&*room.rules).into(),
+        seats: room.seats.list.iter().map(seat).collect(),
+        queue: room.queue.entries.iter().map(EntryJson::from).collect(),
+        last_seq: room.queue.last_seq,
+        slots: room.queue.slots.iter().map(slot).collect(),
+        roles: room.roles.iter().map(|(user, given)| (user.to_string(), grant(given))).collect(),
+        bans: room.bans.iter().map(|(user, until)| (user.to_string(), until.map(|until| until.0))).collect(),
+        queue_bans: room.queue_bans.iter().map(|(user, until)| (user.to_string(), until.0)).collect(),
+        cooldowns: room.cooldowns.iter().map(|(user, until)| (user.to_string(), until.0)).collect(),
+        undo: room.undo.iter().map(|u| (u.undo_id.clone(), u.at.0, u.entries.iter().map(EntryJson::from).collect())).collect(),
+        dedup: room.dedup.by_actor.iter().map(|(by, list)| (actor_text(by), list.iter().map(outcome).collect())).collect(),
+    })
+}
+
+/// Reads a whole room. Errors: not a record, or one of another version.
+pub fn decode_room(bytes: &[u8]) -> Result<Room, RecordError> {
+    let record: RoomRecord = read(bytes)?;
+    check_format(record.v)?;
+    let entries = |list: Vec<EntryJson>| list.into_iter().map(Entry::try_from).collect::<Result<Vec<_>, _>>();
+    let users = |list: Vec<String>| list.iter().map(|text| user(text)).collect::<Result<Vec<_>, _>>();
+    let seat = |seat: SeatRecord| {
+        let occupant = |occupant: OccupantRecord| {
+            Ok::<_, RecordError>(Occupant {
+                user: user(&occupant.user)?,
+                since: UnixMs(occupant.since),
+                via: occupant.via.into(),
+                self_muted: occupant.self_muted,
+                held_until: occupant.held_until.map(UnixMs),
+            })
+        };
+        Ok::<_, RecordError>(Seat {
+            closing: seat.closing,
+            locked: seat.locked,
+            admin_muted: seat.admin_muted,
+            extra: seat.extra,
+            extra_rev: seat.extra_rev,
+            occupant: seat.occupant.map(occupant).transpose()?,
+            ..Seat::new(seat.no, seat.kind.into())
+        })
+    };
+    let slot = |slot: SlotRecord| {
+        Ok::<_, RecordError>(Slot {
+            user: user(&slot.user)?,
+            rev: slot.rev,
+            ahead: users(slot.ahead)?,
+            behind: users(slot.behind)?,
+        })
+    };
+    let grant = |(role, at): (Option<String>, Option<u64>)| {
+        let role = role.map(|text| RoleId::parse(&text).map_err(|_| RecordError("a role id"))).transpose()?;
+        Ok::<_, RecordError>(Grant { role, by_person_at: at.map(UnixMs) })
+    };
+    let outcome = |outcome: OutcomeRecord| {
+        Ok::<_, RecordError>(Outcome {
+            op_id: op_id(&outcome.op)?,
+            fingerprint: outcome.fingerprint,
+            rev: outcome.rev,
+            event: event(outcome.event)?,
+            at: UnixMs(outcome.at),
+        })
+    };
+    let outcomes = |(by, list): (String, Vec<OutcomeRecord>)| {
+        Ok::<_, RecordError>((actor(&by)?, list.into_iter().map(outcome).collect::<Result<_, _>>()?))
+    };
+    let undo = |(undo_id, at, list)| Ok::<_, RecordError>(Undo { undo_id, at: UnixMs(at), entries: entries(list)? });
+    Ok(Room {
+        id: RoomId::parse(&record.room_id).map_err(|_| RecordError("a room id"))?,
+        head: cursor(&record.head)?,
+        last_event: UnixMs(record.last_event),
+        status: record.status.into(),
+        owner: user(&record.owner)?,
+        mode: record.mode.into(),
+        mode_changed_at: record.mode_changed_at.map(UnixMs),
+        flags: record.flags.into(),
+        rules_rev: record.rules_rev,
+        rules: Arc::new(Rules::from(&record.rules)),
+        seats: Seats { list: record.seats.into_iter().map(seat).collect::<Result<_, _>>()? },
+        queue: MicQueue {
+            entries: entries(record.queue)?,
+            last_seq: record.last_seq,
+            slots: record.slots.into_iter().map(slot).collect::<Result<_, _>>()?,
+        },
+        roles: record.roles.into_iter().map(|(id, given)| Ok((user(&id)?, grant(given)?))).collect::<Result<_, RecordError>>()?,
+        bans: record
+            .bans
+            .into_iter()
+            .map(|(id, until)| Ok((user(&id)?, until.map(UnixMs))))
+            .collect::<Result<_, RecordError>>()?,
+        queue_bans: record
+            .queue_bans
+            .into_iter()
+            .map(|(id, at)| Ok((user(&id)?, UnixMs(at))))
+            .collect::<Result<_, RecordError>>()?,
+        cooldowns: record
+            .cooldowns
+            .into_iter()
+            .map(|(id, at)| Ok((user(&id)?, UnixMs(at))))
+            .collect::<Result<_, RecordError>>()?,
+        undo: record.undo.into_iter().map(undo).collect::<Result<_, _>>()?,
+        dedup: Dedup { by_actor: record.dedup.into_iter().map(outcomes).collect::<Result<_, _>>()? },
+    })
+}

@@ -1,0 +1,318 @@
+//! A room's state as JSON: what `room_snapshot` shows, and the parts that the store's snapshot record shares with it.
+use super::event::{RecordError, user};
+use crate::hub::{
+    roles,
+    room::{Entry, Flags, Mode, Room, Seat, SeatKind, Status, Via},
+    rules::Rules,
+    time::UnixMs,
+};
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+
+macro_rules! mirror {
+    ($(#[$doc:meta])* $json:ident = $hub:ident { $($variant:ident)* }) => {
+        $(#[$doc])*
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+        #[serde(rename_all = "snake_case")]
+        #[allow(missing_docs, reason = "the names say it")]
+        pub enum $json { $($variant,)* }
+
+        impl From<$hub> for $json {
+            fn from(value: $hub) -> Self {
+                match value { $($hub::$variant => Self::$variant,)* }
+            }
+        }
+
+        impl From<$json> for $hub {
+            fn from(value: $json) -> Self {
+                match value { $($json::$variant => Self::$variant,)* }
+            }
+        }
+    };
+}
+
+mirror! {
+    /// A room's mode.
+    ModeJson = Mode { Free Apply Queue Chair }
+}
+mirror! {
+    /// How somebody came to his seat.
+    ViaJson = Via { Take Apply Invite Promote Assign Move }
+}
+mirror! {
+    /// What kind of seat.
+    SeatKindJson = SeatKind { Guest Host }
+}
+mirror! {
+    /// Open or closed.
+    StatusJson = Status { Open Closed }
+}
+
+/// The room's switches.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[allow(missing_docs, reason = "the names say it")]
+pub struct FlagsJson {
+    pub queue_open: bool,
+    pub floor_controlled: bool,
+    pub mute_all: bool,
+}
+
+impl From<Flags> for FlagsJson {
+    fn from(flags: Flags) -> Self {
+        Self { queue_open: flags.queue_open, floor_controlled: flags.floor_controlled, mute_all: flags.mute_all }
+    }
+}
+
+impl From<FlagsJson> for Flags {
+    fn from(flags: FlagsJson) -> Self {
+        Self { queue_open: flags.queue_open, floor_controlled: flags.floor_controlled, mute_all: flags.mute_all }
+    }
+}
+
+/// Somebody waiting, as stored and (with the derived fields around it) as shown.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[allow(missing_docs, reason = "the names are those of hub::room::Entry")]
+pub struct EntryJson {
+    pub user_id: String,
+    pub seq: u64,
+    pub eff_priority: i64,
+    #[serde(default)]
+    pub skip_queue: bool,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub want_seat: Option<u32>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub note: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub held_until_ms: Option<u64>,
+    pub pinned: bool,
+    pub jumped_by: u32,
+    pub joined_at_ms: u64,
+}
+
+impl From<&Entry> for EntryJson {
+    fn from(entry: &Entry) -> Self {
+        Self {
+            user_id: entry.user.to_string(),
+            seq: entry.seq,
+            eff_priority: entry.eff_priority,
+            skip_queue: entry.skip_queue,
+            want_seat: entry.want_seat,
+            note: entry.note.clone(),
+            held_until_ms: entry.held_until.map(|until| until.0),
+            pinned: entry.pinned,
+            jumped_by: entry.jumped_by,
+            joined_at_ms: entry.joined_at.0,
+        }
+    }
+}
+
+impl TryFrom<EntryJson> for Entry {
+    type Error = RecordError;
+
+    fn try_from(entry: EntryJson) -> Result<Self, RecordError> {
+        Ok(Self {
+            user: user(&entry.user_id)?,
+            seq: entry.seq,
+            eff_priority: entry.eff_priority,
+            skip_queue: entry.skip_queue,
+            want_seat: entry.want_seat,
+            note: entry.note,
+            held_until: entry.held_until_ms.map(UnixMs),
+            pinned: entry.pinned,
+            jumped_by: entry.jumped_by,
+            joined_at: UnixMs(entry.joined_at_ms),
+        })
+    }
+}
+
+/// The rules as a document.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+#[allow(missing_docs, reason = "the names are those of hub::rules::Rules, spans in seconds")]
+pub struct RulesJson {
+    pub max_mic_count: u32,
+    pub host_seat: bool,
+    pub max_queue_len: usize,
+    pub queue_mode: ModeJson,
+    pub on_deck_size: usize,
+    pub max_jumped_by: u32,
+    pub hold_seconds_queue: u64,
+    pub hold_seconds_seat: u64,
+    pub rejoin_cooldown_seconds: u64,
+    pub mode_grace_seconds: u64,
+    pub mode_min_interval_seconds: u64,
+}
+
+impl Default for RulesJson {
+    fn default() -> Self {
+        Self::from(&Rules::default())
+    }
+}
+
+impl From<&Rules> for RulesJson {
+    fn from(rules: &Rules) -> Self {
+        Self {
+            max_mic_count: rules.max_mic_count,
+            host_seat: rules.host_seat,
+            max_queue_len: rules.max_queue_len,
+            queue_mode: rules.queue_mode.into(),
+            on_deck_size: rules.on_deck_size,
+            max_jumped_by: rules.max_jumped_by,
+            hold_seconds_queue: rules.hold_queue.0 / 1000,
+            hold_seconds_seat: rules.hold_seat.0 / 1000,
+            rejoin_cooldown_seconds: rules.rejoin_cooldown.0 / 1000,
+            mode_grace_seconds: rules.mode_grace.0 / 1000,
+            mode_min_interval_seconds: rules.mode_min_interval.0 / 1000,
+        }
+    }
+}
+
+impl From<&RulesJson> for Rules {
+    fn from(rules: &RulesJson) -> Self {
+        use crate::hub::time::Millis;
+        Self {
+            max_mic_count: rules.max_mic_count,
+            host_seat: rules.host_seat,
+            max_queue_len: rules.max_queue_len,
+            queue_mode: rules.queue_mode.into(),
+            on_deck_size: rules.on_deck_size,
+            max_jumped_by: rules.max_jumped_by,
+            hold_queue: Millis::from_seconds(rules.hold_seconds_queue),
+            hold_seat: Millis::from_seconds(rules.hold_seconds_seat),
+            rejoin_cooldown: Millis::from_seconds(rules.rejoin_cooldown_seconds),
+            mode_grace: Millis::from_seconds(rules.mode_grace_seconds),
+            mode_min_interval: Millis::from_seconds(rules.mode_min_interval_seconds),
+        }
+    }
+}
+
+/// `room_snapshot.state`.
+#[derive(Serialize)]
+#[allow(missing_docs, reason = "the names are those that PROTOCOL.md lists")]
+pub struct StateJson<'a> {
+    pub room_id: &'a str,
+    pub rev: u64,
+    pub status: StatusJson,
+    pub owner_user_id: &'a str,
+    pub mode: ModeJson,
+    pub rules_rev: u64,
+    pub rules: RulesJson,
+    pub flags: FlagsJson,
+    pub seats: Vec<ShownSeat<'a>>,
+    pub queue: Vec<ShownEntry>,
+    pub roles: BTreeMap<&'a str, &'a str>,
+    pub bans: BTreeMap<&'a str, Option<u64>>,
+    pub queue_bans: BTreeMap<&'a str, u64>,
+    pub cooldowns: BTreeMap<&'a str, u64>,
+    pub undo: Vec<ShownUndo<'a>>,
+}
+
+/// A seat as shown.
+#[derive(Serialize)]
+#[allow(missing_docs, reason = "the names say it")]
+pub struct ShownSeat<'a> {
+    pub no: u32,
+    pub kind: SeatKindJson,
+    pub state: &'static str,
+    pub closing: bool,
+    pub locked: bool,
+    pub admin_muted: bool,
+    pub extra: &'a str,
+    pub extra_rev: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub occupant: Option<ShownOccupant<'a>>,
+}
+
+/// Somebody on a seat, as shown.
+#[derive(Serialize)]
+#[allow(missing_docs, reason = "the names say it")]
+pub struct ShownOccupant<'a> {
+    pub user_id: &'a str,
+    pub since_ms: u64,
+    pub via: ViaJson,
+    pub self_muted: bool,
+    pub silenced: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub held_until_ms: Option<u64>,
+}
+
+/// Somebody waiting, as shown.
+#[derive(Serialize)]
+#[allow(missing_docs, reason = "the names say it")]
+pub struct ShownEntry {
+    #[serde(flatten)]
+    pub entry: EntryJson,
+    pub state: &'static str,
+    pub on_deck: bool,
+}
+
+/// What can be restored, as shown.
+#[derive(Serialize)]
+#[allow(missing_docs, reason = "the names say it")]
+pub struct ShownUndo<'a> {
+    pub undo_id: &'a str,
+    pub count: usize,
+    pub at_ms: u64,
+}
+
+impl<'a> From<&'a Room> for StateJson<'a> {
+    fn from(room: &'a Room) -> Self {
+        let entry = |(index, entry): (usize, &Entry)| ShownEntry {
+            entry: entry.into(),
+            state: if entry.held_until.is_some() { "held" } else { "waiting" },
+            on_deck: index < room.rules.on_deck_size,
+        };
+        let mut given: BTreeMap<&str, &str> =
+            room.roles.iter().filter_map(|(user, grant)| Some((user.as_str(), grant.role.as_ref()?.as_str()))).collect();
+        given.insert(room.owner.as_str(), "owner");
+        Self {
+            room_id: room.id.as_str(),
+            rev: room.head.rev,
+            status: room.status.into(),
+            owner_user_id: room.owner.as_str(),
+            mode: room.mode.into(),
+            rules_rev: room.rules_rev,
+            rules: (&*room.rules).into(),
+            flags: room.flags.into(),
+            seats: room.seats.list.iter().map(|seat| shown_seat(room, seat)).collect(),
+            queue: room.queue.entries.iter().enumerate().map(entry).collect(),
+            roles: given,
+            bans: room.bans.iter().map(|(user, until)| (user.as_str(), until.map(|until| until.0))).collect(),
+            queue_bans: room.queue_bans.iter().map(|(user, until)| (user.as_str(), until.0)).collect(),
+            cooldowns: room.cooldowns.iter().map(|(user, until)| (user.as_str(), until.0)).collect(),
+            undo: room.undo.iter().map(|u| ShownUndo { undo_id: &u.undo_id, count: u.entries.len(), at_ms: u.at.0 }).collect(),
+        }
+    }
+}
+
+fn shown_seat<'a>(room: &Room, seat: &'a Seat) -> ShownSeat<'a> {
+    let occupant = seat.occupant.as_ref();
+    let state = match occupant {
+        Some(occupant) if occupant.held_until.is_some() => "held",
+        Some(_) => "occupied",
+        None if seat.locked => "locked",
+        None if seat.reserved_for.is_some() => "reserved",
+        None => "empty",
+    };
+    let shown = |occupant: &'a crate::hub::room::Occupant| ShownOccupant {
+        user_id: occupant.user.as_str(),
+        since_ms: occupant.since.0,
+        via: occupant.via.into(),
+        self_muted: occupant.self_muted,
+        silenced: seat.admin_muted
+            || occupant.self_muted
+            || (room.flags.mute_all && room.level_of(&occupant.user) < roles::ADMIN),
+        held_until_ms: occupant.held_until.map(|until| until.0),
+    };
+    ShownSeat {
+        no: seat.no,
+        kind: seat.kind.into(),
+        state,
+        closing: seat.closing,
+        locked: seat.locked,
+        admin_muted: seat.admin_muted,
+        extra: &seat.extra,
+        extra_rev: seat.extra_rev,
+        occupant: occupant.map(shown),
+    }
+}
