@@ -1,4 +1,13 @@
 //! What is done: sockets, tasks, stores, HTTP. All effects live here.
+pub mod accept;
+pub mod admit;
 pub mod clock;
+pub mod conn;
+mod fanout;
+mod meter;
 pub mod msg;
+pub mod outbox;
+pub mod reader;
+pub mod shard;
 pub mod store;
+pub mod ws;

@@ -1,5 +1,10 @@
 //! What is said: frames, their codec, their conversion to and from hub types, and the records that a store keeps. No runtime.
+pub mod client;
 pub mod close;
+pub mod codec;
+pub mod command;
 pub mod event;
+pub mod fields;
 pub mod record;
+pub mod server;
 pub mod state;

@@ -1,0 +1,271 @@
+//! Listening, accepting, HTTP/1 until the upgrade, and the task that lives with a taken-over connection.
+use super::{
+    admit::Admitted,
+    conn::{Conn, Hello},
+    msg::ConnId,
+    reader::Reader,
+    shard::Shard,
+    ws::{self, Offer},
+};
+use crate::wire::close::Close;
+use axum::{
+    body::Body,
+    http::{Request, Response},
+};
+use futures_util::{FutureExt, future::LocalBoxFuture};
+use hyper::{body::Incoming, server::conn::http1, service::service_fn};
+use hyper_util::rt::{TokioIo, TokioTimer};
+use socket2::{Domain, Protocol, Socket, Type};
+use std::{
+    cell::{Cell, RefCell},
+    convert::Infallible,
+    future::{Future, poll_fn},
+    io,
+    net::{IpAddr, SocketAddr},
+    pin::Pin,
+    rc::Rc,
+    task::{Context, Poll},
+    time::Duration,
+};
+use tokio::{
+    net::{TcpListener, TcpStream},
+    sync::watch,
+};
+use tower::ServiceExt;
+use tower_http::timeout::TimeoutBody;
+
+const BACKLOG: i32 = 4_096;
+/// Without it the kernel hides megabytes per stalled reader.
+const NOTSENT_LOWAT: u32 = 16 * 1024;
+/// How long a drain waits for connections that have not said anything yet.
+const UNREAD: Duration = Duration::from_millis(500);
+/// How long accepting rests when the process is out of descriptors.
+const OUT_OF_DESCRIPTORS: Duration = Duration::from_millis(100);
+
+thread_local! {
+    static UNANSWERED: Cell<usize> = const { Cell::new(0) };
+}
+
+/// Returns how many of this shard's connections still speak HTTP.
+pub(super) fn unanswered() -> usize {
+    UNANSWERED.get()
+}
+
+struct Unanswered;
+
+impl Unanswered {
+    fn new() -> Self {
+        UNANSWERED.set(UNANSWERED.get() + 1);
+        Self
+    }
+}
+
+impl Drop for Unanswered {
+    fn drop(&mut self) {
+        UNANSWERED.set(UNANSWERED.get().saturating_sub(1));
+    }
+}
+
+/// Binds `count` listeners to one address. Errors: somebody else listens there; a plain bind is what notices it.
+pub(super) fn bind(address: SocketAddr, count: usize) -> io::Result<(Vec<std::net::TcpListener>, SocketAddr)> {
+    if address.port() != 0 {
+        let check = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
+        check.set_reuse_address(true)?;
+        check.bind(&address.into())?;
+    }
+    let mut listeners = Vec::with_capacity(count);
+    let mut local = address;
+    for _ in 0..count.max(1) {
+        let listener = listen(local)?;
+        local = listener.local_addr()?;
+        listeners.push(listener);
+    }
+    Ok((listeners, local))
+}
+
+fn listen(address: SocketAddr) -> io::Result<std::net::TcpListener> {
+    let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
+    socket.set_reuse_address(true)?;
+    socket.set_reuse_port(true)?;
+    socket.set_tcp_nodelay(true)?;
+    #[cfg(target_os = "linux")]
+    socket.set_tcp_notsent_lowat(NOTSENT_LOWAT)?;
+    socket.set_nonblocking(true)?;
+    socket.bind(&address.into())?;
+    socket.listen(BACKLOG)?;
+    Ok(socket.into())
+}
+
+/// Accepts until the drain begins; then takes what the kernel has already accepted, and stops listening.
+pub(super) async fn accept(
+    shard: &Rc<Shard>,
+    listener: std::net::TcpListener,
+    router: &axum::Router,
+    shutdown: &mut watch::Receiver<bool>,
+) {
+    let listener = match TcpListener::from_std(listener) {
+        Ok(listener) => listener,
+        Err(error) => return tracing::error!(%error, shard = shard.index, "cannot listen"),
+    };
+    let drain = shutdown.clone();
+    let serve = |stream, peer: SocketAddr| {
+        tokio::task::spawn_local(http(shard.clone(), stream, peer.ip(), router.clone(), drain.clone()));
+    };
+    loop {
+        tokio::select! {
+            _ = shutdown.wait_for(|begun| *begun) => break,
+            accepted = listener.accept() => match accepted {
+                Ok((stream, peer)) => serve(stream, peer),
+                Err(error) if is_peers_fault(&error) => {}
+                Err(error) => {
+                    tracing::warn!(%error, "accepting rests");
+                    tokio::time::sleep(OUT_OF_DESCRIPTORS).await;
+                }
+            },
+        }
+    }
+    while let Some(Ok((stream, peer))) = listener.accept().now_or_never() {
+        serve(stream, peer);
+    }
+}
+
+fn is_peers_fault(error: &io::Error) -> bool {
+    use io::ErrorKind::{ConnectionAborted, ConnectionRefused, ConnectionReset, Interrupted};
+    matches!(error.kind(), ConnectionAborted | ConnectionRefused | ConnectionReset | Interrupted)
+}
+
+/// An accepted handshake, left by the HTTP service for the task that owns the stream.
+struct Takeover {
+    hello: Hello,
+    spoken: bool,
+    admitted: Admitted,
+}
+
+type Answer = Pin<Box<dyn Future<Output = Result<Response<Body>, Infallible>>>>;
+
+/// Speaks HTTP/1 on one connection, and takes it over if it becomes a WebSocket.
+async fn http(shard: Rc<Shard>, stream: TcpStream, peer: IpAddr, router: axum::Router, mut drain: watch::Receiver<bool>) {
+    let unanswered = Unanswered::new();
+    let timeout = Duration::from_millis(shard.settings.handshake_timeout_ms);
+    let heard = Rc::new(Cell::new(false));
+    let takeover: Rc<RefCell<Option<Takeover>>> = Rc::default();
+    let service = service_fn({
+        let (shard, heard, takeover, drain) = (shard.clone(), heard.clone(), takeover.clone(), drain.clone());
+        move |request: Request<Incoming>| -> Answer {
+            heard.set(true);
+            if request.uri().path() == "/ws" {
+                let response = upgrade(&shard, &request, peer, *drain.borrow(), &takeover);
+                return Box::pin(std::future::ready(Ok(response)));
+            }
+            let mut request = request.map(|body| Body::new(TimeoutBody::new(timeout, body)));
+            request.extensions_mut().insert(peer);
+            Box::pin(router.clone().oneshot(request))
+        }
+    });
+    let mut connection = http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(timeout)
+        .max_buf_size(16 * 1024)
+        .serve_connection(TokioIo::new(stream), service);
+    let deadline = tokio::time::sleep(timeout);
+    let drained = async {
+        if drain.wait_for(|begun| *begun).await.is_ok() {
+            tokio::time::sleep(UNREAD).await;
+        } else {
+            std::future::pending::<()>().await;
+        }
+    };
+    tokio::pin!(deadline, drained);
+    let mut leaving = false;
+    let served = loop {
+        tokio::select! {
+            biased;
+            served = poll_fn(|context| connection.poll_without_shutdown(context)) => break served,
+            () = &mut deadline, if !heard.get() && !deadline.is_elapsed() => return,
+            () = &mut drained, if !leaving => {
+                leaving = true;
+                if !heard.get() {
+                    return;
+                }
+                Pin::new(&mut connection).graceful_shutdown();
+            }
+        }
+    };
+    let Some(takeover) = takeover.take().filter(|_| served.is_ok()) else { return };
+    let parts = connection.into_parts();
+    drop(unanswered);
+    Line::open(&shard, parts.io.into_inner(), parts.read_buf, takeover).await;
+}
+
+/// Answers an upgrade request: 101 and a takeover, or a refusal.
+fn upgrade(
+    shard: &Shard,
+    request: &Request<Incoming>,
+    peer: IpAddr,
+    draining: bool,
+    takeover: &RefCell<Option<Takeover>>,
+) -> Response<Body> {
+    let Offer { response, spoken, has_origin, bearer, query_token } = match ws::judge(request, &shard.settings.allowed_origins) {
+        Ok(offer) => offer,
+        Err(refusal) => return *refusal,
+    };
+    let admitted = if draining { None } else { shard.admission.admit(peer) };
+    let Some(admitted) = admitted else {
+        metrics::counter!("michub_upgrades_refused_total").increment(1);
+        return *ws::come_back(if draining { 1 } else { 5 });
+    };
+    takeover.replace(Some(Takeover { hello: Hello { peer, has_origin, bearer, query_token }, spoken, admitted }));
+    response
+}
+
+/// The task of a connection: it drains the outbox before everything else, then lets the session go on.
+struct Line {
+    shard: Rc<Shard>,
+    conn: Conn,
+    id: ConnId,
+    session: Option<LocalBoxFuture<'static, ()>>,
+}
+
+impl Line {
+    async fn open(shard: &Rc<Shard>, stream: TcpStream, early: bytes::Bytes, takeover: Takeover) {
+        let Takeover { hello, spoken, admitted } = takeover;
+        let settings = &shard.settings;
+        let bounds = (settings.outbox_bytes, settings.outbox_frames);
+        let conn = shard.occupy(|id| Conn::new(id, stream, admitted, settings.clock, bounds));
+        let mut line = Self { shard: shard.clone(), id: conn.id(), conn: conn.clone(), session: None };
+        if spoken {
+            let reader = Reader::new(conn.clone(), early, settings.frame_bytes).await;
+            line.session = Some(shard.sessions.clone().serve(conn, reader, hello));
+        } else {
+            conn.close(Close::UnsupportedProtocol, 0);
+        }
+        // A task of its own: the frame of the HTTP half is not kept for the life of the connection.
+        tokio::task::spawn_local(line);
+    }
+}
+
+impl Future for Line {
+    type Output = ();
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<()> {
+        self.conn.poll_drain(context);
+        if let Some(session) = &mut self.session {
+            if session.as_mut().poll(context).is_ready() {
+                self.session = None;
+                self.conn.close(Close::Normal, 0);
+            }
+            self.conn.poll_drain(context);
+        }
+        if self.conn.is_open() || self.conn.poll_end(context).is_pending() || self.session.is_some() {
+            return Poll::Pending;
+        }
+        Poll::Ready(())
+    }
+}
+
+impl Drop for Line {
+    fn drop(&mut self) {
+        self.conn.kill();
+        self.shard.vacate(self.id);
+    }
+}

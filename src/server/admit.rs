@@ -1,0 +1,185 @@
+//! Who may open a connection: caps in total, per address and before authentication, and a rate per address.
+use super::clock::{Clock, Mono};
+use std::{
+    cell::Cell,
+    collections::HashMap,
+    net::IpAddr,
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicUsize, Ordering::Relaxed},
+    },
+};
+
+/// The bounds on open connections; 0 switches one off.
+#[derive(Clone, Copy, Debug)]
+pub struct Caps {
+    /// All open sockets.
+    pub total: usize,
+    /// Open sockets per address.
+    pub per_address: usize,
+    /// New sockets per second and address.
+    pub new_per_second: usize,
+    /// Open sockets that have not proved who they are.
+    pub unauthenticated: usize,
+}
+
+/// Counts the sockets of all shards.
+#[derive(Clone)]
+pub(super) struct Admission(Arc<Shared>);
+
+struct Shared {
+    caps: Caps,
+    clock: Clock,
+    open: AtomicUsize,
+    unauthenticated: AtomicUsize,
+    addresses: Mutex<Addresses>,
+}
+
+#[derive(Default)]
+struct Addresses {
+    by_address: HashMap<IpAddr, Address>,
+    prune_at: usize,
+}
+
+struct Address {
+    open: usize,
+    /// Thousandths of a connection that may still be opened now.
+    credit: u64,
+    credited: Mono,
+}
+
+impl Admission {
+    pub fn new(caps: Caps, clock: Clock) -> Self {
+        Self(Arc::new(Shared {
+            caps,
+            clock,
+            open: AtomicUsize::new(0),
+            unauthenticated: AtomicUsize::new(0),
+            addresses: Mutex::default(),
+        }))
+    }
+
+    /// Returns how many sockets are open.
+    pub fn open(&self) -> usize {
+        self.0.open.load(Relaxed)
+    }
+
+    /// Takes a place, or `None` if there is none: it is given back when the answer is dropped.
+    pub fn admit(&self, address: IpAddr) -> Option<Admitted> {
+        let shared = &*self.0;
+        if !take(&shared.open, shared.caps.total) {
+            return None;
+        }
+        if !take(&shared.unauthenticated, shared.caps.unauthenticated) {
+            shared.open.fetch_sub(1, Relaxed);
+            return None;
+        }
+        let counted = shared.caps.per_address > 0 || shared.caps.new_per_second > 0;
+        if counted && !shared.take_address(address) {
+            shared.open.fetch_sub(1, Relaxed);
+            shared.unauthenticated.fetch_sub(1, Relaxed);
+            return None;
+        }
+        Some(Admitted { admission: self.clone(), address, counted, unauthenticated: Cell::new(true) })
+    }
+}
+
+fn take(counter: &AtomicUsize, max: usize) -> bool {
+    counter.fetch_update(Relaxed, Relaxed, |open| (max == 0 || open < max).then_some(open + 1)).is_ok()
+}
+
+impl Shared {
+    fn take_address(&self, address: IpAddr) -> bool {
+        let now = self.clock.mono();
+        let (max, rate) = (self.caps.per_address, self.caps.new_per_second as u64);
+        let mut addresses = self.addresses.lock().unwrap_or_else(PoisonError::into_inner);
+        if addresses.by_address.len() > addresses.prune_at {
+            addresses.by_address.retain(|_, a| a.open > 0 || now.since(a.credited) < 1_000);
+            addresses.prune_at = addresses.by_address.len() * 2 + 1024;
+        }
+        let fresh = Address { open: 0, credit: rate * 1_000, credited: now };
+        let entry = addresses.by_address.entry(address).or_insert(fresh);
+        entry.credit = (entry.credit + now.since(entry.credited).saturating_mul(rate)).min(rate * 1_000);
+        entry.credited = now;
+        if (max > 0 && entry.open >= max) || (rate > 0 && entry.credit < 1_000) {
+            return false;
+        }
+        entry.open += 1;
+        entry.credit = entry.credit.saturating_sub(1_000);
+        true
+    }
+}
+
+/// A place among the open sockets.
+pub(super) struct Admitted {
+    admission: Admission,
+    address: IpAddr,
+    counted: bool,
+    unauthenticated: Cell<bool>,
+}
+
+impl Admitted {
+    pub const fn address(&self) -> IpAddr {
+        self.address
+    }
+
+    pub fn authenticated(&self) {
+        if self.unauthenticated.replace(false) {
+            self.admission.0.unauthenticated.fetch_sub(1, Relaxed);
+        }
+    }
+}
+
+impl Drop for Admitted {
+    fn drop(&mut self) {
+        self.authenticated();
+        let shared = &*self.admission.0;
+        shared.open.fetch_sub(1, Relaxed);
+        if self.counted {
+            let mut addresses = shared.addresses.lock().unwrap_or_else(PoisonError::into_inner);
+            if let Some(entry) = addresses.by_address.get_mut(&self.address) {
+                entry.open = entry.open.saturating_sub(1);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::net::Ipv4Addr;
+
+    fn admission(caps: Caps) -> Admission {
+        Admission::new(caps, Clock::new())
+    }
+
+    #[test]
+    fn a_place_is_given_back() {
+        let all = admission(Caps { total: 2, per_address: 1, new_per_second: 0, unauthenticated: 0 });
+        let (a, b) = (IpAddr::from(Ipv4Addr::LOCALHOST), IpAddr::from(Ipv4Addr::BROADCAST));
+        let first = all.admit(a).unwrap();
+        assert!(all.admit(a).is_none(), "one per address");
+        let second = all.admit(b).unwrap();
+        assert_eq!(all.open(), 2);
+        drop((first, second));
+        assert_eq!(all.open(), 0);
+        assert!(all.admit(a).is_some());
+    }
+
+    #[test]
+    fn the_unauthenticated_have_their_own_cap() {
+        let all = admission(Caps { total: 0, per_address: 0, new_per_second: 0, unauthenticated: 1 });
+        let address = IpAddr::from(Ipv4Addr::LOCALHOST);
+        let first = all.admit(address).unwrap();
+        assert!(all.admit(address).is_none());
+        first.authenticated();
+        assert!(all.admit(address).is_some());
+    }
+
+    #[test]
+    fn a_rate_is_a_rate_even_when_places_are_given_back() {
+        let all = admission(Caps { total: 0, per_address: 0, new_per_second: 3, unauthenticated: 0 });
+        let address = IpAddr::from(Ipv4Addr::LOCALHOST);
+        assert_eq!((0..10).filter(|_| all.admit(address).is_some()).count(), 3);
+    }
+}

@@ -1,0 +1,399 @@
+//! One connection as its shard sees it: writing without a queue in between, gate, closing, and what is known of its liveness.
+use super::{
+    admit::Admitted,
+    clock::{Clock, Mono},
+    msg::{Class, ConnId, Frame},
+    outbox::Outbox,
+    ws,
+};
+use crate::wire::{close::Close, codec};
+use bytes::Bytes;
+use std::{
+    cell::{Cell, RefCell},
+    io::{ErrorKind, IoSlice},
+    net::IpAddr,
+    rc::Rc,
+    task::{Context, Poll, Waker},
+    time::Duration,
+};
+use tokio::net::TcpStream;
+
+/// How long a closed connection may take to read its last frames.
+const LINGER_MS: u64 = 2_000;
+/// How much input is read and thrown away after our close frame.
+const INPUT_AFTER_CLOSE: usize = 256 * 1024;
+
+/// What is known of a client when its socket is open, before it has said anything.
+#[derive(Clone)]
+pub struct Hello {
+    /// The address it comes from.
+    pub peer: IpAddr,
+    /// Whether it is a page: only browsers send `Origin`.
+    pub has_origin: bool,
+    /// The token of the subprotocol `bearer.<token>`.
+    pub bearer: Option<String>,
+    /// The token of `?token=`.
+    pub query_token: Option<String>,
+}
+
+impl std::fmt::Debug for Hello {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Hello {{ peer: {}, has_origin: {} }}", self.peer, self.has_origin)
+    }
+}
+
+/// A connection: cheap to clone, and never leaves its shard's thread.
+#[derive(Clone)]
+pub struct Conn(Rc<Inner>);
+
+struct Inner {
+    id: ConnId,
+    peer: IpAddr,
+    stream: TcpStream,
+    clock: Clock,
+    outbox: RefCell<Outbox>,
+    gate: RefCell<Option<Box<Outbox>>>,
+    bounds: (usize, usize),
+    waker: RefCell<Option<Waker>>,
+    state: Cell<State>,
+    deadline: Cell<Mono>,
+    last_inbound: Cell<Mono>,
+    last_ping: Cell<Mono>,
+    unfinished: Cell<Option<Mono>>,
+    swallowed: Cell<usize>,
+    admitted: Admitted,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum State {
+    Open,
+    /// The last frames are in the outbox.
+    Closing,
+    /// They are written, and so is the end of our half.
+    HalfClosed,
+    Dead,
+}
+
+/// When a connection is judged.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Deadlines {
+    pub ping_ms: u64,
+    pub idle_ms: u64,
+    pub message_ms: u64,
+}
+
+impl Conn {
+    pub(super) fn new(id: ConnId, stream: TcpStream, admitted: Admitted, clock: Clock, bounds: (usize, usize)) -> Self {
+        let now = clock.mono();
+        Self(Rc::new(Inner {
+            id,
+            peer: admitted.address(),
+            stream,
+            clock,
+            outbox: RefCell::new(Outbox::new(bounds.0, bounds.1)),
+            gate: RefCell::new(None),
+            bounds,
+            waker: RefCell::new(None),
+            state: Cell::new(State::Open),
+            deadline: Cell::new(now),
+            last_inbound: Cell::new(now),
+            last_ping: Cell::new(now),
+            unfinished: Cell::new(None),
+            swallowed: Cell::new(0),
+            admitted,
+        }))
+    }
+
+    /// Returns the connection's address on its shard.
+    #[must_use]
+    pub fn id(&self) -> ConnId {
+        self.0.id
+    }
+
+    /// Returns where the client is.
+    #[must_use]
+    pub fn peer(&self) -> IpAddr {
+        self.0.peer
+    }
+
+    /// Returns when the last whole frame came in.
+    #[must_use]
+    pub fn last_inbound(&self) -> Mono {
+        self.0.last_inbound.get()
+    }
+
+    /// Tells whether frames are still taken: nothing has closed or broken the connection.
+    #[must_use]
+    pub fn is_open(&self) -> bool {
+        self.0.state.get() == State::Open
+    }
+
+    /// Notes that the client has proved who it is: it no longer counts as unauthenticated.
+    pub fn authenticated(&self) {
+        self.0.admitted.authenticated();
+    }
+
+    /// Sends a frame past the gate: at once if nothing waits, else through the outbox.
+    pub fn send(&self, frame: Frame, class: Class) {
+        if !self.is_open() {
+            return;
+        }
+        let mut outbox = self.0.outbox.borrow_mut();
+        if !outbox.is_empty() {
+            let kept = outbox.push(frame, class);
+            drop(outbox);
+            if kept.is_err() {
+                self.too_slow();
+            }
+            return;
+        }
+        match self.write(&frame.0) {
+            n if n == frame.0.len() => return,
+            0 if outbox.push(frame.clone(), class).is_err() => {
+                drop(outbox);
+                return self.too_slow();
+            }
+            0 => {}
+            n => outbox.push_half(frame.0.slice(n..), class),
+        }
+        drop(outbox);
+        self.wake();
+    }
+
+    /// From now on frames that come through the shard's channel are kept.
+    pub fn gate(&self) {
+        self.0.gate.borrow_mut().get_or_insert_with(|| Box::new(Outbox::new(self.0.bounds.0, self.0.bounds.1)));
+    }
+
+    /// Sends `first`, then everything that was kept, and keeps nothing any more. The client counts as authenticated.
+    pub fn open_gate(&self, first: Frame) {
+        self.authenticated();
+        self.send(first, Class::Must);
+        let kept = self.0.gate.borrow_mut().take();
+        for (frame, class) in kept.map(|mut gate| gate.take()).unwrap_or_default() {
+            match class {
+                Some(class) => self.send(frame, class),
+                None => self.send_uncounted(frame),
+            }
+        }
+    }
+
+    /// Ends the connection: `closing` (application codes only), the close frame, then a short time to read them.
+    pub fn close(&self, close: Close, retry_after_ms: u64) {
+        if !self.is_open() {
+            return;
+        }
+        self.0.gate.borrow_mut().take();
+        {
+            let mut outbox = self.0.outbox.borrow_mut();
+            if close == Close::SlowConsumer {
+                outbox.cut();
+            }
+            for frame in ws::last_frames(close, retry_after_ms) {
+                outbox.push_uncounted(frame);
+            }
+        }
+        self.start_closing();
+    }
+
+    /// The client has closed: what waits is still written, nothing is added.
+    pub(super) fn start_closing(&self) {
+        if self.is_open() {
+            self.0.state.set(State::Closing);
+            self.0.deadline.set(self.0.clock.mono().plus(LINGER_MS));
+            self.wake();
+        }
+    }
+
+    /// A frame that came through the shard's channel.
+    pub(super) fn deliver(&self, frame: Frame, class: Class) {
+        let mut gate = self.0.gate.borrow_mut();
+        match gate.as_mut() {
+            None => {
+                drop(gate);
+                self.send(frame, class);
+            }
+            Some(kept) => {
+                let kept = kept.push(frame, class);
+                drop(gate);
+                if kept.is_err() {
+                    self.too_slow();
+                }
+            }
+        }
+    }
+
+    /// A frame through the shard's channel that is outside the outbox budget: a room's first frames.
+    pub(super) fn deliver_uncounted(&self, frame: Frame) {
+        let mut gate = self.0.gate.borrow_mut();
+        match gate.as_mut() {
+            Some(kept) => kept.push_uncounted(frame),
+            None => {
+                drop(gate);
+                self.send_uncounted(frame);
+            }
+        }
+    }
+
+    /// Several frames at once; `joined` holds the same bytes in one piece.
+    pub(super) fn deliver_joined(&self, joined: &Bytes, frames: &[(Frame, Class)]) {
+        let direct = self.is_open() && self.0.gate.borrow().is_none() && self.0.outbox.borrow().is_empty();
+        let mut written = if direct && frames.len() > 1 { self.write(joined) } else { 0 };
+        if direct && written == joined.len() {
+            return;
+        }
+        for (frame, class) in frames {
+            if written >= frame.0.len() {
+                written -= frame.0.len();
+            } else if written > 0 {
+                self.0.outbox.borrow_mut().push_half(frame.0.slice(written..), *class);
+                self.wake();
+                written = 0;
+            } else {
+                self.deliver(frame.clone(), *class);
+            }
+        }
+    }
+
+    fn send_uncounted(&self, frame: Frame) {
+        if self.is_open() {
+            self.0.outbox.borrow_mut().push_uncounted(frame);
+            self.drain();
+            self.wake();
+        }
+    }
+
+    fn too_slow(&self) {
+        metrics::counter!("michub_slow_consumers_total").increment(1);
+        self.close(Close::SlowConsumer, 0);
+    }
+
+    /// Writes what the socket takes; a broken socket takes nothing and is dead from here on.
+    fn write(&self, bytes: &[u8]) -> usize {
+        match self.0.stream.try_write(bytes) {
+            Ok(n) => n,
+            Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::Interrupted) => 0,
+            Err(_) => {
+                self.kill();
+                0
+            }
+        }
+    }
+
+    /// Writes from the outbox until it is empty or the socket full.
+    fn drain(&self) {
+        let mut outbox = self.0.outbox.borrow_mut();
+        while !outbox.is_empty() && self.0.state.get() != State::Dead {
+            let mut slices = [IoSlice::new(&[]); 16];
+            let filled = outbox.peek(&mut slices);
+            match self.0.stream.try_write_vectored(slices.get(..filled).unwrap_or_default()) {
+                Ok(n) => outbox.advance(n),
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                Err(error) if error.kind() == ErrorKind::WouldBlock => return,
+                Err(_) => self.kill(),
+            }
+        }
+    }
+
+    pub(super) fn stream(&self) -> &TcpStream {
+        &self.0.stream
+    }
+
+    pub(super) fn now(&self) -> Mono {
+        self.0.clock.mono()
+    }
+
+    pub(super) fn stamp_inbound(&self) {
+        self.0.last_inbound.set(self.now());
+    }
+
+    pub(super) fn set_unfinished(&self, since: Option<Mono>) {
+        self.0.unfinished.set(since);
+    }
+
+    pub(super) fn unfinished(&self) -> Option<Mono> {
+        self.0.unfinished.get()
+    }
+
+    /// Ends the connection without another byte.
+    pub(super) fn kill(&self) {
+        if self.0.state.replace(State::Dead) != State::Dead {
+            self.wake();
+        }
+    }
+
+    fn wake(&self) {
+        if let Some(waker) = &*self.0.waker.borrow() {
+            waker.wake_by_ref();
+        }
+    }
+
+    /// Remembers whom to wake, and writes as long as something waits and the socket takes it.
+    pub(super) fn poll_drain(&self, context: &mut Context<'_>) {
+        {
+            let mut waker = self.0.waker.borrow_mut();
+            if !waker.as_ref().is_some_and(|w| w.will_wake(context.waker())) {
+                *waker = Some(context.waker().clone());
+            }
+        }
+        while !self.0.outbox.borrow().is_empty() && self.0.state.get() != State::Dead {
+            match self.0.stream.poll_write_ready(context) {
+                Poll::Ready(Ok(())) => self.drain(),
+                Poll::Ready(Err(_)) => self.kill(),
+                Poll::Pending => return,
+            }
+        }
+    }
+
+    /// After the close frame: ends our half, reads and throws away, until the peer is gone, too loud or too late.
+    pub(super) fn poll_end(&self, context: &mut Context<'_>) -> Poll<()> {
+        if self.0.state.get() == State::Closing && self.0.outbox.borrow().is_empty() {
+            self.0.state.set(State::HalfClosed);
+            let _ = socket2::SockRef::from(&self.0.stream).shutdown(std::net::Shutdown::Write);
+        }
+        let mut waste = [0; 1024];
+        loop {
+            if self.0.state.get() == State::Dead || self.0.swallowed.get() > INPUT_AFTER_CLOSE {
+                return Poll::Ready(());
+            }
+            match self.0.stream.poll_read_ready(context) {
+                Poll::Pending => return Poll::Pending,
+                Poll::Ready(Err(_)) => return Poll::Ready(()),
+                Poll::Ready(Ok(())) => match self.0.stream.try_read(&mut waste) {
+                    Ok(0) => return Poll::Ready(()),
+                    Ok(n) => self.0.swallowed.set(self.0.swallowed.get() + n),
+                    Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::Interrupted) => {}
+                    Err(_) => return Poll::Ready(()),
+                },
+            }
+        }
+    }
+
+    /// Looks at the connection's deadlines; `gap` is how long the process itself was paused.
+    pub(super) fn sweep(&self, now: Mono, gap: u64, deadlines: Deadlines) {
+        let inner = &*self.0;
+        if gap > 0 {
+            inner.last_inbound.set(inner.last_inbound.get().plus(gap));
+            inner.unfinished.set(inner.unfinished.get().map(|since| since.plus(gap)));
+        }
+        match inner.state.get() {
+            State::Open => {
+                if inner.unfinished.get().is_some_and(|since| now.since(since) >= deadlines.message_ms) {
+                    self.close(Close::TooLarge, 0);
+                } else if now.since(inner.last_inbound.get()) >= deadlines.idle_ms {
+                    self.close(Close::HeartbeatTimeout, 0);
+                } else if now.since(inner.last_ping.get()) >= deadlines.ping_ms {
+                    inner.last_ping.set(now);
+                    self.send(Frame(codec::ping_frame()), Class::Droppable);
+                }
+            }
+            State::Closing | State::HalfClosed if now >= inner.deadline.get() => {
+                if inner.state.get() == State::Closing {
+                    let _ = socket2::SockRef::from(&inner.stream).set_linger(Some(Duration::ZERO));
+                }
+                self.kill();
+            }
+            _ => {}
+        }
+    }
+}

@@ -1,0 +1,217 @@
+//! What a client says: one frame → one typed value.
+use super::{
+    command,
+    fields::{BadFrame, Fields},
+};
+use crate::hub::{
+    code::Code,
+    command::{Command, IfRev},
+    cursor::Cursor,
+    id::{OpId, RoomId, UserId, UserType},
+};
+
+/// The longest direct `message`, in bytes.
+pub const MESSAGE_BYTES: usize = 4096;
+/// How many rooms one session may be in.
+pub const ROOMS_MAX: usize = 64;
+
+/// A frame with its envelope.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Parsed {
+    /// Echoed in the reply.
+    pub id: Option<i64>,
+    /// The idempotency key.
+    pub op_id: Option<OpId>,
+    /// The precondition.
+    pub if_rev: Option<IfRev>,
+    /// Whom the frame names as its sender, `user_id` or `from_user_id`.
+    pub senders: Vec<UserId>,
+    /// What it says.
+    pub frame: ClientFrame,
+}
+
+/// What a client can say.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[allow(missing_docs, reason = "the fields are those that PROTOCOL.md lists under the same names")]
+pub enum ClientFrame {
+    UserOnline(Box<UserOnline>),
+    Heartbeat {
+        ts_ms: Option<i64>,
+    },
+    /// `None` = `offline`: shown offline while connected.
+    StatusChange {
+        status: Choice,
+    },
+    Message {
+        to: UserId,
+        message: String,
+    },
+    UserOffline,
+    RequestOnlineStatus {
+        users: Vec<UserId>,
+    },
+    WatchStatus {
+        users: Vec<UserId>,
+    },
+    UnwatchStatus {
+        users: Vec<UserId>,
+    },
+    RefreshToken {
+        token: String,
+    },
+    RoomJoin {
+        room: RoomId,
+        cursor: Option<Cursor>,
+    },
+    RoomLeave {
+        room: RoomId,
+    },
+    RoomSync {
+        room: RoomId,
+        cursor: Option<Cursor>,
+    },
+    RoomMembers {
+        room: RoomId,
+        offset: usize,
+        limit: usize,
+    },
+    Room {
+        room: RoomId,
+        command: Command,
+    },
+}
+
+/// The status that somebody chooses for himself; `Online` = no choice.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[allow(missing_docs, reason = "the wire names")]
+pub enum Choice {
+    Online,
+    Busy,
+    Away,
+    Offline,
+}
+
+/// The frame that opens a session.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[allow(missing_docs, reason = "the names say it")]
+pub struct UserOnline {
+    pub user: UserId,
+    pub user_type: UserType,
+    pub token: Option<String>,
+    pub session_token: Option<String>,
+    pub rooms: Vec<(RoomId, Option<Cursor>)>,
+}
+
+/// Reads a frame. Errors: `bad_request`, `bad_argument` with a path, `unknown_type`, `message_too_large`; never a panic.
+pub fn parse(text: &str) -> Result<Parsed, BadFrame> {
+    let fields = Fields::parse(text)?;
+    let id = fields.integer("id").ok().flatten();
+    let with_id = |bad: BadFrame| BadFrame { id, ..bad };
+    let kind = fields.text("type").ok().flatten();
+    let Some(kind) = kind else {
+        return Err(BadFrame { id, code: Code::BadRequest, path: None, expected: "a type" });
+    };
+    read(&kind, &fields, None).map_err(with_id)
+}
+
+/// Reads a command as HTTP sends it: its `room_id` may be absent, since the path names the room.
+pub fn parse_for_room(text: &str, room: &RoomId) -> Result<Parsed, BadFrame> {
+    let fields = Fields::parse(text)?;
+    let kind = fields.text("type")?.ok_or_else(|| fields.wrong("type", "the name of a command"))?;
+    read(&kind, &fields, Some(room))
+}
+
+fn read(kind: &str, f: &Fields, room: Option<&RoomId>) -> Result<Parsed, BadFrame> {
+    let id = f.integer("id")?;
+    let frame = frame(kind, f, room)?;
+    let senders = [f.user("user_id")?, f.user("from_user_id")?].into_iter().flatten().collect();
+    Ok(Parsed { id, op_id: f.op_id("op_id")?, if_rev: if_rev(f)?, senders, frame })
+}
+
+fn frame(kind: &str, f: &Fields, path_room: Option<&RoomId>) -> Result<ClientFrame, BadFrame> {
+    let room = || match path_room {
+        Some(room) if !f.has("room_id") => Ok(room.clone()),
+        Some(room) => f
+            .room("room_id")
+            .and_then(|named| if named == *room { Ok(named) } else { Err(f.wrong("room_id", "the room of the path")) }),
+        None => f.room("room_id"),
+    };
+    Ok(match kind {
+        "heartbeat" => ClientFrame::Heartbeat { ts_ms: f.integer("ts_ms")? },
+        "user_online" => ClientFrame::UserOnline(Box::new(user_online(f)?)),
+        "status_change" => ClientFrame::StatusChange { status: status(f)? },
+        "message" => {
+            let to = f.needed_user("to_user_id")?;
+            let message = f.text("message")?.ok_or_else(|| f.wrong("message", "a text"))?;
+            if message.len() > MESSAGE_BYTES {
+                return Err(BadFrame { code: Code::MessageTooLarge, ..f.wrong("message", "at most 4096 bytes") });
+            }
+            ClientFrame::Message { to, message: message.into_owned() }
+        }
+        "user_offline" => ClientFrame::UserOffline,
+        "request_online_status" => ClientFrame::RequestOnlineStatus { users: f.users("user_ids", 500)? },
+        "watch_status" => ClientFrame::WatchStatus { users: f.users("user_ids", 1000)? },
+        "unwatch_status" => ClientFrame::UnwatchStatus { users: f.users("user_ids", 1000)? },
+        "refresh_token" => {
+            let token = f.text("token")?.ok_or_else(|| f.wrong("token", "a token"))?;
+            ClientFrame::RefreshToken { token: token.into_owned() }
+        }
+        "room_join" => ClientFrame::RoomJoin { room: room()?, cursor: cursor(f)? },
+        "room_leave" => ClientFrame::RoomLeave { room: room()? },
+        "room_sync" => ClientFrame::RoomSync { room: room()?, cursor: cursor(f)? },
+        "room_members" => {
+            let small = |name, default, max| match f.number(name)?.unwrap_or(default) {
+                n if n <= max => usize::try_from(n).map_err(|_| f.wrong(name, "a smaller number")),
+                _ => Err(f.wrong(name, "a smaller number")),
+            };
+            ClientFrame::RoomMembers {
+                room: room()?,
+                offset: small("offset", 0, u64::from(u32::MAX))?,
+                limit: small("limit", 200, 200)?,
+            }
+        }
+        _ => match command::parse(kind, f)? {
+            Some(command) => ClientFrame::Room { room: room()?, command },
+            None => return Err(BadFrame { id: None, code: Code::UnknownType, path: None, expected: "a known type" }),
+        },
+    })
+}
+
+fn user_online(f: &Fields) -> Result<UserOnline, BadFrame> {
+    let user_type = f.text("user_type")?.unwrap_or("user".into());
+    let text = |name| Ok::<_, BadFrame>(f.text(name)?.map(|text| text.into_owned()));
+    let rooms = f.objects("rooms", ROOMS_MAX)?;
+    Ok(UserOnline {
+        user: f.needed_user("user_id")?,
+        user_type: UserType::parse(&user_type).map_err(|_| f.wrong("user_type", "a kind of user"))?,
+        token: text("token")?,
+        session_token: text("session_token")?,
+        rooms: rooms.iter().map(|room| Ok((room.room("room_id")?, cursor(room)?))).collect::<Result<_, BadFrame>>()?,
+    })
+}
+
+fn status(f: &Fields) -> Result<Choice, BadFrame> {
+    match f.text("status")?.as_deref() {
+        Some("online") => Ok(Choice::Online),
+        Some("busy") => Ok(Choice::Busy),
+        Some("away") => Ok(Choice::Away),
+        Some("offline") => Ok(Choice::Offline),
+        _ => Err(f.wrong("status", "online, busy, away or offline")),
+    }
+}
+
+/// A cursor that nobody can have issued is an unknown position, not an error.
+fn cursor(f: &Fields) -> Result<Option<Cursor>, BadFrame> {
+    Ok(f.text("cursor")?.as_deref().and_then(Cursor::parse))
+}
+
+fn if_rev(f: &Fields) -> Result<Option<IfRev>, BadFrame> {
+    let Some(raw) = f.raw("if_rev") else { return Ok(None) };
+    if raw.get().starts_with('"') {
+        // No position can be at an unknown cursor: rev 2^64 - 1 is never reached, so the command is stale.
+        let nowhere = Cursor { rev: u64::MAX, commit: crate::hub::id::CommitId(0) };
+        let cursor = f.text("if_rev")?.as_deref().and_then(Cursor::parse);
+        return Ok(Some(IfRev::Cursor(cursor.unwrap_or(nowhere))));
+    }
+    Ok(f.number("if_rev")?.map(IfRev::Rev))
+}

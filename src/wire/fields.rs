@@ -1,0 +1,269 @@
+//! A frame's JSON taken apart strictly: duplicate keys and deep nesting are refused, unknown fields ignored, and every known field is read
+//! with the path that an error names.
+use crate::hub::{
+    code::Code,
+    id::{IdError, OpId, RoleId, RoomId, UserId},
+};
+use serde::{
+    Deserialize, Deserializer,
+    de::{MapAccess, SeqAccess, Visitor},
+};
+use serde_json::value::RawValue;
+use std::{borrow::Cow, fmt};
+
+/// How deep a frame may nest; the outer object is depth 1.
+pub const MAX_DEPTH: usize = 16;
+
+/// Why a frame is refused before anybody looks at what it asks for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BadFrame {
+    /// The request's `id`, as far as it could be read.
+    pub id: Option<i64>,
+    /// `bad_request`, `bad_argument`, `unknown_type` or `message_too_large`.
+    pub code: Code,
+    /// A JSON pointer to the field, for `bad_argument`.
+    pub path: Option<String>,
+    /// What is expected there.
+    pub expected: &'static str,
+}
+
+impl BadFrame {
+    const fn request(expected: &'static str) -> Self {
+        Self { id: None, code: Code::BadRequest, path: None, expected }
+    }
+
+    /// Makes a `bad_argument` about one field.
+    #[must_use]
+    pub const fn argument(path: String, expected: &'static str) -> Self {
+        Self { id: None, code: Code::BadArgument, path: Some(path), expected }
+    }
+}
+
+/// One JSON object, its fields still raw.
+pub struct Fields<'a> {
+    list: Vec<(Cow<'a, str>, &'a RawValue)>,
+    path: String,
+}
+
+/// Reads an object's or array's members without reading their values.
+enum Members<'a> {
+    Object(Vec<(Cow<'a, str>, &'a RawValue)>),
+    Array(Vec<&'a RawValue>),
+}
+
+#[derive(Deserialize)]
+struct Key<'a>(#[serde(borrow)] Cow<'a, str>);
+
+impl<'de: 'a, 'a> Deserialize<'de> for Members<'a> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Walk;
+        impl<'de> Visitor<'de> for Walk {
+            type Value = Members<'de>;
+
+            fn expecting(&self, f: &mut fmt::Formatter) -> fmt::Result {
+                f.write_str("an object or an array")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+                let mut list = Vec::with_capacity(8);
+                while let Some(Key(key)) = map.next_key()? {
+                    list.push((key, map.next_value()?));
+                }
+                Ok(Members::Object(list))
+            }
+
+            fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Self::Value, A::Error> {
+                let mut list = Vec::new();
+                while let Some(value) = seq.next_element()? {
+                    list.push(value);
+                }
+                Ok(Members::Array(list))
+            }
+        }
+        deserializer.deserialize_any(Walk)
+    }
+}
+
+fn nested(raw: &RawValue) -> bool {
+    raw.get().starts_with(['{', '['])
+}
+
+/// Splits one object or array, and refuses duplicate keys and deep nesting anywhere below.
+fn split(text: &str, depth: usize) -> Result<Members<'_>, BadFrame> {
+    if depth > MAX_DEPTH {
+        return Err(BadFrame::request("at most 16 levels"));
+    }
+    let members: Members = serde_json::from_str(text).map_err(|_| BadFrame::request("one JSON object"))?;
+    match &members {
+        Members::Object(list) => {
+            let mut keys: Vec<&str> = list.iter().map(|(key, _)| key.as_ref()).collect();
+            keys.sort_unstable();
+            if keys.is_sorted_by(|a, b| a < b) {
+                list.iter().filter(|(_, raw)| nested(raw)).try_for_each(|(_, raw)| split(raw.get(), depth + 1).map(|_| ()))?;
+            } else {
+                return Err(BadFrame::request("each key once"));
+            }
+        }
+        Members::Array(list) => {
+            list.iter().filter(|raw| nested(raw)).try_for_each(|raw| split(raw.get(), depth + 1).map(|_| ()))?;
+        }
+    }
+    Ok(members)
+}
+
+impl<'a> Fields<'a> {
+    /// Takes a whole frame apart. Errors: `bad_request`. Cost: O(bytes × depth).
+    pub fn parse(text: &'a str) -> Result<Self, BadFrame> {
+        match split(text.trim_ascii(), 1)? {
+            Members::Object(list) => Ok(Self { list, path: String::new() }),
+            Members::Array(_) => Err(BadFrame::request("one JSON object")),
+        }
+    }
+
+    /// Returns the path of a field.
+    #[must_use]
+    pub fn at(&self, name: &str) -> String {
+        format!("{}/{name}", self.path)
+    }
+
+    /// Makes a `bad_argument` about a field.
+    #[must_use]
+    pub fn wrong(&self, name: &str, expected: &'static str) -> BadFrame {
+        BadFrame::argument(self.at(name), expected)
+    }
+
+    /// Returns a field's raw value; `null` counts as absent.
+    #[must_use]
+    pub fn raw(&self, name: &str) -> Option<&'a RawValue> {
+        self.list.iter().find(|(key, _)| key == name).map(|(_, raw)| *raw).filter(|raw| raw.get() != "null")
+    }
+
+    /// Tells whether the field stands there, be it `null`.
+    #[must_use]
+    pub fn has(&self, name: &str) -> bool {
+        self.list.iter().any(|(key, _)| key == name)
+    }
+
+    fn read<T: Deserialize<'a>>(&self, name: &str, expected: &'static str) -> Result<Option<T>, BadFrame> {
+        let Some(raw) = self.raw(name) else { return Ok(None) };
+        serde_json::from_str(raw.get()).map(Some).map_err(|_| self.wrong(name, expected))
+    }
+
+    fn need<T>(&self, name: &str, value: Option<T>) -> Result<T, BadFrame> {
+        value.ok_or_else(|| self.wrong(name, "this field"))
+    }
+
+    /// Reads a text, if it is there.
+    pub fn text(&self, name: &str) -> Result<Option<Cow<'a, str>>, BadFrame> {
+        Ok(self.read::<Key>(name, "a text")?.map(|Key(text)| text))
+    }
+
+    /// Reads a boolean; absent = `false`.
+    pub fn flag(&self, name: &str) -> Result<bool, BadFrame> {
+        Ok(self.read(name, "true or false")?.unwrap_or(false))
+    }
+
+    /// Reads a boolean that must be there.
+    pub fn needed_flag(&self, name: &str) -> Result<bool, BadFrame> {
+        let flag = self.read(name, "true or false")?;
+        self.need(name, flag)
+    }
+
+    /// Reads a whole number, if it is there.
+    pub fn integer(&self, name: &str) -> Result<Option<i64>, BadFrame> {
+        self.read(name, "a whole number")
+    }
+
+    /// Reads a number from 0 up, if it is there.
+    pub fn number(&self, name: &str) -> Result<Option<u64>, BadFrame> {
+        self.read(name, "a whole number from 0 up")
+    }
+
+    /// Reads a seat's number, if it is there.
+    pub fn seat(&self, name: &str) -> Result<Option<u32>, BadFrame> {
+        let seat = self.read(name, "a seat's number")?;
+        if seat == Some(0) { Err(self.wrong(name, "a seat's number, 1 or more")) } else { Ok(seat) }
+    }
+
+    fn id<T>(&self, name: &str, parse: fn(&str) -> Result<T, IdError>) -> Result<Option<T>, BadFrame> {
+        let Some(text) = self.text(name)? else { return Ok(None) };
+        parse(&text).map(Some).map_err(|_| self.wrong(name, "an id of 1 to 64 bytes of A-Z a-z 0-9 _ . : @ -"))
+    }
+
+    /// Reads a user id, if it is there.
+    pub fn user(&self, name: &str) -> Result<Option<UserId>, BadFrame> {
+        self.id(name, UserId::parse)
+    }
+
+    /// Reads a user id that must be there.
+    pub fn needed_user(&self, name: &str) -> Result<UserId, BadFrame> {
+        let user = self.user(name)?;
+        self.need(name, user)
+    }
+
+    /// Reads a room id that must be there.
+    pub fn room(&self, name: &str) -> Result<RoomId, BadFrame> {
+        let room = self.id(name, RoomId::parse)?;
+        self.need(name, room)
+    }
+
+    /// Reads a role id, if it is there.
+    pub fn role(&self, name: &str) -> Result<Option<RoleId>, BadFrame> {
+        self.id(name, RoleId::parse)
+    }
+
+    /// Reads an `op_id`, if it is there.
+    pub fn op_id(&self, name: &str) -> Result<Option<OpId>, BadFrame> {
+        self.id(name, OpId::parse)
+    }
+
+    /// Reads a text for people to read: at most `max_bytes`, no control characters and none that turn the direction of writing.
+    pub fn free_text(&self, name: &str, max_bytes: usize) -> Result<Option<String>, BadFrame> {
+        let Some(text) = self.text(name)? else { return Ok(None) };
+        if text.len() > max_bytes {
+            return Err(self.wrong(name, "a shorter text"));
+        }
+        let bidi = |c| matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+        if text.chars().any(|c| c.is_control() || bidi(c)) {
+            return Err(self.wrong(name, "a text without control characters"));
+        }
+        Ok(Some(text.into_owned()))
+    }
+
+    /// Reads a list of user ids that must be there, at most `max` of them.
+    pub fn users(&self, name: &str, max: usize) -> Result<Vec<UserId>, BadFrame> {
+        let list: Option<Vec<&RawValue>> = self.read(name, "a list of user ids")?;
+        let list = self.need(name, list)?;
+        if list.len() > max {
+            return Err(self.wrong(name, "a shorter list"));
+        }
+        let id = |(index, raw): (usize, &&RawValue)| {
+            let text = serde_json::from_str::<Cow<str>>(raw.get()).ok();
+            let wrong = || BadFrame::argument(format!("{}/{name}/{index}", self.path), "a user id");
+            text.and_then(|text| UserId::parse(&text).ok()).ok_or_else(wrong)
+        };
+        list.iter().enumerate().map(id).collect()
+    }
+
+    /// Reads an object inside, if it is there.
+    pub fn object(&self, name: &str) -> Result<Option<Self>, BadFrame> {
+        let Some(raw) = self.raw(name) else { return Ok(None) };
+        self.child(raw, self.at(name)).map(Some)
+    }
+
+    /// Reads a list of objects inside, at most `max` of them; absent = empty.
+    pub fn objects(&self, name: &str, max: usize) -> Result<Vec<Self>, BadFrame> {
+        let list: Vec<&RawValue> = self.read(name, "a list of objects")?.unwrap_or_default();
+        if list.len() > max {
+            return Err(self.wrong(name, "a shorter list"));
+        }
+        list.iter().enumerate().map(|(index, raw)| self.child(raw, format!("{}/{name}/{index}", self.path))).collect()
+    }
+
+    fn child(&self, raw: &'a RawValue, path: String) -> Result<Self, BadFrame> {
+        match serde_json::from_str(raw.get()) {
+            Ok(Members::Object(list)) => Ok(Self { list, path }),
+            _ => Err(BadFrame::argument(path, "an object")),
+        }
+    }
+}
