@@ -10,7 +10,10 @@ use crate::{
     wire::close::Close,
 };
 use bytes::Bytes;
-use std::sync::Arc;
+use std::{
+    collections::BTreeSet,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
 
 /// Addresses a connection on its shard. A slot is reused, a generation never: a late message finds nobody.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -89,6 +92,19 @@ pub enum ShownStatus {
     Offline,
 }
 
+impl ShownStatus {
+    /// Returns the name on the wire.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Online => "online",
+            Self::Busy => "busy",
+            Self::Away => "away",
+            Self::Offline => "offline",
+        }
+    }
+}
+
 /// To a room's task.
 #[derive(Debug)]
 pub enum RoomMsg {
@@ -98,8 +114,8 @@ pub enum RoomMsg {
     Leave { session: SessionId, reply: Option<Reply> },
     /// A session's line is gone without a goodbye.
     Lost { session: SessionId, conn: Option<ConnId> },
-    /// The 60 s are over: the person is not counted any more.
-    Gone { user: UserId },
+    /// The 60 s of a lost session are over: it is not counted any more.
+    Gone { user: UserId, session: SessionId },
     /// A command.
     Command { request: Request, reply: Reply },
     /// A client asks for what it missed.
@@ -125,6 +141,41 @@ pub struct Member {
     pub session: SessionId,
     /// Its connection; `None` for a polling client.
     pub conn: Option<ConnId>,
+    /// Where it is: the room takes itself out when the session is not its member any more.
+    pub rooms: RoomSet,
+}
+
+/// The rooms of a session, shared between the session, which asks to enter, and the rooms, which may refuse or put it out.
+#[derive(Clone, Debug, Default)]
+pub struct RoomSet(Arc<Mutex<BTreeSet<RoomId>>>);
+
+impl RoomSet {
+    fn lock(&self) -> MutexGuard<'_, BTreeSet<RoomId>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Adds a room unless there are `max` others already; 0 = no limit. Returns whether it is in.
+    pub fn add(&self, room: &RoomId, max: usize) -> bool {
+        let mut rooms = self.lock();
+        rooms.contains(room) || ((max == 0 || rooms.len() < max) && rooms.insert(room.clone()))
+    }
+
+    /// Takes a room out.
+    pub fn remove(&self, room: &RoomId) {
+        self.lock().remove(room);
+    }
+
+    /// Tells whether a room is in.
+    #[must_use]
+    pub fn contains(&self, room: &RoomId) -> bool {
+        self.lock().contains(room)
+    }
+
+    /// Returns all rooms, in the order of their names.
+    #[must_use]
+    pub fn list(&self) -> Vec<RoomId> {
+        self.lock().iter().cloned().collect()
+    }
 }
 
 /// The role that a token gives for a room.

@@ -14,7 +14,7 @@ use crate::{
         presence::{People, Status, View},
         time::{Millis, UnixMs},
     },
-    wire::{close::Close, record::SessionRecord},
+    wire::{close::Close, session::SessionRecord},
 };
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap, VecDeque},

@@ -5,6 +5,8 @@ pub mod codec;
 pub mod command;
 pub mod event;
 pub mod fields;
+pub mod membership;
 pub mod record;
 pub mod server;
+pub mod session;
 pub mod state;

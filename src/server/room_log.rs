@@ -1,0 +1,103 @@
+//! A room as it comes out of the store, and the recent updates from which clients go on where they were.
+use super::{
+    msg::Frame,
+    store::{LogEntry, Store, StoreFault},
+};
+use crate::{
+    hub::{cursor::Cursor, event::Commit, id::RoomId, room::Room},
+    wire::{
+        codec::text_frame,
+        record::{decode_commit, decode_room},
+        server::room_update,
+    },
+};
+use bytes::Bytes;
+use std::collections::VecDeque;
+
+/// How many updates are kept.
+const UPDATES_MAX: usize = 256;
+/// How many bytes they may take.
+const BYTES_MAX: usize = 1 << 20;
+
+/// The newest updates as frames, an unbroken chain up to the head.
+#[derive(Debug)]
+pub(super) struct Tail {
+    head: Cursor,
+    updates: VecDeque<(Cursor, Frame)>,
+    bytes: usize,
+}
+
+impl Tail {
+    /// Starts without any update.
+    pub const fn new(head: Cursor) -> Self {
+        Self { head, updates: VecDeque::new(), bytes: 0 }
+    }
+
+    /// Adds the update of a commit that follows the head.
+    pub fn push(&mut self, commit: &Commit, frame: Frame) {
+        if commit.prev != self.head {
+            self.updates.clear();
+            self.bytes = 0;
+        }
+        self.head = commit.cursor;
+        self.bytes += frame.0.len();
+        self.updates.push_back((commit.prev, frame));
+        while self.updates.len() > UPDATES_MAX || self.bytes > BYTES_MAX {
+            let Some((_, frame)) = self.updates.pop_front() else { return };
+            self.bytes -= frame.0.len();
+        }
+    }
+
+    /// Returns what leads from a position to the head; `None`: that position is not known.
+    pub fn since(&self, cursor: Cursor) -> Option<Vec<Frame>> {
+        if cursor == self.head {
+            return Some(Vec::new());
+        }
+        let from = self.updates.iter().position(|(prev, _)| *prev == cursor)?;
+        Some(self.updates.iter().skip(from).map(|(_, frame)| frame.clone()).collect())
+    }
+}
+
+/// Makes the update frame of a commit.
+pub(super) fn update_frame(room: &RoomId, commit: &Commit) -> Frame {
+    Frame(text_frame(&room_update(room, commit)))
+}
+
+/// Returns the JSON inside a text frame that this hub has made.
+pub(super) fn payload(frame: &Frame) -> Bytes {
+    let header = match frame.0.get(1) {
+        Some(127) => 10,
+        Some(126) => 4,
+        _ => 2,
+    };
+    frame.0.slice(header.min(frame.0.len())..)
+}
+
+/// Loads a room. `None` = no such room. Errors: the store fails, or a record does not fit.
+pub(super) async fn load(store: &dyn Store, id: &RoomId) -> Result<Option<(Room, Tail)>, StoreFault> {
+    let Some(loaded) = store.load(id).await? else { return Ok(None) };
+    let broken = |rev, what| StoreFault::Broken { room: id.clone(), rev, what };
+    let mut room = decode_room(&loaded.snapshot).map_err(|_| broken(loaded.at.rev, "the snapshot cannot be read"))?;
+    if room.head != loaded.at || room.id != *id {
+        return Err(broken(loaded.at.rev, "the snapshot is that of another position"));
+    }
+    let decode = |entry: &LogEntry| {
+        let commit = decode_commit(&entry.record).map_err(|_| broken(entry.cursor.rev, "a commit cannot be read"))?;
+        let fits = commit.prev == entry.prev && commit.cursor == entry.cursor;
+        if fits { Ok(commit) } else { Err(broken(entry.cursor.rev, "a commit is not where it belongs")) }
+    };
+    let mut tail = Tail::new(loaded.before.first().map_or(loaded.at, |entry| entry.prev));
+    for entry in &loaded.before {
+        let commit = decode(entry)?;
+        tail.push(&commit, update_frame(id, &commit));
+    }
+    if tail.head != room.head {
+        tail = Tail::new(room.head);
+    }
+    for entry in &loaded.log {
+        let commit = decode(entry)?;
+        room.apply(&commit).map_err(|_| broken(entry.cursor.rev, "the chain of commits has a gap"))?;
+        tail.push(&commit, update_frame(id, &commit));
+    }
+    Ok(Some((room, tail)))
+}

@@ -1,0 +1,234 @@
+//! Who is in a room: people over their sessions there, and what of it the room has still to tell.
+use super::msg::{ConnId, Member, RoomSet, Shown, ShownStatus};
+use crate::hub::{
+    decide::Members,
+    id::{RoomId, SessionId, UserId, UserType},
+};
+use std::collections::{BTreeMap, HashMap};
+
+/// A person in the room.
+#[derive(Clone, Debug)]
+pub(super) struct Person {
+    pub user_type: UserType,
+    /// `None` until presence has said it.
+    pub status: Option<ShownStatus>,
+    told: Option<ShownStatus>,
+    lines: Vec<Line>,
+}
+
+#[derive(Clone, Debug)]
+struct Line {
+    session: SessionId,
+    conn: Option<ConnId>,
+    live: bool,
+    rooms: RoomSet,
+}
+
+/// Everybody in the room, lost ones included.
+#[derive(Debug, Default)]
+pub(super) struct MemberList {
+    people: BTreeMap<UserId, Person>,
+    by_session: HashMap<SessionId, UserId>,
+    conns_by_shard: BTreeMap<u16, usize>,
+    /// What the people touched by the current batch were before it.
+    undo: Vec<(UserId, Option<Person>)>,
+    /// The room sets of sessions that went out on purpose or were put out.
+    outs: Vec<RoomSet>,
+    /// Who came in or went out, for presence.
+    moves: Vec<(UserId, bool)>,
+    /// Whose change is to be told; `Some` = he is out, with his last status.
+    untold: BTreeMap<UserId, Option<ShownStatus>>,
+}
+
+/// A change to be told.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Change {
+    pub user: UserId,
+    pub status: ShownStatus,
+    pub joined: bool,
+}
+
+impl Members for MemberList {
+    fn is_live(&self, user: &UserId) -> bool {
+        self.people.get(user).is_some_and(|person| person.lines.iter().any(|line| line.live))
+    }
+}
+
+impl MemberList {
+    /// A session comes in, or comes back. Lost sessions of the same user end with it.
+    pub fn join(&mut self, member: &Member) {
+        let line = Line { session: member.session.clone(), conn: member.conn, live: true, rooms: member.rooms.clone() };
+        self.change(&member.user, |slot| {
+            let user_type = member.user_type.clone();
+            let person = slot.get_or_insert_with(|| Person { user_type, status: None, told: None, lines: Vec::new() });
+            person.user_type = member.user_type.clone();
+            person.lines.retain(|known| known.live && known.session != line.session);
+            person.lines.push(line);
+        });
+    }
+
+    /// A session goes out. Returns its user, its connection and whether it was the user's last one; `None` = it is not here.
+    pub fn leave(&mut self, session: &SessionId) -> Option<(UserId, Option<ConnId>, bool)> {
+        let user = self.by_session.get(session)?.clone();
+        let (out, last) = self.change(&user, |slot| {
+            let Some(person) = slot else { return (None, true) };
+            let at = person.lines.iter().position(|line| line.session == *session);
+            (at.map(|at| person.lines.remove(at)), !person.lines.iter().any(|line| line.live))
+        });
+        let conn = out.as_ref().and_then(|line| line.conn);
+        self.outs.extend(out.map(|line| line.rooms));
+        Some((user, conn, last))
+    }
+
+    /// A session's line is gone; ignored if another connection carries it by now.
+    pub fn lost(&mut self, session: &SessionId, conn: Option<ConnId>) {
+        let Some(user) = self.by_session.get(session).cloned() else { return };
+        self.change(&user, |slot| {
+            let lines = slot.iter_mut().flat_map(|person| &mut person.lines);
+            for line in lines.filter(|line| line.session == *session && line.conn == conn) {
+                line.live = false;
+                line.conn = None;
+            }
+        });
+    }
+
+    /// A session is over; ignored if a connection carries it by now.
+    pub fn gone(&mut self, user: &UserId, session: &SessionId) {
+        self.change(user, |slot| {
+            if let Some(person) = slot {
+                person.lines.retain(|line| line.session != *session || line.conn.is_some());
+            }
+        });
+    }
+
+    /// Everything of a user goes out. Returns his connections.
+    pub fn put_out(&mut self, user: &UserId) -> Vec<ConnId> {
+        let person = self.change(user, Option::take);
+        let lines = person.map(|person| person.lines).unwrap_or_default();
+        self.outs.extend(lines.iter().map(|line| line.rooms.clone()));
+        lines.iter().filter_map(|line| line.conn).collect()
+    }
+
+    /// Notes what presence says. Returns whether there is something to tell.
+    pub fn note(&mut self, shown: &[Shown]) -> bool {
+        for Shown { user, user_type, status, .. } in shown {
+            if let Some(person) = self.people.get_mut(user) {
+                person.user_type = user_type.clone();
+                person.status = Some(*status);
+                self.untold.insert(user.clone(), None);
+            }
+        }
+        !self.untold.is_empty()
+    }
+
+    /// Begins a batch: from here on changes can be taken back.
+    pub fn begin(&mut self) {
+        self.undo.clear();
+        self.outs.clear();
+    }
+
+    /// Tells the sessions that went out that they are not in `room` any more.
+    pub fn settle(&mut self, room: &RoomId) {
+        for rooms in self.outs.drain(..) {
+            rooms.remove(room);
+        }
+    }
+
+    /// Takes back everything since [`Self::begin`].
+    pub fn rewind(&mut self) {
+        while let Some((user, before)) = self.undo.pop() {
+            self.change(&user, |slot| *slot = before);
+            self.undo.pop();
+        }
+        self.outs.clear();
+    }
+
+    /// Returns who came in (`true`) or went out since the last call, in order.
+    pub fn take_moves(&mut self) -> Vec<(UserId, bool)> {
+        std::mem::take(&mut self.moves)
+    }
+
+    /// Tells whether somebody's change is to be told.
+    pub fn has_untold(&self) -> bool {
+        !self.untold.is_empty()
+    }
+
+    /// Returns what is to be told. Whoever came in and whose status is not known yet waits for it.
+    pub fn take_changes(&mut self) -> Vec<Change> {
+        let mut changes = Vec::new();
+        for (user, out) in std::mem::take(&mut self.untold) {
+            match (self.people.get_mut(&user), out) {
+                (Some(person), _) => {
+                    let Some(status) = person.status.filter(|status| person.told != Some(*status)) else { continue };
+                    person.told = Some(status);
+                    changes.push(Change { user, status, joined: true });
+                }
+                (None, Some(status)) => changes.push(Change { user, status, joined: false }),
+                (None, None) => {}
+            }
+        }
+        changes
+    }
+
+    /// Returns a page of people, by id.
+    pub fn page(&self, offset: usize, limit: usize) -> impl Iterator<Item = (&UserId, &Person)> {
+        self.people.iter().skip(offset).take(limit)
+    }
+
+    /// Finds a session's user and connection.
+    pub fn find(&self, session: &SessionId) -> Option<(&UserId, Option<ConnId>)> {
+        let (user, person) = self.people.get_key_value(self.by_session.get(session)?)?;
+        let line = person.lines.iter().find(|line| line.session == *session)?;
+        Some((user, line.conn))
+    }
+
+    /// Returns how many people are in, lost ones included.
+    pub fn count(&self) -> usize {
+        self.people.len()
+    }
+
+    /// Returns the shards that have connections of this room.
+    pub fn shards(&self) -> impl Iterator<Item = u16> {
+        self.conns_by_shard.keys().copied()
+    }
+
+    fn change<R>(&mut self, user: &UserId, change: impl FnOnce(&mut Option<Person>) -> R) -> R {
+        let mut slot = self.people.remove(user);
+        self.undo.push((user.clone(), slot.clone()));
+        let before = slot.as_ref().map(|person| person.told.or(person.status));
+        for line in slot.iter().flat_map(|person| &person.lines) {
+            self.by_session.remove(&line.session);
+            if let Some(shard) = line.conn.map(|conn| conn.shard) {
+                let count = self.conns_by_shard.entry(shard).or_default();
+                *count = count.saturating_sub(1);
+                if *count == 0 {
+                    self.conns_by_shard.remove(&shard);
+                }
+            }
+        }
+        let result = change(&mut slot);
+        let slot = slot.filter(|person| !person.lines.is_empty());
+        for line in slot.iter().flat_map(|person| &person.lines) {
+            self.by_session.insert(line.session.clone(), user.clone());
+            if let Some(conn) = line.conn {
+                *self.conns_by_shard.entry(conn.shard).or_default() += 1;
+            }
+        }
+        match (before, &slot) {
+            (None, Some(_)) => {
+                self.moves.push((user.clone(), true));
+                self.untold.insert(user.clone(), None);
+            }
+            (Some(status), None) => {
+                self.moves.push((user.clone(), false));
+                // Nobody was told of somebody who comes and goes within one look.
+                self.untold.insert(user.clone(), status);
+            }
+            _ => {}
+        }
+        if let Some(person) = slot {
+            self.people.insert(user.clone(), person);
+        }
+        result
+    }
+}

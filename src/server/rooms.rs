@@ -1,0 +1,233 @@
+//! The directory of loaded rooms: handles to their tasks, never their state. A task is started on the shard that its room's name gives.
+use super::{
+    clock::Clock,
+    msg::{Refusal, Reply, RoomMsg, ShardMsg, Work},
+    presence::Presence,
+    room_task,
+    shard::ShardHandle,
+    store::Store,
+};
+use crate::hub::{code::Code, id::RoomId, rules::Rules, time::Millis};
+use dashmap::{DashMap, mapref::entry::Entry};
+use std::{
+    collections::hash_map::DefaultHasher,
+    hash::{Hash, Hasher},
+    sync::{
+        Arc,
+        atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed},
+    },
+};
+use tokio::sync::mpsc;
+
+/// What rooms are allowed to do.
+#[derive(Clone, Debug)]
+pub struct RoomSettings {
+    /// Whether joining a room that does not exist creates it.
+    pub auto_create: bool,
+    /// The rules of a new room.
+    pub rules: Arc<Rules>,
+    /// How many commands may wait for one room.
+    pub mailbox_max: usize,
+    /// How many commands one room takes per second; 0 = any number.
+    pub commands_per_second: u64,
+    /// Up to how many members everybody's changes are told; above it, those of people with a place or a role.
+    pub presence_members_max: usize,
+    /// For how long presence changes are gathered.
+    pub coalesce: Millis,
+    /// After how long a room that nobody needs leaves memory.
+    pub idle: Millis,
+}
+
+impl Default for RoomSettings {
+    fn default() -> Self {
+        Self {
+            auto_create: true,
+            rules: Arc::new(Rules::default()),
+            mailbox_max: 1024,
+            commands_per_second: 0,
+            presence_members_max: 200,
+            coalesce: Millis(20),
+            idle: Millis(60_000),
+        }
+    }
+}
+
+/// The way to every room. Cheap to clone.
+#[derive(Clone)]
+pub struct Rooms(Arc<Inner>);
+
+pub(super) struct Inner {
+    directory: DashMap<RoomId, Handle>,
+    generations: AtomicU64,
+    starts: mpsc::UnboundedSender<(usize, Work)>,
+    pub shards: Vec<ShardHandle>,
+    pub store: Arc<dyn Store>,
+    pub presence: Presence,
+    pub clock: Clock,
+    pub settings: RoomSettings,
+}
+
+struct Handle {
+    mailbox: mpsc::UnboundedSender<RoomMsg>,
+    waiting: Waiting,
+    generation: u64,
+}
+
+/// How many commands wait in a mailbox.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Waiting(Arc<AtomicUsize>);
+
+impl Waiting {
+    fn add(&self, max: usize) -> bool {
+        self.0.fetch_update(Relaxed, Relaxed, |n| (n < max).then_some(n + 1)).is_ok()
+    }
+
+    /// Notes that a command was taken out of the mailbox.
+    pub fn taken(&self) {
+        let _ = self.0.fetch_update(Relaxed, Relaxed, |n| Some(n.saturating_sub(1)));
+    }
+}
+
+impl std::fmt::Debug for Rooms {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Rooms({} loaded)", self.0.directory.len())
+    }
+}
+
+/// Makes a refusal without details.
+#[must_use]
+pub const fn refusal(code: Code) -> Refusal {
+    Refusal { code, details: None }
+}
+
+impl Rooms {
+    /// Opens an empty directory. Needs a runtime for the task that starts room tasks on their shards.
+    #[must_use]
+    pub fn new(
+        shards: Vec<ShardHandle>,
+        store: Arc<dyn Store>,
+        presence: Presence,
+        clock: Clock,
+        settings: RoomSettings,
+    ) -> Self {
+        let (starts, mut receiver) = mpsc::unbounded_channel::<(usize, Work)>();
+        let handles = shards.clone();
+        tokio::spawn(async move {
+            while let Some((shard, work)) = receiver.recv().await {
+                if let Some(handle) = handles.get(shard) {
+                    handle.send(ShardMsg::Run(work)).await;
+                }
+            }
+        });
+        let generations = AtomicU64::new(0);
+        Self(Arc::new(Inner { directory: DashMap::new(), generations, starts, shards, store, presence, clock, settings }))
+    }
+
+    pub(super) fn deps(&self) -> &Inner {
+        &self.0
+    }
+
+    /// Sends a message to a room, which is loaded if it is not. Errors: `busy` for a command when too many wait.
+    pub fn send(&self, room: &RoomId, message: RoomMsg) -> Result<(), Refusal> {
+        let max = self.0.settings.mailbox_max;
+        let counted = matches!(message, RoomMsg::Command { .. });
+        // Every send happens under the directory's lock: a task that leaves sees an empty mailbox or stays.
+        if let Some(handle) = self.0.directory.get(room)
+            && !handle.mailbox.is_closed()
+        {
+            return handle.send(message, counted, max);
+        }
+        match self.0.directory.entry(room.clone()) {
+            Entry::Occupied(entry) if !entry.get().mailbox.is_closed() => entry.get().send(message, counted, max),
+            Entry::Occupied(mut entry) => {
+                entry.insert(self.start(room));
+                entry.get().send(message, counted, max)
+            }
+            Entry::Vacant(entry) => entry.insert(self.start(room)).send(message, counted, max),
+        }
+    }
+
+    /// Sends a message to a room if it is loaded. Returns whether it is.
+    pub fn post(&self, room: &RoomId, message: RoomMsg) -> bool {
+        self.0.directory.get(room).is_some_and(|handle| handle.mailbox.send(message).is_ok())
+    }
+
+    /// Returns how many rooms are loaded.
+    #[must_use]
+    pub fn loaded(&self) -> usize {
+        self.0.directory.len()
+    }
+
+    /// Takes a room out of the directory if nothing waits for it. Returns whether its task may end.
+    pub(super) fn leave(&self, room: &RoomId, generation: u64, mailbox: &mpsc::UnboundedReceiver<RoomMsg>) -> bool {
+        match self.0.directory.entry(room.clone()) {
+            Entry::Occupied(entry) if entry.get().generation != generation => true,
+            Entry::Occupied(entry) if mailbox.is_empty() => {
+                entry.remove();
+                true
+            }
+            Entry::Occupied(_) => false,
+            Entry::Vacant(_) => true,
+        }
+    }
+
+    fn start(&self, room: &RoomId) -> Handle {
+        let (mailbox, receiver) = mpsc::unbounded_channel();
+        let waiting = Waiting::default();
+        let generation = self.0.generations.fetch_add(1, Relaxed);
+        let seat = room_task::Seat {
+            id: room.clone(),
+            generation,
+            rooms: self.clone(),
+            mailbox: receiver,
+            waiting: waiting.clone(),
+        };
+        let work = Work(Box::new(move || {
+            tokio::task::spawn_local(room_task::run(seat));
+        }));
+        let mut hasher = DefaultHasher::new();
+        room.hash(&mut hasher);
+        let shard = hasher.finish() % (self.0.shards.len().max(1) as u64);
+        // The starter ends with the process; a task that never starts closes its mailbox.
+        let _ = self.0.starts.send((usize::try_from(shard).unwrap_or(0), work));
+        Handle { mailbox, waiting, generation }
+    }
+}
+
+impl Handle {
+    fn send(&self, message: RoomMsg, counted: bool, max: usize) -> Result<(), Refusal> {
+        if counted && !self.waiting.add(max) {
+            return Err(refusal(Code::Busy));
+        }
+        self.mailbox.send(message).map_err(|_| refusal(Code::Unavailable))
+    }
+}
+
+/// Answers a message that will not be handled.
+pub(super) fn refuse(message: RoomMsg, refusal: &Refusal, mut to_conn: impl FnMut(super::msg::ConnId, Option<i64>, &Refusal)) {
+    use super::msg::JoinReply;
+    let mut answer = |reply: Reply| match reply {
+        Reply::Conn { to, id } => to_conn(to, id, refusal),
+        Reply::Http(sender) => {
+            let _ = sender.send(Err(refusal.clone()));
+        }
+        Reply::Nobody => {}
+    };
+    match message {
+        RoomMsg::Join { reply: JoinReply::Ack(reply), .. }
+        | RoomMsg::Command { reply, .. }
+        | RoomMsg::Sync { reply, .. }
+        | RoomMsg::Members { reply, .. } => answer(reply),
+        RoomMsg::Leave { reply: Some(reply), .. } => answer(reply),
+        RoomMsg::Join { reply: JoinReply::Outcome(sender), .. } => {
+            let _ = sender.send(Err(refusal.clone()));
+        }
+        // Whoever waits for a snapshot sees that nobody answers: there is no such room.
+        RoomMsg::Snapshot { .. }
+        | RoomMsg::Updates { .. }
+        | RoomMsg::Leave { reply: None, .. }
+        | RoomMsg::Lost { .. }
+        | RoomMsg::Gone { .. }
+        | RoomMsg::Presence(_) => {}
+    }
+}
