@@ -2,6 +2,7 @@
 pub mod accept;
 pub mod admit;
 pub mod clock;
+pub mod config;
 pub mod conn;
 mod fanout;
 mod meter;
