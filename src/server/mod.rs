@@ -1,15 +1,24 @@
 //! What is done: sockets, tasks, stores, HTTP. All effects live here.
 pub mod accept;
+pub mod admin;
 pub mod admit;
 pub mod auth;
 pub mod clock;
 pub mod config;
 pub mod conn;
 mod fanout;
+pub mod http;
 mod meter;
 pub mod msg;
 pub mod outbox;
+pub mod page;
+pub mod presence;
 pub mod reader;
+mod room_log;
+mod room_members;
+mod room_task;
+pub mod rooms;
+pub mod session_store;
 pub mod shard;
 pub mod store;
 pub mod ws;

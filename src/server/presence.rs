@@ -248,7 +248,14 @@ struct Actor {
 
 impl Inbox {
     /// Takes over the stored sessions and lives until all handles are gone.
-    pub async fn run(self, settings: PresenceSettings, shards: Vec<ShardHandle>, rooms: Rooms, store: SessionStore, clock: Clock) {
+    pub async fn run(
+        self,
+        settings: PresenceSettings,
+        shards: Vec<ShardHandle>,
+        rooms: Rooms,
+        store: SessionStore,
+        clock: Clock,
+    ) {
         let mut actor = Actor {
             people: People::new(settings.timeout, settings.busy_on_seat),
             lines: HashMap::new(),
@@ -283,7 +290,8 @@ impl Actor {
         let mut flush_at: Option<UnixMs> = None;
         loop {
             let now = self.clock.now();
-            let deadline = self.people.next_deadline().into_iter().chain(self.replaced.keys().next().map(|(at, _)| *at)).chain(flush_at);
+            let deadline =
+                self.people.next_deadline().into_iter().chain(self.replaced.keys().next().map(|(at, _)| *at)).chain(flush_at);
             let wake_at = deadline.min().unwrap_or(UnixMs(u64::MAX)).min(now.plus(Millis(TICK_MS)));
             let wait = Duration::from_millis(wake_at.since(now).0);
             // Reaching the timer is the normal case; an end of the mailbox shows as an empty batch before it.

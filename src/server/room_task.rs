@@ -251,7 +251,8 @@ impl Task {
         }
         loop {
             let wait = if queue.is_empty() { self.wake_at().since(self.now()) } else { Millis(0) };
-            let waited = tokio::time::timeout(Duration::from_millis(wait.0), self.seat.mailbox.recv_many(&mut inbox, BATCH)).await;
+            let waited =
+                tokio::time::timeout(Duration::from_millis(wait.0), self.seat.mailbox.recv_many(&mut inbox, BATCH)).await;
             if waited == Ok(0) && queue.is_empty() {
                 return;
             }
@@ -264,7 +265,10 @@ impl Task {
             if self.tell_at.is_some_and(|at| at <= self.now()) {
                 self.tell().await;
             }
-            if queue.is_empty() && self.may_leave() && self.seat.rooms.leave(&self.seat.id, self.seat.generation, &self.seat.mailbox) {
+            if queue.is_empty()
+                && self.may_leave()
+                && self.seat.rooms.leave(&self.seat.id, self.seat.generation, &self.seat.mailbox)
+            {
                 return;
             }
         }
@@ -365,9 +369,11 @@ impl Task {
                 self.drop_line(message);
                 Fate::Read
             }
-            RoomMsg::Presence(_) | RoomMsg::Sync { .. } | RoomMsg::Members { .. } | RoomMsg::Snapshot { .. } | RoomMsg::Updates { .. } => {
-                Fate::Read
-            }
+            RoomMsg::Presence(_)
+            | RoomMsg::Sync { .. }
+            | RoomMsg::Members { .. }
+            | RoomMsg::Snapshot { .. }
+            | RoomMsg::Updates { .. } => Fate::Read,
         }
     }
 
@@ -384,7 +390,10 @@ impl Task {
             return Err(Reject::Plain(Code::RateLimited));
         }
         let decision = self.draft.decide(request, &self.members)?;
-        if let Decision::Accepted { event: Event::MemberKicked { user, .. } | Event::MemberBanned { user, .. }, dup: false, .. } = &decision {
+        if let Decision::Accepted {
+            event: Event::MemberKicked { user, .. } | Event::MemberBanned { user, .. }, dup: false, ..
+        } = &decision
+        {
             self.kicked.extend(self.members.put_out(user));
         }
         Ok(decision)
@@ -569,7 +578,13 @@ impl Task {
         }
     }
 
-    async fn sync(&self, session: &crate::hub::id::SessionId, cursor: Option<Cursor>, reply: Reply, snapshot: &mut Option<Frame>) {
+    async fn sync(
+        &self,
+        session: &crate::hub::id::SessionId,
+        cursor: Option<Cursor>,
+        reply: Reply,
+        snapshot: &mut Option<Frame>,
+    ) {
         let Some((user, conn)) = self.members.find(session) else {
             return self.error(reply, &refusal(Code::NotMember)).await;
         };
@@ -683,7 +698,8 @@ impl Task {
 
     async fn to_members(&self, frame: Frame, class: Class) {
         for shard in self.members.shards() {
-            to_shard(&self.seat.rooms, shard, ShardMsg::RoomFrame { room: self.seat.id.clone(), frame: frame.clone(), class }).await;
+            to_shard(&self.seat.rooms, shard, ShardMsg::RoomFrame { room: self.seat.id.clone(), frame: frame.clone(), class })
+                .await;
         }
     }
 
@@ -720,7 +736,8 @@ impl Task {
         let all = self.members.take_changes();
         let count = self.members.count();
         let large = count > self.seat.rooms.deps().settings.presence_members_max;
-        let matters = |user: &UserId| !large || self.room.is_placed(user) || self.room.roles.contains_key(user) || self.room.owner == *user;
+        let matters =
+            |user: &UserId| !large || self.room.is_placed(user) || self.room.roles.contains_key(user) || self.room.owner == *user;
         let changes: Vec<_> = all
             .iter()
             .filter(|change| matters(&change.user))
