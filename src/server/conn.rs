@@ -6,7 +6,7 @@ use super::{
     outbox::Outbox,
     ws,
 };
-use crate::wire::close::Close;
+use crate::wire::{close::Close, codec};
 use bytes::Bytes;
 use std::{
     cell::{Cell, RefCell},
@@ -384,7 +384,7 @@ impl Conn {
                     self.close(Close::HeartbeatTimeout, 0);
                 } else if now.since(inner.last_ping.get()) >= deadlines.ping_ms {
                     inner.last_ping.set(now);
-                    self.send(Frame(Bytes::from_static(&[0x89, 0])), Class::Droppable);
+                    self.send(Frame(codec::ping_frame()), Class::Droppable);
                 }
             }
             State::Closing | State::HalfClosed if now >= inner.deadline.get() => {

@@ -1,7 +1,9 @@
 //! What is done: sockets, tasks, stores, HTTP. All effects live here.
 pub mod accept;
 pub mod admit;
+pub mod auth;
 pub mod clock;
+pub mod config;
 pub mod conn;
 mod fanout;
 mod meter;

@@ -1,6 +1,6 @@
 //! The WebSocket handshake, judged by hand before the router sees it, and the few frames that the connection itself writes.
 use super::msg::Frame;
-use crate::wire::close::Close;
+use crate::wire::{close::Close, codec, server};
 use axum::{
     body::Body,
     http::{
@@ -143,37 +143,9 @@ fn query_token(query: &str) -> Option<String> {
 }
 
 /// Makes the frames that end a connection: `closing` for the application's own codes, then the close frame.
-pub(super) fn last_frames(close: Close, retry_after_ms: u64) -> Vec<Frame> {
-    let (number, name) = (close.number(), close.name());
-    let mut frames = Vec::with_capacity(2);
-    if number >= 4000 {
-        let closing = format!(r#"{{"type":"closing","code":{number},"name":"{name}","retry_after_ms":{retry_after_ms}}}"#);
-        frames.push(frame(0x81, &[closing.as_bytes()]));
-    }
-    frames.push(frame(0x88, &[&number.to_be_bytes(), name.as_bytes()]));
-    frames
-}
-
-/// Makes one unmasked frame; `first` is its first byte.
-fn frame(first: u8, parts: &[&[u8]]) -> Frame {
-    let len: usize = parts.iter().map(|part| part.len()).sum();
-    let mut bytes = BytesMut::with_capacity(len + 10);
-    bytes.put_u8(first);
-    match (u8::try_from(len), u16::try_from(len)) {
-        (Ok(short @ 0..126), _) => bytes.put_u8(short),
-        (_, Ok(medium)) => {
-            bytes.put_u8(126);
-            bytes.put_u16(medium);
-        }
-        _ => {
-            bytes.put_u8(127);
-            bytes.put_u64(len as u64);
-        }
-    }
-    for part in parts {
-        bytes.put_slice(part);
-    }
-    Frame(bytes.freeze())
+pub(super) fn last_frames(close: Close, retry_after_ms: u64) -> impl Iterator<Item = Frame> {
+    let closing = (close.number() >= 4000).then(|| codec::text_frame(&server::closing(close, retry_after_ms)));
+    closing.into_iter().chain([codec::close_frame(close)]).map(Frame)
 }
 
 /// Joins frames into one piece for one write.

@@ -1,4 +1,8 @@
 //! What a store must do for the hub, beside its implementations.
+#[cfg(test)]
+mod contract;
+pub mod fjall;
+
 use crate::hub::{cursor::Cursor, id::RoomId};
 use bytes::Bytes;
 use std::{future::Future, pin::Pin};

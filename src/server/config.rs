@@ -1,0 +1,388 @@
+//! The configuration: built-in defaults < file < environment < flags. Unknown keys are errors; relations are checked before anything starts.
+use crate::wire::state::RulesJson;
+use figment::{
+    Figment,
+    providers::{Env, Format, Toml},
+};
+use serde::{Deserialize, Serialize};
+use std::{
+    net::{IpAddr, SocketAddr},
+    path::{Path, PathBuf},
+};
+
+/// Why a configuration is refused.
+#[derive(Debug, thiserror::Error)]
+pub enum ConfigError {
+    /// A value has the wrong type, a key is unknown, or the file is not TOML.
+    #[error("{message}{}", suggestion.as_ref().map(|known| format!("; did you mean `{known}`?")).unwrap_or_default())]
+    Read {
+        /// What figment says, with key and source.
+        message: String,
+        /// The known key nearest to an unknown one.
+        suggestion: Option<String>,
+    },
+    /// A value is out of range or does not fit another one.
+    #[error("{key}: {expected}")]
+    Check {
+        /// The key.
+        key: &'static str,
+        /// What is expected.
+        expected: &'static str,
+    },
+    /// A secret's file cannot be read.
+    #[error("{key}: cannot read {}: {error}", path.display())]
+    Secret {
+        /// The key.
+        key: &'static str,
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        error: std::io::Error,
+    },
+}
+
+/// A text that is never shown.
+#[derive(Clone, Default, PartialEq, Eq, Deserialize)]
+#[serde(transparent)]
+pub struct Secret(pub String);
+
+impl std::fmt::Debug for Secret {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(if self.0.is_empty() { "\"\"" } else { "\"(redacted)\"" })
+    }
+}
+
+impl Serialize for Secret {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(if self.0.is_empty() { "" } else { "(redacted)" })
+    }
+}
+
+macro_rules! sections {
+    ($($(#[$doc:meta])* $name:ident { $($field:ident: $type:ty = $default:expr,)* })*) => {$(
+        $(#[$doc])*
+        #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+        #[serde(deny_unknown_fields, default)]
+        #[allow(missing_docs, reason = "config.toml documents every key")]
+        pub struct $name { $(pub $field: $type,)* }
+
+        impl Default for $name {
+            fn default() -> Self {
+                Self { $($field: $default,)* }
+            }
+        }
+
+        impl $name {
+            /// The keys of this section.
+            pub const KEYS: &'static [&'static str] = &[$(stringify!($field),)*];
+        }
+    )*};
+}
+
+const fn loopback(port: u16) -> SocketAddr {
+    SocketAddr::new(IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), port)
+}
+
+sections! {
+    /// Everything an operator can set.
+    Config {
+        server: ServerConfig = ServerConfig::default(),
+        admin: AdminConfig = AdminConfig::default(),
+        data: DataConfig = DataConfig::default(),
+        store: StoreConfig = StoreConfig::default(),
+        presence: PresenceConfig = PresenceConfig::default(),
+        room: RoomConfig = RoomConfig::default(),
+        auth: AuthConfig = AuthConfig::default(),
+        limits: LimitsConfig = LimitsConfig::default(),
+        demo: DemoConfig = DemoConfig::default(),
+        log: LogConfig = LogConfig::default(),
+    }
+    /// `[server]`
+    ServerConfig {
+        listen: SocketAddr = loopback(8080),
+        shards: usize = 0,
+        drain_timeout_ms: u64 = 30_000,
+    }
+    /// `[admin]`
+    AdminConfig { listen: SocketAddr = loopback(9080), }
+    /// `[data]`
+    DataConfig { dir: PathBuf = PathBuf::from("data"), }
+    /// `[store]`
+    StoreConfig {
+        kind: StoreKind = StoreKind::Embedded,
+        embedded: EmbeddedConfig = EmbeddedConfig::default(),
+    }
+    /// `[store.embedded]`
+    EmbeddedConfig { fsync_interval_ms: u64 = 1000, }
+    /// `[presence]`
+    PresenceConfig {
+        heartbeat_interval_ms: u64 = 30_000,
+        heartbeat_timeout_ms: u64 = 60_000,
+        ping_interval_ms: u64 = 25_000,
+        coalesce_ms: u64 = 20,
+        user_types: Vec<String> = vec!["user".to_owned(), "kol".to_owned(), "guest".to_owned()],
+    }
+    /// `[room]`
+    RoomConfig {
+        auto_create: bool = true,
+        presence_members_max: usize = 200,
+        mailbox_max: usize = 4096,
+        idle_ms: u64 = 60_000,
+        rules: RulesJson = RulesJson::default(),
+    }
+    /// `[auth]`
+    AuthConfig {
+        mode: AuthMode = AuthMode::Dev,
+        dev_allow_remote: bool = false,
+        timeout_ms: u64 = 5000,
+        query_token: bool = false,
+        allowed_origins: Vec<String> = Vec::new(),
+        api_keys: Vec<Secret> = Vec::new(),
+        jwt: JwtConfig = JwtConfig::default(),
+    }
+    /// `[auth.jwt]`
+    JwtConfig {
+        algorithm: String = "HS256".to_owned(),
+        secret: Secret = Secret::default(),
+        secret_file: Option<PathBuf> = None,
+        jwks_file: Option<PathBuf> = None,
+    }
+    /// `[limits]`; the rates and the caps per address default to 0 in `auth.mode = "dev"`.
+    LimitsConfig {
+        connections_max: usize = 15_000,
+        connections_per_address: usize = 200,
+        new_connections_per_second_per_address: u32 = 20,
+        sessions_per_user: usize = 10,
+        handshake_timeout_ms: u64 = 5000,
+        frame_bytes: usize = 16_384,
+        message_timeout_ms: u64 = 10_000,
+        http_body_bytes: usize = 262_144,
+        frames_per_second: u32 = 10,
+        frames_burst: u32 = 20,
+        frames_per_second_per_user: u32 = 20,
+        commands_per_second_per_room: u32 = 50,
+        rooms_per_session: usize = 64,
+        watches_per_session: usize = 1000,
+        outbox_bytes: usize = 262_144,
+        outbox_frames: usize = 1024,
+        memory_bytes: u64 = 0,
+    }
+    /// `[demo]`
+    DemoConfig { enabled: bool = true, }
+    /// `[log]`
+    LogConfig {
+        format: LogFormat = LogFormat::Pretty,
+        level: String = "info".to_owned(),
+    }
+}
+
+/// Which store.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum StoreKind {
+    /// In `data.dir`, for one machine.
+    Embedded,
+}
+
+/// Who needs a token.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum AuthMode {
+    /// Nobody; loopback only.
+    Dev,
+    /// Everybody.
+    Jwt,
+}
+
+/// How log lines look.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum LogFormat {
+    /// For people.
+    Pretty,
+    /// For machines: one JSON object per line.
+    Json,
+}
+
+/// The keys of `[limits]` that are off in dev mode unless set.
+const OFF_IN_DEV: &[&str] = &[
+    "connections_per_address",
+    "new_connections_per_second_per_address",
+    "frames_per_second",
+    "frames_per_second_per_user",
+    "commands_per_second_per_room",
+];
+
+impl Config {
+    /// Reads the configuration: `file` if given (it must be there then), else `config.toml` if it is there; then the environment.
+    pub fn load(file: Option<&Path>) -> Result<Self, ConfigError> {
+        let toml = match file {
+            Some(file) => Toml::file_exact(file),
+            None => Toml::file_exact("config.toml"),
+        };
+        let missing = |path: &Path| !path.is_file();
+        if file.is_some_and(missing) {
+            return Err(ConfigError::Check { key: "--config", expected: "a file that is there" });
+        }
+        let mut figment = Figment::new();
+        if file.is_some() || !missing(Path::new("config.toml")) {
+            figment = figment.merge(toml);
+        }
+        Self::read(&figment.merge(Env::prefixed("MICHUB_").split("__")))
+    }
+
+    /// Reads the configuration from prepared sources.
+    pub fn read(figment: &Figment) -> Result<Self, ConfigError> {
+        let mut config: Self = figment.extract().map_err(|error| {
+            let unknown = match &error.kind {
+                figment::error::Kind::UnknownField(field, known) => nearest(field, known),
+                _ => None,
+            };
+            ConfigError::Read { message: error.to_string(), suggestion: unknown }
+        })?;
+        if config.auth.mode == AuthMode::Dev {
+            for key in OFF_IN_DEV.iter().filter(|key| figment.find_value(&format!("limits.{key}")).is_err()) {
+                config.limits.switch_off(key);
+            }
+        }
+        if let Some(path) = config.auth.jwt.secret_file.clone() {
+            let read = std::fs::read_to_string(&path);
+            let text = read.map_err(|error| ConfigError::Secret { key: "auth.jwt.secret_file", path, error })?;
+            config.auth.jwt.secret = Secret(text.trim_end().to_owned());
+        }
+        config.check()?;
+        Ok(config)
+    }
+
+    /// Checks ranges and relations.
+    pub fn check(&self) -> Result<(), ConfigError> {
+        let presence = &self.presence;
+        let rules = &self.room.rules;
+        let jwt = &self.auth.jwt;
+        let remote = self.auth.mode == AuthMode::Dev && !self.server.listen.ip().is_loopback() && !self.auth.dev_allow_remote;
+        let no_key = self.auth.mode == AuthMode::Jwt && jwt.secret.0.is_empty() && jwt.jwks_file.is_none();
+        let checks: &[(bool, &'static str, &'static str)] = &[
+            (presence.heartbeat_interval_ms >= 100, "presence.heartbeat_interval_ms", "at least 100 ms"),
+            (
+                presence.heartbeat_timeout_ms >= presence.heartbeat_interval_ms.saturating_mul(2),
+                "presence.heartbeat_timeout_ms",
+                "at least twice presence.heartbeat_interval_ms",
+            ),
+            (
+                (100..presence.heartbeat_timeout_ms).contains(&presence.ping_interval_ms),
+                "presence.ping_interval_ms",
+                "at least 100 ms, and less than presence.heartbeat_timeout_ms",
+            ),
+            ((1..=1000).contains(&presence.coalesce_ms), "presence.coalesce_ms", "1 to 1000 ms"),
+            (self.server.drain_timeout_ms >= 100, "server.drain_timeout_ms", "at least 100 ms"),
+            (self.server.shards <= 256, "server.shards", "0 to 256"),
+            (self.auth.timeout_ms >= 100, "auth.timeout_ms", "at least 100 ms"),
+            (self.limits.handshake_timeout_ms >= 100, "limits.handshake_timeout_ms", "at least 100 ms"),
+            (self.limits.message_timeout_ms >= 100, "limits.message_timeout_ms", "at least 100 ms"),
+            ((1024..=1_048_576).contains(&self.limits.frame_bytes), "limits.frame_bytes", "1024 to 1048576 bytes"),
+            (self.limits.outbox_bytes >= 16_384, "limits.outbox_bytes", "at least 16384 bytes"),
+            (self.limits.outbox_frames >= 16, "limits.outbox_frames", "at least 16"),
+            (self.room.mailbox_max >= 1, "room.mailbox_max", "at least 1"),
+            (self.room.idle_ms >= 100, "room.idle_ms", "at least 100 ms"),
+            ((1..=64).contains(&rules.max_mic_count), "room.rules.max_mic_count", "1 to 64"),
+            (rules.max_queue_len <= 2000, "room.rules.max_queue_len", "0 to 2000"),
+            (rules.on_deck_size <= 10, "room.rules.on_deck_size", "0 to 10"),
+            (rules.max_jumped_by <= 1000, "room.rules.max_jumped_by", "0 to 1000"),
+            (rules.hold_seconds_queue <= 3600, "room.rules.hold_seconds_queue", "0 to 3600 seconds"),
+            (rules.hold_seconds_seat <= 3600, "room.rules.hold_seconds_seat", "0 to 3600 seconds"),
+            (rules.rejoin_cooldown_seconds <= 86_400, "room.rules.rejoin_cooldown_seconds", "0 to 86400 seconds"),
+            (rules.mode_grace_seconds <= 60, "room.rules.mode_grace_seconds", "0 to 60 seconds"),
+            (rules.mode_min_interval_seconds <= 60, "room.rules.mode_min_interval_seconds", "0 to 60 seconds"),
+            (
+                !remote,
+                "server.listen",
+                "a loopback address in auth.mode = \"dev\"; or set auth.dev_allow_remote = true, and everybody is let in",
+            ),
+            (!no_key, "auth.jwt", "a secret or a jwks_file in auth.mode = \"jwt\""),
+            (
+                self.auth.mode == AuthMode::Dev || jwt.jwks_file.is_some() || jwt.secret.0.len() >= 32,
+                "auth.jwt.secret",
+                "at least 32 bytes",
+            ),
+            (
+                matches!(jwt.algorithm.as_str(), "HS256" | "RS256" | "ES256" | "EdDSA"),
+                "auth.jwt.algorithm",
+                "HS256, RS256, ES256 or EdDSA",
+            ),
+        ];
+        match checks.iter().find(|(ok, ..)| !ok) {
+            Some((_, key, expected)) => Err(ConfigError::Check { key, expected }),
+            None => Ok(()),
+        }
+    }
+}
+
+impl LimitsConfig {
+    fn switch_off(&mut self, key: &str) {
+        match key {
+            "connections_per_address" => self.connections_per_address = 0,
+            "new_connections_per_second_per_address" => self.new_connections_per_second_per_address = 0,
+            "frames_per_second" => self.frames_per_second = 0,
+            "frames_per_second_per_user" => self.frames_per_second_per_user = 0,
+            "commands_per_second_per_room" => self.commands_per_second_per_room = 0,
+            _ => {}
+        }
+    }
+}
+
+fn nearest(field: &str, known: &[&str]) -> Option<String> {
+    let scored = known.iter().map(|known| (strsim::jaro_winkler(field, known), known));
+    let best = scored.max_by(|a, b| a.0.total_cmp(&b.0))?;
+    (best.0 > 0.7).then(|| (*best.1).to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(toml: &str) -> Result<Config, ConfigError> {
+        Config::read(&Figment::from(Toml::string(toml)))
+    }
+
+    #[test]
+    fn the_file_says_what_is_built_in() {
+        let file = include_str!("../../config.toml");
+        assert_eq!(read(file).unwrap(), read("").unwrap());
+        let sections: [&[&str]; 9] = [
+            ServerConfig::KEYS,
+            StoreConfig::KEYS,
+            EmbeddedConfig::KEYS,
+            PresenceConfig::KEYS,
+            RoomConfig::KEYS,
+            AuthConfig::KEYS,
+            JwtConfig::KEYS,
+            LimitsConfig::KEYS,
+            LogConfig::KEYS,
+        ];
+        for key in sections.concat() {
+            assert!(file.contains(key), "{key} is not documented in config.toml");
+        }
+    }
+
+    #[test]
+    fn mistakes_are_named() {
+        for (toml, part) in [
+            ("[presence]\nheartbeat_timeout_ms = 59000", "presence.heartbeat_timeout_ms"),
+            ("[presence]\nheartbeat_intervall_ms = 1", "did you mean `heartbeat_interval_ms`?"),
+            ("[server]\nlisten = \"0.0.0.0:80\"", "dev_allow_remote"),
+            ("[auth]\nmode = \"jwt\"", "auth.jwt"),
+            ("[room.rules]\nmax_mic_count = 65", "1 to 64"),
+        ] {
+            let message = read(toml).unwrap_err().to_string();
+            assert!(message.contains(part), "{toml}: {message}");
+        }
+    }
+
+    #[test]
+    fn rates_are_off_in_dev_unless_set() {
+        assert_eq!(read("").unwrap().limits.frames_per_second, 0);
+        assert_eq!(read("[limits]\nframes_per_second = 7").unwrap().limits.frames_per_second, 7);
+        let jwt = "[auth]\nmode = \"jwt\"\n[auth.jwt]\nsecret = \"0123456789abcdef0123456789abcdef\"";
+        assert_eq!(read(jwt).unwrap().limits.frames_per_second, 10);
+    }
+}

@@ -1,0 +1,81 @@
+//! What every store must pass, as one suite; run here against the embedded store in a folder of its own.
+use super::{CommitError, LogEntry, Store, fjall::FjallStore};
+use crate::hub::{
+    cursor::Cursor,
+    id::{CommitId, RoomId},
+};
+use bytes::Bytes;
+use std::{sync::Arc, time::Duration};
+
+fn at(rev: u64, commit: u64) -> Cursor {
+    Cursor { rev, commit: CommitId(commit) }
+}
+
+fn entry(prev: Cursor, cursor: Cursor) -> LogEntry {
+    LogEntry { prev, cursor, record: Bytes::from(format!("record {cursor}")) }
+}
+
+fn room() -> RoomId {
+    RoomId::parse("r1").unwrap()
+}
+
+/// Runs the suite; `reopen` gives the store as after a restart.
+async fn suite(mut reopen: impl FnMut() -> Arc<dyn Store>) {
+    let store = reopen();
+    let room = room();
+    assert!(store.load(&room).await.unwrap().is_none());
+    assert!(matches!(store.commit(&room, entry(at(0, 1), at(1, 2)), None).await, Err(CommitError::Mismatch { since: None })));
+    assert!(store.create(&room, at(0, 1), "first".into()).await.unwrap());
+    assert!(!store.create(&room, at(0, 9), "second".into()).await.unwrap(), "created twice");
+
+    store.commit(&room, entry(at(0, 1), at(2, 2)), None).await.unwrap();
+    store.commit(&room, entry(at(2, 2), at(3, 3)), None).await.unwrap();
+    let Err(CommitError::Mismatch { since: Some(since) }) = store.commit(&room, entry(at(2, 2), at(3, 4)), None).await else {
+        panic!("an old position was accepted")
+    };
+    assert_eq!(since, [entry(at(2, 2), at(3, 3))], "what happened since");
+    let forked = store.commit(&room, entry(at(3, 7), at(4, 8)), None).await;
+    assert!(matches!(forked, Err(CommitError::Mismatch { since: None })), "another history was accepted");
+    drop(store);
+
+    let store = reopen();
+    let loaded = store.load(&room).await.unwrap().unwrap();
+    assert_eq!((loaded.at, &loaded.snapshot[..]), (at(0, 1), &b"first"[..]));
+    assert_eq!(loaded.log, [entry(at(0, 1), at(2, 2)), entry(at(2, 2), at(3, 3))]);
+
+    let mut head = at(3, 3);
+    for rev in 4..=600 {
+        let next = at(rev, rev + 1000);
+        let snapshot = (rev % 64 == 0).then(|| Bytes::from(format!("snapshot {rev}")));
+        store.commit(&room, entry(head, next), snapshot).await.unwrap();
+        head = next;
+    }
+    drop(store);
+    let store = reopen();
+    let loaded = store.load(&room).await.unwrap().unwrap();
+    assert_eq!(loaded.at.rev, 576);
+    assert_eq!(loaded.log.last().map(|entry| entry.cursor), Some(head));
+    assert!(loaded.before.len() >= 256 && loaded.before.len() < 400, "{} kept", loaded.before.len());
+    assert_eq!(store.rooms().await.unwrap(), [room]);
+
+    store.put_session("s1", Some("one".into())).await.unwrap();
+    store.put_session("s2", Some("two".into())).await.unwrap();
+    store.put_session("s1", None).await.unwrap();
+    drop(store);
+    assert_eq!(reopen().sessions().await.unwrap(), [("s2".to_owned(), Bytes::from("two"))]);
+}
+
+#[tokio::test]
+async fn the_embedded_store_passes() {
+    for fsync in [Duration::ZERO, Duration::from_millis(200)] {
+        let dir = tempfile::tempdir().unwrap();
+        suite(|| FjallStore::open(dir.path(), fsync).unwrap()).await;
+    }
+}
+
+#[test]
+fn a_folder_has_one_process() {
+    let dir = tempfile::tempdir().unwrap();
+    let _store = FjallStore::open(dir.path(), Duration::ZERO).unwrap();
+    assert!(matches!(FjallStore::open(dir.path(), Duration::ZERO), Err(super::StoreFault::Locked)));
+}
