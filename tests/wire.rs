@@ -4,14 +4,12 @@ use michub::{
     hub::{
         code::Code,
         command::{Command, Place},
-        id::{RoomId, UserId, UserType},
-        time::UnixMs,
+        id::RoomId,
     },
     wire::{
         client::{self, ClientFrame},
         close::Close,
         codec, heartbeat,
-        session::{self, Chosen, StoredSession},
     },
 };
 use proptest::prelude::*;
@@ -127,21 +125,6 @@ fn only_plain_heartbeats_take_the_short_way() {
     ] {
         assert_eq!(heartbeat::read(other), None, "{other}");
     }
-}
-
-#[test]
-fn a_session_comes_back_from_its_record() {
-    let stored = StoredSession {
-        user: UserId::parse("u1").unwrap(),
-        user_type: UserType::parse("kol").unwrap(),
-        choice: Some(Chosen::Away),
-        rooms: vec![RoomId::parse("r1").unwrap()],
-        last_seen: UnixMs(7),
-    };
-    let record = session::encode_session(&stored);
-    assert_eq!(session::decode_session(&record), Ok(stored));
-    assert!(session::decode_session(&record[..record.len() - 1]).is_err());
-    assert!(session::decode_session(br#"{"v":2,"user":"a","user_type":"user","last_seen":0}"#).is_err());
 }
 
 /// Pieces of heartbeats, good and bad, in any order.

@@ -6,8 +6,6 @@ pub mod command;
 pub mod event;
 pub mod fields;
 pub mod heartbeat;
-pub mod members;
 pub mod record;
 pub mod server;
-pub mod session;
 pub mod state;

@@ -52,16 +52,16 @@ fn event(event: EventJson) -> Result<Event, RecordError> {
     Event::try_from(event)
 }
 
-pub(super) fn write<T: Serialize>(value: &T) -> Bytes {
+fn write<T: Serialize>(value: &T) -> Bytes {
     // Writing to memory fails only for a map whose keys are not texts; there is none here. An empty record would be refused when read.
     serde_json::to_vec(value).unwrap_or_default().into()
 }
 
-pub(super) fn read<'a, T: Deserialize<'a>>(bytes: &'a [u8]) -> Result<T, RecordError> {
+fn read<'a, T: Deserialize<'a>>(bytes: &'a [u8]) -> Result<T, RecordError> {
     serde_json::from_slice(bytes).map_err(|_| RecordError("not a record of this kind"))
 }
 
-pub(super) const fn check_format(v: u32) -> Result<(), RecordError> {
+const fn check_format(v: u32) -> Result<(), RecordError> {
     if v == FORMAT { Ok(()) } else { Err(RecordError("written by another version")) }
 }
 
