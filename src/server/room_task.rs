@@ -12,7 +12,7 @@ use crate::{
         code::{Code, Reject},
         command::{Actor, Command, Request},
         cursor::Cursor,
-        decide::{Decision, Draft, Members},
+        decide::{Decision, Draft},
         event::{Commit, Event},
         id::{CommitId, RoomId, UserId},
         room::{Room, Status},
