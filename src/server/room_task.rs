@@ -1,7 +1,7 @@
 //! A room's task: everything that waits becomes one batch, one commit and one frame. No answer leaves before the commit is settled.
 use super::{
-    clock::Mono,
     msg::{Class, ConnId, Frame, JoinReply, Joined, Member, Refusal, Reply, RoomMsg, ShardMsg, ShownStatus, TokenRole},
+    rate::Bucket,
     room_log::{self, Tail, payload, update_frame},
     room_members::MemberList,
     rooms::{Rooms, Waiting, refusal, refuse},
@@ -12,7 +12,7 @@ use crate::{
         code::{Code, Reject},
         command::{Actor, Command, Request},
         cursor::Cursor,
-        decide::{Decision, Draft, Members},
+        decide::{Decision, Draft},
         event::{Commit, Event},
         id::{CommitId, RoomId, UserId},
         room::{Room, Status},
@@ -170,26 +170,6 @@ enum Settled {
     Failed(Refusal),
 }
 
-struct Bucket {
-    per_second: u64,
-    /// Thousandths of a command.
-    credit: u64,
-    at: Mono,
-}
-
-impl Bucket {
-    fn take(&mut self, now: Mono) -> bool {
-        let max = self.per_second.saturating_mul(1_000);
-        self.credit = self.credit.saturating_add(now.since(self.at).saturating_mul(self.per_second)).min(max);
-        self.at = now;
-        if self.per_second > 0 && self.credit < 1_000 {
-            return false;
-        }
-        self.credit = self.credit.saturating_sub(1_000);
-        true
-    }
-}
-
 struct Task {
     seat: Seat,
     room: Room,
@@ -216,7 +196,7 @@ impl Task {
     fn new(seat: Seat, room: Room, tail: Tail) -> Self {
         let deps = seat.rooms.deps();
         let per_second = deps.settings.commands_per_second;
-        let bucket = Bucket { per_second, credit: per_second.saturating_mul(1_000), at: deps.clock.mono() };
+        let bucket = Bucket::new(per_second, per_second, deps.clock.mono());
         let draft = Draft::new(&room);
         Self {
             seat,
@@ -251,7 +231,8 @@ impl Task {
         }
         loop {
             let wait = if queue.is_empty() { self.wake_at().since(self.now()) } else { Millis(0) };
-            let waited = tokio::time::timeout(Duration::from_millis(wait.0), self.seat.mailbox.recv_many(&mut inbox, BATCH)).await;
+            let waited =
+                tokio::time::timeout(Duration::from_millis(wait.0), self.seat.mailbox.recv_many(&mut inbox, BATCH)).await;
             if waited == Ok(0) && queue.is_empty() {
                 return;
             }
@@ -264,7 +245,10 @@ impl Task {
             if self.tell_at.is_some_and(|at| at <= self.now()) {
                 self.tell().await;
             }
-            if queue.is_empty() && self.may_leave() && self.seat.rooms.leave(&self.seat.id, self.seat.generation, &self.seat.mailbox) {
+            if queue.is_empty()
+                && self.may_leave()
+                && self.seat.rooms.leave(&self.seat.id, self.seat.generation, &self.seat.mailbox)
+            {
                 return;
             }
         }
@@ -365,9 +349,11 @@ impl Task {
                 self.drop_line(message);
                 Fate::Read
             }
-            RoomMsg::Presence(_) | RoomMsg::Sync { .. } | RoomMsg::Members { .. } | RoomMsg::Snapshot { .. } | RoomMsg::Updates { .. } => {
-                Fate::Read
-            }
+            RoomMsg::Presence(_)
+            | RoomMsg::Sync { .. }
+            | RoomMsg::Members { .. }
+            | RoomMsg::Snapshot { .. }
+            | RoomMsg::Updates { .. } => Fate::Read,
         }
     }
 
@@ -384,7 +370,10 @@ impl Task {
             return Err(Reject::Plain(Code::RateLimited));
         }
         let decision = self.draft.decide(request, &self.members)?;
-        if let Decision::Accepted { event: Event::MemberKicked { user, .. } | Event::MemberBanned { user, .. }, dup: false, .. } = &decision {
+        if let Decision::Accepted {
+            event: Event::MemberKicked { user, .. } | Event::MemberBanned { user, .. }, dup: false, ..
+        } = &decision
+        {
             self.kicked.extend(self.members.put_out(user));
         }
         Ok(decision)
@@ -569,7 +558,13 @@ impl Task {
         }
     }
 
-    async fn sync(&self, session: &crate::hub::id::SessionId, cursor: Option<Cursor>, reply: Reply, snapshot: &mut Option<Frame>) {
+    async fn sync(
+        &self,
+        session: &crate::hub::id::SessionId,
+        cursor: Option<Cursor>,
+        reply: Reply,
+        snapshot: &mut Option<Frame>,
+    ) {
         let Some((user, conn)) = self.members.find(session) else {
             return self.error(reply, &refusal(Code::NotMember)).await;
         };
@@ -683,7 +678,8 @@ impl Task {
 
     async fn to_members(&self, frame: Frame, class: Class) {
         for shard in self.members.shards() {
-            to_shard(&self.seat.rooms, shard, ShardMsg::RoomFrame { room: self.seat.id.clone(), frame: frame.clone(), class }).await;
+            to_shard(&self.seat.rooms, shard, ShardMsg::RoomFrame { room: self.seat.id.clone(), frame: frame.clone(), class })
+                .await;
         }
     }
 
@@ -720,7 +716,8 @@ impl Task {
         let all = self.members.take_changes();
         let count = self.members.count();
         let large = count > self.seat.rooms.deps().settings.presence_members_max;
-        let matters = |user: &UserId| !large || self.room.is_placed(user) || self.room.roles.contains_key(user) || self.room.owner == *user;
+        let matters =
+            |user: &UserId| !large || self.room.is_placed(user) || self.room.roles.contains_key(user) || self.room.owner == *user;
         let changes: Vec<_> = all
             .iter()
             .filter(|change| matters(&change.user))

@@ -175,13 +175,8 @@ impl Rooms {
         let (mailbox, receiver) = mpsc::unbounded_channel();
         let waiting = Waiting::default();
         let generation = self.0.generations.fetch_add(1, Relaxed);
-        let seat = room_task::Seat {
-            id: room.clone(),
-            generation,
-            rooms: self.clone(),
-            mailbox: receiver,
-            waiting: waiting.clone(),
-        };
+        let seat =
+            room_task::Seat { id: room.clone(), generation, rooms: self.clone(), mailbox: receiver, waiting: waiting.clone() };
         let work = Work(Box::new(move || {
             tokio::task::spawn_local(room_task::run(seat));
         }));

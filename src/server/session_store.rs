@@ -75,7 +75,8 @@ async fn write_all(store: Arc<dyn Store>, mut writes: mpsc::UnboundedReceiver<Wr
             newest.insert(session, record);
             after.push(then);
         }
-        let puts = newest.iter().map(|(session, record)| store.put_session(session.as_str(), record.as_ref().map(encode_session)));
+        let puts =
+            newest.iter().map(|(session, record)| store.put_session(session.as_str(), record.as_ref().map(encode_session)));
         for written in join_all(puts).await {
             if let Err(error) = written {
                 tracing::warn!(%error, "a session is not stored");
