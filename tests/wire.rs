@@ -4,11 +4,12 @@ use michub::{
     hub::{
         code::Code,
         command::{Command, Place},
+        id::RoomId,
     },
     wire::{
         client::{self, ClientFrame},
         close::Close,
-        codec,
+        codec, heartbeat,
     },
 };
 use proptest::prelude::*;
@@ -86,7 +87,88 @@ fn codes_are_unique_and_rise() {
     assert!(Close::ALL.is_sorted_by(|a, b| a.number() < b.number()));
 }
 
+#[test]
+fn texts_have_limits() {
+    let frame = |field: &str, len: usize| {
+        let text = "x".repeat(len);
+        match field {
+            "message" => format!(r#"{{"type":"message","to_user_id":"u","message":"{text}"}}"#),
+            "note" => format!(r#"{{"type":"queue_join","room_id":"r","note":"{text}"}}"#),
+            _ => format!(r#"{{"type":"seat_extra","room_id":"r","seat_no":1,"extra":"{text}"}}"#),
+        }
+    };
+    for (field, max, code) in
+        [("message", 4096, Code::MessageTooLarge), ("note", 200, Code::BadArgument), ("extra", 1024, Code::BadArgument)]
+    {
+        assert!(client::parse(&frame(field, max)).is_ok(), "{field}");
+        let bad = client::parse(&frame(field, max + 1)).unwrap_err();
+        assert_eq!((bad.code, bad.path), (code, Some(format!("/{field}"))));
+    }
+}
+
+#[test]
+fn only_plain_heartbeats_take_the_short_way() {
+    let plain = r#"{"type":"heartbeat","user_id":"kol_123","user_type":"kol","timestamp":1640995200,"ts_ms":-5,"id":3}"#;
+    let beat = heartbeat::read(plain).unwrap();
+    assert_eq!((beat.user_id, beat.ts_ms, beat.id), (Some("kol_123"), Some(-5), Some(3)));
+    for other in [
+        r#"{"type":"heartbeat","x":1}"#,
+        r#"{"type":"heartbeat","type":"heartbeat"}"#,
+        r#"{"type":"heart\u0062eat"}"#,
+        r#"{"type":"heartbeat","user_id":"a b"}"#,
+        r#"{"type":"heartbeat","ts_ms":01}"#,
+        r#"{"type":"heartbeat","ts_ms":-0}"#,
+        r#"{"type":"heartbeat","ts_ms":1.5}"#,
+        r#"{"type":"heartbeat"} x"#,
+        r#"{"type":"heartbeat",}"#,
+        r#"{"user_id":"a"}"#,
+    ] {
+        assert_eq!(heartbeat::read(other), None, "{other}");
+    }
+}
+
+/// Pieces of heartbeats, good and bad, in any order.
+fn heartbeat_like() -> impl Strategy<Value = String> {
+    let field = prop::sample::select(vec![
+        r#""type":"heartbeat""#,
+        r#""user_id":"u1""#,
+        r#""user_id":"u 1""#,
+        r#""user_type":"kol""#,
+        r#""user_type":"""#,
+        r#""timestamp":1640995200"#,
+        r#""timestamp":"x""#,
+        r#""ts_ms":-12"#,
+        r#""ts_ms":012"#,
+        r#""ts_ms":-0"#,
+        r#""ts_ms":999999999999999999"#,
+        r#""ts_ms":9223372036854775808"#,
+        r#""id": 7 "#,
+        r#""id":null"#,
+        r#""\u0069d":1"#,
+        "",
+    ]);
+    proptest::collection::vec(field, 0..5).prop_map(|fields| format!("{{{}}}", fields.join(",")))
+}
+
 proptest! {
+    /// What the short way reads, the full parser reads alike.
+    #[test]
+    fn the_short_way_agrees(text in heartbeat_like()) {
+        if let Some(beat) = heartbeat::read(&text) {
+            let full = client::parse_for_room(&text, &RoomId::parse("r").unwrap());
+            prop_assert_eq!(full, Ok(beat.into()));
+        }
+    }
+
+    #[test]
+    fn no_damaged_heartbeat_does_harm(at in 0usize..99, bytes in "\\PC{0,3}") {
+        let mut text = r#"{"type":"heartbeat","user_id":"kol_123","user_type":"kol","timestamp":1640995200,"ts_ms":12,"id":3}"#.to_owned();
+        text.replace_range(at..at + 1, &bytes);
+        if let Some(beat) = heartbeat::read(&text) {
+            prop_assert_eq!(client::parse_for_room(&text, &RoomId::parse("r").unwrap()), Ok(beat.into()));
+        }
+    }
+
     #[test]
     fn no_text_does_harm(text in "\\PC{0,200}") {
         let _ = client::parse(&text);

@@ -25,6 +25,12 @@ fn check_name(text: &str) -> Result<(), IdError> {
     if text.bytes().all(ok) { Ok(()) } else { Err(IdError::Character) }
 }
 
+/// Tells whether `text` has the form of an id of people, rooms, sessions and roles. No allocation.
+#[must_use]
+pub fn is_name(text: &str) -> bool {
+    check_name(text).is_ok()
+}
+
 /// An `op_id` may be any text of 1 to 64 bytes without control characters.
 fn check_opaque(text: &str) -> Result<(), IdError> {
     check_length(text)?;

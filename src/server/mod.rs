@@ -1,14 +1,17 @@
 //! What is done: sockets, tasks, stores, HTTP. All effects live here.
 pub mod accept;
+pub mod admin;
 pub mod admit;
 pub mod auth;
 pub mod clock;
 pub mod config;
 pub mod conn;
 mod fanout;
+pub mod http;
 mod meter;
 pub mod msg;
 pub mod outbox;
+pub mod page;
 pub mod presence;
 pub mod rate;
 pub mod reader;

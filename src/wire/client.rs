@@ -2,6 +2,7 @@
 use super::{
     command,
     fields::{BadFrame, Fields},
+    heartbeat,
 };
 use crate::hub::{
     code::Code,
@@ -104,21 +105,24 @@ pub struct UserOnline {
 
 /// Reads a frame. Errors: `bad_request`, `bad_argument` with a path, `unknown_type`, `message_too_large`; never a panic.
 pub fn parse(text: &str) -> Result<Parsed, BadFrame> {
-    let fields = Fields::parse(text)?;
-    let id = fields.integer("id").ok().flatten();
-    let with_id = |bad: BadFrame| BadFrame { id, ..bad };
-    let kind = fields.text("type").ok().flatten();
-    let Some(kind) = kind else {
-        return Err(BadFrame { id, code: Code::BadRequest, path: None, expected: "a type" });
-    };
-    read(&kind, &fields, None).map_err(with_id)
+    if let Some(beat) = heartbeat::read(text) {
+        return Ok(beat.into());
+    }
+    parse_frame(text, None)
 }
 
 /// Reads a command as HTTP sends it: its `room_id` may be absent, since the path names the room.
 pub fn parse_for_room(text: &str, room: &RoomId) -> Result<Parsed, BadFrame> {
+    parse_frame(text, Some(room))
+}
+
+fn parse_frame(text: &str, path_room: Option<&RoomId>) -> Result<Parsed, BadFrame> {
     let fields = Fields::parse(text)?;
-    let kind = fields.text("type")?.ok_or_else(|| fields.wrong("type", "the name of a command"))?;
-    read(&kind, &fields, Some(room))
+    let id = fields.integer("id").ok().flatten();
+    let Some(kind) = fields.text("type").ok().flatten() else {
+        return Err(BadFrame { id, code: Code::BadRequest, path: None, expected: "a type" });
+    };
+    read(&kind, &fields, path_room).map_err(|bad| BadFrame { id, ..bad })
 }
 
 fn read(kind: &str, f: &Fields, room: Option<&RoomId>) -> Result<Parsed, BadFrame> {
@@ -137,18 +141,28 @@ fn frame(kind: &str, f: &Fields, path_room: Option<&RoomId>) -> Result<ClientFra
         None => f.room("room_id"),
     };
     Ok(match kind {
-        "heartbeat" => ClientFrame::Heartbeat { ts_ms: f.integer("ts_ms")? },
+        "heartbeat" => {
+            check_inherited(f)?;
+            ClientFrame::Heartbeat { ts_ms: f.integer("ts_ms")? }
+        }
         "user_online" => ClientFrame::UserOnline(Box::new(user_online(f)?)),
-        "status_change" => ClientFrame::StatusChange { status: status(f)? },
+        "status_change" => {
+            check_inherited(f)?;
+            ClientFrame::StatusChange { status: status(f)? }
+        }
         "message" => {
             let to = f.needed_user("to_user_id")?;
-            let message = f.text("message")?.ok_or_else(|| f.wrong("message", "a text"))?;
-            if message.len() > MESSAGE_BYTES {
+            check_inherited(f)?;
+            if f.text("message")?.is_some_and(|message| message.len() > MESSAGE_BYTES) {
                 return Err(BadFrame { code: Code::MessageTooLarge, ..f.wrong("message", "at most 4096 bytes") });
             }
-            ClientFrame::Message { to, message: message.into_owned() }
+            let message = f.free_text("message", MESSAGE_BYTES)?.ok_or_else(|| f.wrong("message", "a text"))?;
+            ClientFrame::Message { to, message }
         }
-        "user_offline" => ClientFrame::UserOffline,
+        "user_offline" => {
+            check_inherited(f)?;
+            ClientFrame::UserOffline
+        }
         "request_online_status" => ClientFrame::RequestOnlineStatus { users: f.users("user_ids", 500)? },
         "watch_status" => ClientFrame::WatchStatus { users: f.users("user_ids", 1000)? },
         "unwatch_status" => ClientFrame::UnwatchStatus { users: f.users("user_ids", 1000)? },
@@ -177,13 +191,27 @@ fn frame(kind: &str, f: &Fields, path_room: Option<&RoomId>) -> Result<ClientFra
     })
 }
 
+/// Looks at the inherited fields that nobody reads: a wrong one is a mistake that the client should hear of.
+fn check_inherited(f: &Fields) -> Result<(), BadFrame> {
+    user_type(f)?;
+    f.check_number("timestamp")
+}
+
+fn user_type(f: &Fields) -> Result<Option<UserType>, BadFrame> {
+    let Some(text) = f.text("user_type")? else { return Ok(None) };
+    UserType::parse(&text).map(Some).map_err(|_| f.wrong("user_type", "a kind of user"))
+}
+
 fn user_online(f: &Fields) -> Result<UserOnline, BadFrame> {
-    let user_type = f.text("user_type")?.unwrap_or("user".into());
+    ["timestamp", "attempt", "down_ms"].iter().try_for_each(|name| f.check_number(name))?;
     let text = |name| Ok::<_, BadFrame>(f.text(name)?.map(|text| text.into_owned()));
     let rooms = f.objects("rooms", ROOMS_MAX)?;
     Ok(UserOnline {
         user: f.needed_user("user_id")?,
-        user_type: UserType::parse(&user_type).map_err(|_| f.wrong("user_type", "a kind of user"))?,
+        user_type: match user_type(f)? {
+            Some(user_type) => user_type,
+            None => UserType::parse("user").map_err(|_| f.wrong("user_type", "a kind of user"))?,
+        },
         token: text("token")?,
         session_token: text("session_token")?,
         rooms: rooms.iter().map(|room| Ok((room.room("room_id")?, cursor(room)?))).collect::<Result<_, BadFrame>>()?,

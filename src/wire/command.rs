@@ -15,6 +15,9 @@ const COOLDOWN_SECONDS: u64 = 86_400;
 /// The longest queue, hence the longest list of people in it.
 const QUEUE_MAX: usize = 2000;
 
+/// The most seats a room can have, the host seat included.
+const SEATS_MAX: usize = 65;
+
 /// Reads the command named `kind`. `None` = no command has that name.
 pub fn parse(kind: &str, f: &Fields) -> Result<Option<Command>, BadFrame> {
     let target = || f.needed_user("target_user_id");
@@ -38,7 +41,7 @@ pub fn parse(kind: &str, f: &Fields) -> Result<Option<Command>, BadFrame> {
         "seat_assign" => Command::SeatAssign {
             target: target()?,
             seat_no: f.seat("seat_no")?,
-            policy: policy(f)?,
+            policy: assign_policy(f)?,
             requeue: f.flag("requeue")?,
         },
         "seat_move" => Command::SeatMove { target: f.user("target_user_id")?, seat_no: needed_seat(f)?, policy: policy(f)? },
@@ -140,6 +143,13 @@ fn policy(f: &Fields) -> Result<SeatPolicy, BadFrame> {
     word(f, "policy", &words, Some(SeatPolicy::Fail), "fail, replace or swap")
 }
 
+fn assign_policy(f: &Fields) -> Result<SeatPolicy, BadFrame> {
+    match policy(f)? {
+        SeatPolicy::Swap => Err(f.wrong("policy", "fail or replace")),
+        policy => Ok(policy),
+    }
+}
+
 fn mode(f: &Fields) -> Result<Mode, BadFrame> {
     let words = [("free", Mode::Free), ("apply", Mode::Apply), ("queue", Mode::Queue), ("chair", Mode::Chair)];
     word(f, "mode", &words, None, "free, apply, queue or chair")
@@ -151,17 +161,9 @@ fn flag(f: &Fields) -> Result<Flag, BadFrame> {
 }
 
 fn seats(f: &Fields) -> Result<SeatSet, BadFrame> {
-    const EXPECTED: &str = "\"all\" or a list of seat numbers";
-    let raw = f.raw("seat_nos").ok_or_else(|| f.wrong("seat_nos", EXPECTED))?;
-    if let Ok(numbers) = serde_json::from_str::<Vec<u32>>(raw.get()) {
-        return if numbers.is_empty() || numbers.len() > 65 {
-            Err(f.wrong("seat_nos", EXPECTED))
-        } else {
-            Ok(SeatSet::Numbers(numbers))
-        };
-    }
-    match f.text("seat_nos")?.as_deref() {
-        Some("all") => Ok(SeatSet::All),
-        _ => Err(f.wrong("seat_nos", EXPECTED)),
+    match f.raw("seat_nos") {
+        None => Err(f.wrong("seat_nos", "\"all\" or a list of seat numbers")),
+        Some(raw) if raw.get() == "\"all\"" => Ok(SeatSet::All),
+        Some(_) => f.seats("seat_nos", SEATS_MAX).map(SeatSet::Numbers),
     }
 }

@@ -114,7 +114,7 @@ fn split(text: &str, depth: usize) -> Result<Members<'_>, BadFrame> {
 impl<'a> Fields<'a> {
     /// Takes a whole frame apart. Errors: `bad_request`. Cost: O(bytes × depth).
     pub fn parse(text: &'a str) -> Result<Self, BadFrame> {
-        match split(text.trim_ascii(), 1)? {
+        match split(text, 1)? {
             Members::Object(list) => Ok(Self { list, path: String::new() }),
             Members::Array(_) => Err(BadFrame::request("one JSON object")),
         }
@@ -179,6 +179,11 @@ impl<'a> Fields<'a> {
         self.read(name, "a whole number from 0 up")
     }
 
+    /// Looks at a number that nobody reads: it must be one that a field can hold. Whole seconds and fractions of them are both common.
+    pub fn check_number(&self, name: &str) -> Result<(), BadFrame> {
+        self.read::<f64>(name, "a number").map(|_| ())
+    }
+
     /// Reads a seat's number, if it is there.
     pub fn seat(&self, name: &str) -> Result<Option<u32>, BadFrame> {
         let seat = self.read(name, "a seat's number")?;
@@ -223,7 +228,7 @@ impl<'a> Fields<'a> {
         if text.len() > max_bytes {
             return Err(self.wrong(name, "a shorter text"));
         }
-        let bidi = |c| matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+        let bidi = |c| matches!(c, '\u{061c}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
         if text.chars().any(|c| c.is_control() || bidi(c)) {
             return Err(self.wrong(name, "a text without control characters"));
         }
@@ -243,6 +248,20 @@ impl<'a> Fields<'a> {
             text.and_then(|text| UserId::parse(&text).ok()).ok_or_else(wrong)
         };
         list.iter().enumerate().map(id).collect()
+    }
+
+    /// Reads a list of seat numbers that is there, at least one and at most `max` of them.
+    pub fn seats(&self, name: &str, max: usize) -> Result<Vec<u32>, BadFrame> {
+        const EXPECTED: &str = "\"all\" or a list of seat numbers";
+        let list: Vec<&RawValue> = self.read(name, EXPECTED)?.unwrap_or_default();
+        if list.is_empty() || list.len() > max {
+            return Err(self.wrong(name, EXPECTED));
+        }
+        let number = |(index, raw): (usize, &&RawValue)| match serde_json::from_str(raw.get()) {
+            Ok(number) if number > 0 => Ok(number),
+            _ => Err(BadFrame::argument(format!("{}/{name}/{index}", self.path), "a seat's number, 1 or more")),
+        };
+        list.iter().enumerate().map(number).collect()
     }
 
     /// Reads an object inside, if it is there.

@@ -5,6 +5,7 @@ pub mod codec;
 pub mod command;
 pub mod event;
 pub mod fields;
+pub mod heartbeat;
 pub mod membership;
 pub mod record;
 pub mod server;

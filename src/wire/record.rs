@@ -10,7 +10,7 @@ use crate::hub::{
     event::{Commit, Event, Op, Step},
     id::{OpId, RoleId, RoomId},
     queue::{MicQueue, Slot},
-    room::{Entry, Grant, Occupant, Room, Seat, Undo},
+    room::{Entry, Grant, Occupant, Reservation, Room, Seat, Undo},
     rules::Rules,
     seats::Seats,
     time::UnixMs,
@@ -155,6 +155,9 @@ struct SeatRecord {
     extra: String,
     extra_rev: u64,
     occupant: Option<OccupantRecord>,
+    /// User, invite id, end.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    reserved_for: Option<(String, String, u64)>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -201,6 +204,7 @@ pub fn encode_room(room: &Room) -> Bytes {
             self_muted: occupant.self_muted,
             held_until: occupant.held_until.map(|until| until.0),
         }),
+        reserved_for: seat.reserved_for.as_ref().map(|kept| (kept.user.to_string(), kept.invite_id.clone(), kept.until.0)),
     };
     let names = |users: &[crate::hub::id::UserId]| users.iter().map(ToString::to_string).collect();
     let slot = |slot: &Slot| SlotRecord {
@@ -258,6 +262,9 @@ pub fn decode_room(bytes: &[u8]) -> Result<Room, RecordError> {
                 held_until: occupant.held_until.map(UnixMs),
             })
         };
+        let reservation = |(id, invite_id, until): (String, String, u64)| {
+            Ok::<_, RecordError>(Reservation { user: user(&id)?, invite_id, until: UnixMs(until) })
+        };
         Ok::<_, RecordError>(Seat {
             closing: seat.closing,
             locked: seat.locked,
@@ -265,6 +272,7 @@ pub fn decode_room(bytes: &[u8]) -> Result<Room, RecordError> {
             extra: seat.extra,
             extra_rev: seat.extra_rev,
             occupant: seat.occupant.map(occupant).transpose()?,
+            reserved_for: seat.reserved_for.map(reservation).transpose()?,
             ..Seat::new(seat.no, seat.kind.into())
         })
     };

@@ -200,6 +200,9 @@ pub struct StateJson<'a> {
     pub flags: FlagsJson,
     pub seats: Vec<ShownSeat<'a>>,
     pub queue: Vec<ShownEntry>,
+    pub applies: [(); 0],
+    pub invites: [(); 0],
+    pub turns: [(); 0],
     pub roles: BTreeMap<&'a str, &'a str>,
     pub bans: BTreeMap<&'a str, Option<u64>>,
     pub queue_bans: BTreeMap<&'a str, u64>,
@@ -221,6 +224,17 @@ pub struct ShownSeat<'a> {
     pub extra_rev: u64,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub occupant: Option<ShownOccupant<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reserved_for: Option<ShownReservation<'a>>,
+}
+
+/// For whom a seat is kept, as shown.
+#[derive(Serialize)]
+#[allow(missing_docs, reason = "the names say it")]
+pub struct ShownReservation<'a> {
+    pub user_id: &'a str,
+    pub invite_id: &'a str,
+    pub until_ms: u64,
 }
 
 /// Somebody on a seat, as shown.
@@ -276,6 +290,9 @@ impl<'a> From<&'a Room> for StateJson<'a> {
             flags: room.flags.into(),
             seats: room.seats.list.iter().map(|seat| shown_seat(room, seat)).collect(),
             queue: room.queue.entries.iter().enumerate().map(entry).collect(),
+            applies: [],
+            invites: [],
+            turns: [],
             roles: given,
             bans: room.bans.iter().map(|(user, until)| (user.as_str(), until.map(|until| until.0))).collect(),
             queue_bans: room.queue_bans.iter().map(|(user, until)| (user.as_str(), until.0)).collect(),
@@ -301,7 +318,8 @@ fn shown_seat<'a>(room: &Room, seat: &'a Seat) -> ShownSeat<'a> {
         self_muted: occupant.self_muted,
         silenced: seat.admin_muted
             || occupant.self_muted
-            || (room.flags.mute_all && room.level_of(&occupant.user) < roles::ADMIN),
+            || (room.flags.mute_all && room.level_of(&occupant.user) < roles::ADMIN)
+            || (room.mode == Mode::Chair && room.level_of(&occupant.user) < roles::HOST),
         held_until_ms: occupant.held_until.map(|until| until.0),
     };
     ShownSeat {
@@ -314,5 +332,10 @@ fn shown_seat<'a>(room: &Room, seat: &'a Seat) -> ShownSeat<'a> {
         extra: &seat.extra,
         extra_rev: seat.extra_rev,
         occupant: occupant.map(shown),
+        reserved_for: seat.reserved_for.as_ref().map(|kept| ShownReservation {
+            user_id: kept.user.as_str(),
+            invite_id: &kept.invite_id,
+            until_ms: kept.until.0,
+        }),
     }
 }

@@ -1,0 +1,272 @@
+//! HTTP for backends and pages: tokens, presence, rooms, commands, the demo page. Errors are the same objects as on the socket.
+use super::{
+    auth::{Auth, AuthError, Claims, MAX_LIFE_SECONDS},
+    msg::{Refusal, Reply, RoomMsg, Shown, ShownStatus},
+    presence::Presence,
+    rooms::Rooms,
+};
+use crate::{
+    hub::{
+        code::{Code, Reject},
+        command::{Actor, Request},
+        cursor::Cursor,
+        id::{RoleId, RoomId, UserId, UserType},
+    },
+    wire::{
+        client::{self, ClientFrame},
+        fields::{BadFrame, Fields},
+        server::{ErrorJson, UserOnlineStatus, UserStatus, details, json},
+    },
+};
+use axum::{
+    Router,
+    body::Bytes,
+    extract::{DefaultBodyLimit, Path, Query, State},
+    http::{HeaderMap, StatusCode, header},
+    response::{IntoResponse, Response},
+    routing::{get, post},
+};
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+use tokio::sync::oneshot;
+
+/// What the routes need.
+#[derive(Clone)]
+#[allow(missing_docs, reason = "the names say it")]
+pub struct Api {
+    pub auth: Auth,
+    pub presence: Presence,
+    pub rooms: Rooms,
+    pub body_bytes: usize,
+    pub demo: bool,
+}
+
+/// Who calls.
+enum Caller {
+    /// A backend with an API key, or anybody in dev mode.
+    Service,
+    /// A person with his token.
+    Person(Box<Claims>),
+}
+
+/// An error as an answer: the object of the socket with a fitting status.
+struct Failure(Code, Map<String, Value>);
+
+impl Failure {
+    fn new(code: Code) -> Self {
+        Self(code, Map::new())
+    }
+}
+
+impl From<BadFrame> for Failure {
+    fn from(bad: BadFrame) -> Self {
+        Self(bad.code, ErrorJson::from_bad_frame(&bad).details)
+    }
+}
+
+impl From<Refusal> for Failure {
+    fn from(refusal: Refusal) -> Self {
+        let parsed = refusal.details.and_then(|bytes| serde_json::from_slice(&bytes).ok());
+        Self(refusal.code, parsed.unwrap_or_default())
+    }
+}
+
+/// Returns the HTTP status that fits a code.
+#[must_use]
+pub const fn status_of(code: Code) -> StatusCode {
+    match code {
+        Code::BadRequest | Code::BadArgument | Code::BadRules | Code::UnknownType | Code::RevRequired | Code::SelfAnchor => {
+            StatusCode::BAD_REQUEST
+        }
+        Code::Unauthorized => StatusCode::UNAUTHORIZED,
+        Code::Forbidden | Code::TargetRank | Code::IdentityMismatch | Code::Blacklisted | Code::NotWhitelisted => {
+            StatusCode::FORBIDDEN
+        }
+        Code::RoomNotFound | Code::SeatNotFound | Code::ApplyNotFound | Code::InviteNotFound => StatusCode::NOT_FOUND,
+        Code::RoomClosed | Code::SnapshotGone => StatusCode::GONE,
+        Code::MessageTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
+        Code::RateLimited | Code::TooMany | Code::TooSoon => StatusCode::TOO_MANY_REQUESTS,
+        Code::Unavailable | Code::Busy => StatusCode::SERVICE_UNAVAILABLE,
+        Code::Internal => StatusCode::INTERNAL_SERVER_ERROR,
+        _ => StatusCode::CONFLICT,
+    }
+}
+
+impl IntoResponse for Failure {
+    fn into_response(self) -> Response {
+        reply(status_of(self.0), json(&ErrorJson::new(None, self.0, self.1)).into())
+    }
+}
+
+fn reply(status: StatusCode, body: Bytes) -> Response {
+    (status, [(header::CONTENT_TYPE, "application/json"), (header::CACHE_CONTROL, "no-store")], body).into_response()
+}
+
+/// Makes the routes.
+pub fn router(api: Api) -> Router {
+    let limit = DefaultBodyLimit::max(api.body_bytes);
+    let routes = Router::new()
+        .route("/api/online-status/rts-token", post(mint))
+        .route("/api/online-status", get(online_status))
+        .route("/api/rooms/{room_id}", get(snapshot))
+        .route("/api/rooms/{room_id}/updates", get(updates))
+        .route("/api/rooms/{room_id}/commands", post(command));
+    let routes = if api.demo { routes.fallback(super::page::serve) } else { routes };
+    routes.layer(limit).with_state(api)
+}
+
+fn bearer(headers: &HeaderMap) -> Option<&str> {
+    headers.get(header::AUTHORIZATION)?.to_str().ok()?.strip_prefix("Bearer ")
+}
+
+impl Api {
+    fn caller(&self, headers: &HeaderMap) -> Result<Caller, Failure> {
+        match bearer(headers) {
+            Some(token) if self.auth.is_api_key(token) => Ok(Caller::Service),
+            Some(token) => {
+                let refused = |_: AuthError| Failure::new(Code::Unauthorized);
+                self.auth.verify(token).map(|claims| Caller::Person(Box::new(claims))).map_err(refused)
+            }
+            None if self.auth.needs_token() => Err(Failure::new(Code::Unauthorized)),
+            None => Ok(Caller::Service),
+        }
+    }
+}
+
+fn text(bytes: &Bytes) -> Result<&str, Failure> {
+    std::str::from_utf8(bytes).map_err(|_| Failure::new(Code::BadRequest))
+}
+
+fn room_id(text: &str) -> Result<RoomId, Failure> {
+    RoomId::parse(text).map_err(|_| BadFrame::argument("/room_id".to_owned(), "an id").into())
+}
+
+#[derive(Serialize)]
+struct Minted<'a> {
+    token: &'a str,
+    signature: &'a str,
+    user_id: &'a str,
+    expires_at_ms: u64,
+}
+
+async fn mint(State(api): State<Api>, headers: HeaderMap, body: Bytes) -> Result<Response, Failure> {
+    if let Caller::Person(_) = api.caller(&headers)? {
+        return Err(Failure::new(Code::Forbidden));
+    }
+    let fields = Fields::parse(text(&body)?)?;
+    let user = fields.needed_user("user_id")?;
+    let wrong_type = || fields.wrong("user_type", "a kind of user");
+    let user_type = fields.text("user_type")?.map(|text| UserType::parse(&text).map_err(|_| wrong_type())).transpose()?;
+    let seconds = fields.number("expire_time")?.unwrap_or(3600);
+    if !(1..=MAX_LIFE_SECONDS).contains(&seconds) {
+        return Err(fields.wrong("expire_time", "1 to 86400 seconds").into());
+    }
+    let role = fields.role("role")?;
+    let rooms = match (fields.has("room_id"), role) {
+        (true, role) => [(fields.room("room_id")?, role.unwrap_or_else(RoleId::member))].into(),
+        (false, Some(_)) => return Err(fields.wrong("room_id", "the room of the role").into()),
+        (false, None) => Default::default(),
+    };
+    let claims = Claims { user, user_type, rooms, expires_at: 0, issued_at: 0 };
+    let (token, end) = api.auth.mint(&claims, seconds).map_err(|_| Failure::new(Code::Forbidden))?;
+    let minted = Minted { token: &token, signature: &token, user_id: claims.user.as_str(), expires_at_ms: end * 1000 };
+    Ok(reply(StatusCode::OK, json(&minted).into()))
+}
+
+#[derive(Deserialize)]
+struct StatusQuery {
+    #[serde(default)]
+    user_ids: String,
+}
+
+async fn online_status(
+    State(api): State<Api>,
+    headers: HeaderMap,
+    Query(query): Query<StatusQuery>,
+) -> Result<Response, Failure> {
+    api.caller(&headers)?;
+    let wrong = |_| BadFrame::argument("/user_ids".to_owned(), "1 to 500 user ids, with commas between them");
+    let parse = |text: &str| UserId::parse(text).map_err(wrong);
+    let users: Vec<UserId> = query.user_ids.split(',').map(parse).collect::<Result<_, _>>()?;
+    if users.len() > 500 {
+        return Err(wrong(crate::hub::id::IdError::Length).into());
+    }
+    let shown = api.presence.states(users).await;
+    let user_status: Vec<UserStatus> = shown.iter().map(user_status).collect();
+    Ok(reply(StatusCode::OK, json(&UserOnlineStatus { id: None, user_status: &user_status }).into()))
+}
+
+/// Writes one person's shown state.
+#[must_use]
+pub fn user_status(shown: &Shown) -> UserStatus {
+    let status = match shown.status {
+        ShownStatus::Online => "online",
+        ShownStatus::Busy => "busy",
+        ShownStatus::Away => "away",
+        ShownStatus::Offline => "offline",
+    };
+    UserStatus {
+        user_id: shown.user.to_string(),
+        user_type: shown.user_type.to_string(),
+        online: shown.status != ShownStatus::Offline,
+        status,
+        last_seen: shown.last_seen,
+    }
+}
+
+/// Asks a room for something that it answers unless it does not exist.
+async fn ask(api: &Api, room: &RoomId, make: impl FnOnce(oneshot::Sender<Bytes>) -> RoomMsg) -> Result<Response, Failure> {
+    let (sender, receiver) = oneshot::channel();
+    api.rooms.send(room, make(sender))?;
+    let body = receiver.await.map_err(|_| Failure::new(Code::RoomNotFound))?;
+    Ok(reply(StatusCode::OK, body))
+}
+
+async fn snapshot(State(api): State<Api>, headers: HeaderMap, Path(room): Path<String>) -> Result<Response, Failure> {
+    api.caller(&headers)?;
+    ask(&api, &room_id(&room)?, |reply| RoomMsg::Snapshot { reply }).await
+}
+
+#[derive(Deserialize)]
+struct UpdatesQuery {
+    cursor: Option<String>,
+}
+
+async fn updates(
+    State(api): State<Api>,
+    headers: HeaderMap,
+    Path(room): Path<String>,
+    Query(query): Query<UpdatesQuery>,
+) -> Result<Response, Failure> {
+    api.caller(&headers)?;
+    let cursor = query.cursor.as_deref().and_then(Cursor::parse);
+    ask(&api, &room_id(&room)?, |reply| RoomMsg::Updates { cursor, reply }).await
+}
+
+async fn command(State(api): State<Api>, headers: HeaderMap, Path(room): Path<String>, body: Bytes) -> Result<Response, Failure> {
+    let caller = api.caller(&headers)?;
+    let room = room_id(&room)?;
+    let text = text(&body)?;
+    let parsed = client::parse_for_room(text, &room)?;
+    let act_as = Fields::parse(text)?.user("act_as")?;
+    let actor = match (caller, act_as) {
+        (Caller::Service, Some(user)) => Actor::User(user),
+        (Caller::Service, None) => Actor::Service,
+        (Caller::Person(_), Some(_)) => return Err(Failure::new(Code::Forbidden)),
+        (Caller::Person(claims), None) => Actor::User(claims.user),
+    };
+    if let Actor::User(user) = &actor
+        && parsed.senders.iter().any(|sender| sender != user)
+    {
+        return Err(Failure::new(Code::IdentityMismatch));
+    }
+    let ClientFrame::Room { command, .. } = parsed.frame else {
+        let reject = Reject::Argument { path: "/type".to_owned(), expected: "a room command" };
+        return Err(Failure(reject.code(), details(&reject)));
+    };
+    let request = Request { actor, op_id: parsed.op_id, if_rev: parsed.if_rev, command };
+    let (sender, receiver) = oneshot::channel();
+    api.rooms.send(&room, RoomMsg::Command { request, reply: Reply::Http(sender) })?;
+    let ack = receiver.await.map_err(|_| Failure::new(Code::RoomNotFound))??;
+    Ok(reply(StatusCode::OK, ack))
+}

@@ -1,0 +1,127 @@
+//! The commonest frame by far, read in one pass without allocation: a plain heartbeat. It accepts nothing that the full parser would refuse,
+//! and leaves to that one everything unusual: escapes, other fields, other numbers.
+use super::client::{ClientFrame, Parsed};
+use crate::hub::id::{UserId, is_name};
+
+/// A heartbeat, its texts still in the frame.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Beat<'a> {
+    /// Echoed in an error, should there be one.
+    pub id: Option<i64>,
+    /// Whom the frame names as its sender; it has the form of an id.
+    pub user_id: Option<&'a str>,
+    /// Echoed in the answer.
+    pub ts_ms: Option<i64>,
+}
+
+impl From<Beat<'_>> for Parsed {
+    fn from(beat: Beat) -> Self {
+        Self {
+            id: beat.id,
+            op_id: None,
+            if_rev: None,
+            senders: beat.user_id.and_then(|user| UserId::parse(user).ok()).into_iter().collect(),
+            frame: ClientFrame::Heartbeat { ts_ms: beat.ts_ms },
+        }
+    }
+}
+
+/// Reads a plain heartbeat. `None`: it is something else, or for `client::parse` to judge.
+#[must_use]
+pub fn read(text: &str) -> Option<Beat<'_>> {
+    let mut scan = Scan { text, at: 0 };
+    let mut beat = Beat::default();
+    let mut seen = 0u8;
+    scan.expect(b'{')?;
+    loop {
+        let key = scan.text()?;
+        scan.expect(b':')?;
+        let bit = match key {
+            "type" if scan.text()? == "heartbeat" => 1,
+            "user_id" => {
+                beat.user_id = Some(scan.text().filter(|text| is_name(text))?);
+                2
+            }
+            "user_type" if is_name(scan.text()?) => 4,
+            "timestamp" => {
+                scan.integer()?;
+                8
+            }
+            "ts_ms" => {
+                beat.ts_ms = Some(scan.integer()?);
+                16
+            }
+            "id" => {
+                beat.id = Some(scan.integer()?);
+                32
+            }
+            _ => return None,
+        };
+        if seen & bit != 0 {
+            return None;
+        }
+        seen |= bit;
+        match scan.next()? {
+            b',' => {}
+            b'}' => break,
+            _ => return None,
+        }
+    }
+    (seen & 1 == 1 && scan.next().is_none()).then_some(beat)
+}
+
+struct Scan<'a> {
+    text: &'a str,
+    at: usize,
+}
+
+impl<'a> Scan<'a> {
+    fn peek(&mut self) -> Option<u8> {
+        loop {
+            let byte = *self.text.as_bytes().get(self.at)?;
+            if !matches!(byte, b' ' | b'\t' | b'\n' | b'\r') {
+                return Some(byte);
+            }
+            self.at += 1;
+        }
+    }
+
+    fn next(&mut self) -> Option<u8> {
+        let byte = self.peek()?;
+        self.at += 1;
+        Some(byte)
+    }
+
+    fn expect(&mut self, byte: u8) -> Option<()> {
+        (self.next()? == byte).then_some(())
+    }
+
+    /// Takes a text without escapes.
+    fn text(&mut self) -> Option<&'a str> {
+        self.expect(b'"')?;
+        let rest = self.text.get(self.at..)?;
+        let len = rest.bytes().position(|byte| byte == b'"' || byte == b'\\' || byte < b' ')?;
+        let text = rest.get(..len)?;
+        self.at += len;
+        self.expect(b'"')?;
+        Some(text)
+    }
+
+    /// Takes a whole number of at most 18 digits: JSON's form, no overflow, and not -0, which is no whole number to the full parser.
+    fn integer(&mut self) -> Option<i64> {
+        let negative = self.peek()? == b'-';
+        self.at += usize::from(negative);
+        let rest = self.text.as_bytes().get(self.at..)?;
+        let len = rest.iter().take(19).take_while(|byte| byte.is_ascii_digit()).count();
+        let digits = rest.get(..len)?;
+        if len == 0 || len > 18 || (len > 1 && digits.first() == Some(&b'0')) {
+            return None;
+        }
+        self.at += len;
+        let value = digits.iter().fold(0, |sum, digit| sum * 10 + i64::from(digit - b'0'));
+        if negative && value == 0 {
+            return None;
+        }
+        Some(if negative { -value } else { value })
+    }
+}
