@@ -2,6 +2,7 @@
 use super::{
     auth::{Auth, AuthError, Claims, SessionClaim},
     clock::Clock,
+    config::Config,
     conn::{Conn, Hello},
     msg::{Class, Frame, JoinReply, Member, Refusal, Reply, RoomMsg, RoomSet, Shown, TokenRole},
     presence::{Answer, Entered, Opening, Presence, Seen, TooMany},
@@ -32,7 +33,7 @@ use bytes::BytesMut;
 use futures_util::future::LocalBoxFuture;
 use serde::Serialize;
 use serde_json::Map;
-use std::{cell::RefCell, rc::Rc, sync::Arc, time::Duration};
+use std::{cell::RefCell, rc::Rc, time::Duration};
 use tokio::sync::oneshot;
 
 /// How many frames that are not understood end a connection.
@@ -52,39 +53,58 @@ pub struct SessionSettings {
     pub heartbeat_interval_ms: u64,
     pub heartbeat_timeout_ms: u64,
     pub ping_interval_ms: u64,
-    pub rooms_max: usize,
-    pub watches_max: usize,
+    pub rooms_per_session: usize,
+    pub watches_per_session: usize,
     pub frames_per_second: u64,
     pub frames_burst: u64,
-    pub frames_per_second_per_user: u64,
-    pub node: String,
+    /// Shared by all shards.
+    pub user_rates: UserRates,
 }
 
-/// What all shards' sessions share.
+impl From<&Config> for SessionSettings {
+    fn from(config: &Config) -> Self {
+        let limits = &config.limits;
+        Self {
+            auth_timeout_ms: config.auth.timeout_ms,
+            query_token: config.auth.query_token,
+            user_types: config.presence.user_types.clone(),
+            heartbeat_interval_ms: config.presence.heartbeat_interval_ms,
+            heartbeat_timeout_ms: config.presence.heartbeat_timeout_ms,
+            ping_interval_ms: config.presence.ping_interval_ms,
+            rooms_per_session: limits.rooms_per_session,
+            watches_per_session: limits.watches_per_session,
+            frames_per_second: limits.frames_per_second.into(),
+            frames_burst: limits.frames_burst.into(),
+            user_rates: UserRates::new(limits.frames_per_second_per_user.into()),
+        }
+    }
+}
+
+/// What the sessions of all shards share.
 #[derive(Clone)]
 #[allow(missing_docs, reason = "the names say it")]
-pub struct Shared {
+pub struct SessionDeps {
+    pub settings: SessionSettings,
     pub auth: Auth,
     pub presence: Presence,
     pub rooms: Rooms,
     pub clock: Clock,
-    pub settings: Arc<SessionSettings>,
-    pub user_rates: UserRates,
+    pub node: String,
+}
+
+impl SessionDeps {
+    /// Makes one shard's sessions.
+    #[must_use]
+    pub fn on_shard(self, shard: u16) -> Rc<dyn Sessions> {
+        Rc::new(ShardSessions { shard, shared: self, watches: RefCell::default() })
+    }
 }
 
 /// The sessions of one shard.
-pub struct ShardSessions {
+struct ShardSessions {
     shard: u16,
-    shared: Shared,
+    shared: SessionDeps,
     watches: RefCell<Watches>,
-}
-
-impl ShardSessions {
-    /// Starts without any.
-    #[must_use]
-    pub fn new(shard: u16, shared: Shared) -> Self {
-        Self { shard, shared, watches: RefCell::default() }
-    }
 }
 
 impl Sessions for ShardSessions {
@@ -114,7 +134,7 @@ fn error(id: Option<i64>, code: Code) -> Frame {
 
 /// A connection before its session.
 struct Greeter<'a> {
-    all: &'a Shared,
+    all: &'a SessionDeps,
     conn: &'a Conn,
     reader: Reader,
     bad_requests: u32,
@@ -292,7 +312,7 @@ impl Session {
         Some(session)
     }
 
-    fn all(&self) -> &Shared {
+    fn all(&self) -> &SessionDeps {
         &self.shard.shared
     }
 
@@ -326,7 +346,7 @@ impl Session {
 
     fn enter(&self, room: &RoomId, cursor: Option<Cursor>, reply: JoinReply) -> Result<(), Refusal> {
         let known = self.rooms.contains(room);
-        if !self.rooms.add(room, self.all().settings.rooms_max) {
+        if !self.rooms.add(room, self.all().settings.rooms_per_session) {
             return Err(refusal(Code::TooMany));
         }
         let role = self.claims.as_ref().and_then(|claims| Some((claims.rooms.get(room)?.clone(), claims.issued_at)));
@@ -358,7 +378,7 @@ impl Session {
             heartbeat_interval_ms: all.settings.heartbeat_interval_ms,
             heartbeat_timeout_ms: all.settings.heartbeat_timeout_ms,
             ping_interval_ms: all.settings.ping_interval_ms,
-            node: &all.settings.node,
+            node: &all.node,
             version: env!("CARGO_PKG_VERSION"),
             rooms,
         })
@@ -400,7 +420,7 @@ impl Session {
         if !free.is_empty() {
             all.presence.unwatch(self.shard.shard, free);
         }
-        all.user_rates.forget(&self.user);
+        all.settings.user_rates.forget(&self.user);
         if how == Next::Offline {
             for room in self.rooms.list() {
                 all.rooms.post(&room, RoomMsg::Leave { session: self.session.clone(), reply: None });
@@ -456,7 +476,7 @@ impl Session {
     fn admit(&mut self, id: Option<i64>) -> bool {
         let all = &self.shard.shared;
         let now = all.clock.mono();
-        let user_ok = all.user_rates.take(&self.user, now);
+        let user_ok = all.settings.user_rates.take(&self.user, now);
         match self.rates.take(now, user_ok) {
             Verdict::Fine => return true,
             Verdict::TooFast => self.error(id, Code::RateLimited),
@@ -594,7 +614,7 @@ impl Session {
     }
 
     fn watch(&self, id: Option<i64>, users: Vec<UserId>) {
-        let max = self.all().settings.watches_max;
+        let max = self.all().settings.watches_per_session;
         if !self.shard.watches.borrow_mut().add(&self.conn, &users, max) {
             return self.error(id, Code::TooMany);
         }
