@@ -30,6 +30,8 @@ use tokio::sync::{mpsc, oneshot};
 const BATCH: usize = 512;
 /// How many direct messages are kept for somebody whose lines are all lost.
 const KEPT_MAX: usize = 64;
+/// How long a connection that takes over a session has for entering its rooms.
+const REENTER: Millis = Millis(2_000);
 /// The longest wait between two looks at the clock.
 const TICK_MS: u64 = 1_000;
 /// Coming this much late means that the process stood still.
@@ -112,7 +114,7 @@ enum Watcher {
 
 enum Ask {
     Open { opening: Opening, reply: oneshot::Sender<Result<Entered, TooMany>> },
-    Lost { session: SessionId, conn: ConnId, rooms: Vec<RoomId> },
+    Lost { user: UserId, session: SessionId, conn: ConnId, rooms: Vec<RoomId> },
     End { session: SessionId },
     Forget { user: UserId, session: SessionId, rooms: Vec<RoomId> },
     Choose { user: UserId, status: Status, reply: oneshot::Sender<bool> },
@@ -167,9 +169,9 @@ impl Presence {
         self.asked(|reply| Ask::Open { opening, reply }).await
     }
 
-    /// Says that a session's line is gone without a goodbye, if `conn` still is its line.
-    pub fn lost(&self, session: SessionId, conn: ConnId, rooms: Vec<RoomId>) {
-        self.ask(Ask::Lost { session, conn, rooms });
+    /// Says that a session's line is gone without a goodbye; its rooms hear so, unless it goes on over another connection.
+    pub fn lost(&self, user: UserId, session: SessionId, conn: ConnId, rooms: Vec<RoomId>) {
+        self.ask(Ask::Lost { user, session, conn, rooms });
     }
 
     /// Ends a session at once.
@@ -238,8 +240,9 @@ struct Line {
 struct Actor {
     people: People,
     lines: HashMap<SessionId, Line>,
-    /// Sessions that were replaced by another one of their user: when their rooms stop counting them.
-    replaced: BTreeMap<(UnixMs, SessionId), (UserId, Vec<RoomId>)>,
+    /// What rooms are to hear later, about sessions and connections that were replaced.
+    later: BTreeMap<(UnixMs, u64), (RoomId, RoomMsg)>,
+    later_count: u64,
     watchers: HashMap<UserId, BTreeSet<Watcher>>,
     kept: HashMap<UserId, VecDeque<Frame>>,
     settings: PresenceSettings,
@@ -262,7 +265,8 @@ impl Inbox {
         let mut actor = Actor {
             people: People::new(settings.timeout, settings.busy_on_seat),
             lines: HashMap::new(),
-            replaced: BTreeMap::new(),
+            later: BTreeMap::new(),
+            later_count: 0,
             watchers: HashMap::new(),
             kept: HashMap::new(),
             settings,
@@ -294,7 +298,7 @@ impl Actor {
         loop {
             let now = self.clock.now();
             let deadline =
-                self.people.next_deadline().into_iter().chain(self.replaced.keys().next().map(|(at, _)| *at)).chain(flush_at);
+                self.people.next_deadline().into_iter().chain(self.later.keys().next().map(|(at, _)| *at)).chain(flush_at);
             let wake_at = deadline.min().unwrap_or(UnixMs(u64::MAX)).min(now.plus(Millis(TICK_MS)));
             let wait = Duration::from_millis(wake_at.since(now).0);
             // Reaching the timer is the normal case; an end of the mailbox shows as an empty batch before it.
@@ -324,12 +328,7 @@ impl Actor {
     async fn take(&mut self, ask: Ask) {
         match ask {
             Ask::Open { opening, reply } => self.open(opening, reply).await,
-            Ask::Lost { session, conn, rooms } => {
-                let Some(line) = self.lines.get_mut(&session).filter(|line| line.conn == Some(conn)) else { return };
-                line.conn = None;
-                line.rooms = rooms;
-                self.people.lost(&session, line.seen.at());
-            }
+            Ask::Lost { user, session, conn, rooms } => self.lost(user, session, conn, rooms),
             Ask::End { session } => {
                 self.lines.remove(&session);
                 if self.people.end(&session, self.clock.now()) {
@@ -393,7 +392,9 @@ impl Actor {
             self.store.put(old.clone(), None, || {});
             if let Some(line) = line.filter(|line| !line.rooms.is_empty()) {
                 let at = line.seen.at().plus(self.settings.timeout).max(now);
-                self.replaced.insert((at, old), (user.clone(), line.rooms));
+                for room in line.rooms {
+                    self.later(at, room, RoomMsg::Gone { user: user.clone(), session: old.clone() });
+                }
             }
         }
         let kept = if conn.is_some() { self.kept.remove(&user).unwrap_or_default().into() } else { Vec::new() };
@@ -406,6 +407,30 @@ impl Actor {
         } else {
             self.store.put(session.clone(), Some(self.record(&user, session)), answer);
         }
+    }
+
+    fn lost(&mut self, user: UserId, session: SessionId, conn: ConnId, rooms: Vec<RoomId>) {
+        let gone = |room: &RoomId| (room.clone(), RoomMsg::Lost { session: session.clone(), conn: Some(conn) });
+        let Some(line) = self.lines.get_mut(&session).filter(|line| line.conn == Some(conn)) else {
+            // The session goes on over another connection, which enters the rooms that it wants to be in: the others lose it.
+            let at = self.clock.now().plus(REENTER);
+            for (room, lost) in rooms.iter().map(gone) {
+                self.later(at, room.clone(), lost);
+                self.later(at, room, RoomMsg::Gone { user: user.clone(), session: session.clone() });
+            }
+            return;
+        };
+        line.conn = None;
+        for (room, lost) in rooms.iter().map(gone) {
+            self.rooms.post(&room, lost);
+        }
+        line.rooms = rooms;
+        self.people.lost(&session, line.seen.at());
+    }
+
+    fn later(&mut self, at: UnixMs, room: RoomId, message: RoomMsg) {
+        self.later_count += 1;
+        self.later.insert((at, self.later_count), (room, message));
     }
 
     fn record(&self, user: &UserId, session: SessionId) -> SessionRecord {
@@ -476,9 +501,9 @@ impl Actor {
                 self.kept.remove(&user);
             }
         }
-        while let Some(entry) = self.replaced.first_entry().filter(|entry| entry.key().0 <= now) {
-            let ((_, session), (user, rooms)) = entry.remove_entry();
-            self.gone(&user, &session, rooms);
+        while let Some(entry) = self.later.first_entry().filter(|entry| entry.key().0 <= now) {
+            let (room, message) = entry.remove();
+            self.rooms.post(&room, message);
         }
     }
 

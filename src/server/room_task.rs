@@ -1,7 +1,7 @@
 //! A room's task: everything that waits becomes one batch, one commit and one frame. No answer leaves before the commit is settled.
 use super::{
-    clock::Mono,
     msg::{Class, ConnId, Frame, JoinReply, Joined, Member, Refusal, Reply, RoomMsg, ShardMsg, ShownStatus, TokenRole},
+    rate::Bucket,
     room_log::{self, Tail, payload, update_frame},
     room_members::MemberList,
     rooms::{Rooms, Waiting, refusal, refuse},
@@ -170,26 +170,6 @@ enum Settled {
     Failed(Refusal),
 }
 
-struct Bucket {
-    per_second: u64,
-    /// Thousandths of a command.
-    credit: u64,
-    at: Mono,
-}
-
-impl Bucket {
-    fn take(&mut self, now: Mono) -> bool {
-        let max = self.per_second.saturating_mul(1_000);
-        self.credit = self.credit.saturating_add(now.since(self.at).saturating_mul(self.per_second)).min(max);
-        self.at = now;
-        if self.per_second > 0 && self.credit < 1_000 {
-            return false;
-        }
-        self.credit = self.credit.saturating_sub(1_000);
-        true
-    }
-}
-
 struct Task {
     seat: Seat,
     room: Room,
@@ -216,7 +196,7 @@ impl Task {
     fn new(seat: Seat, room: Room, tail: Tail) -> Self {
         let deps = seat.rooms.deps();
         let per_second = deps.settings.commands_per_second;
-        let bucket = Bucket { per_second, credit: per_second.saturating_mul(1_000), at: deps.clock.mono() };
+        let bucket = Bucket::new(per_second, per_second, deps.clock.mono());
         let draft = Draft::new(&room);
         Self {
             seat,

@@ -1,9 +1,7 @@
-//! Who on this shard watches whom: a push goes to each watcher as one frame.
+//! Who on this shard watches whom: a change goes out as one frame per watcher.
 use super::{
     conn::Conn,
-    http::user_status,
-    msg::{Class, ConnId, Frame, Shown},
-    presence::Presence,
+    msg::{Class, ConnId, Frame, Shown, ShownStatus},
 };
 use crate::{
     hub::id::UserId,
@@ -12,58 +10,102 @@ use crate::{
         server::{UserOnlineStatus, UserStatus, json},
     },
 };
-use std::{cell::RefCell, collections::BTreeMap};
+use std::{
+    collections::{BTreeMap, BTreeSet, HashMap},
+    hash::{DefaultHasher, Hash, Hasher},
+};
 
-/// One shard's watchers.
-pub(super) struct Watches {
-    shard: u16,
-    presence: Presence,
-    by_user: RefCell<BTreeMap<UserId, BTreeMap<ConnId, Conn>>>,
+/// The watches of one shard.
+#[derive(Default)]
+pub struct Watches {
+    by_user: HashMap<UserId, BTreeSet<ConnId>>,
+    by_conn: HashMap<ConnId, (Conn, BTreeSet<UserId>)>,
+}
+
+/// Turns shown states into the lines of a `userOnlineStatus`.
+#[must_use]
+pub fn user_status(shown: &[Shown]) -> Vec<UserStatus> {
+    let line = |shown: &Shown| UserStatus {
+        user_id: shown.user.to_string(),
+        user_type: shown.user_type.to_string(),
+        online: shown.status != ShownStatus::Offline,
+        status: shown.status.name(),
+        last_seen: shown.last_seen,
+    };
+    shown.iter().map(line).collect()
+}
+
+/// Makes a `userOnlineStatus`, an answer with an `id` or a push without.
+#[must_use]
+pub fn status_frame(id: Option<i64>, shown: &[Shown]) -> Frame {
+    Frame(text_frame(&json(&UserOnlineStatus { id, user_status: &user_status(shown) })))
 }
 
 impl Watches {
-    pub fn new(shard: u16, presence: Presence) -> Self {
-        Self { shard, presence, by_user: RefCell::default() }
-    }
-
-    /// Notes a watcher; presence is asked by the caller, who wants the answer.
-    pub fn add(&self, conn: &Conn, users: &[UserId]) {
-        let mut by_user = self.by_user.borrow_mut();
-        for user in users {
-            by_user.entry(user.clone()).or_default().insert(conn.id(), conn.clone());
+    /// Adds watches, or none of them if the connection would have more than `max` (0 = no limit). Returns whether they are in.
+    pub fn add(&mut self, conn: &Conn, users: &[UserId], max: usize) -> bool {
+        let (_, known) = self.by_conn.entry(conn.id()).or_insert_with(|| (conn.clone(), BTreeSet::new()));
+        let fresh = users.iter().filter(|user| !known.contains(*user)).collect::<BTreeSet<_>>().len();
+        if max > 0 && known.len() + fresh > max {
+            return false;
         }
+        for user in users {
+            known.insert(user.clone());
+            self.by_user.entry(user.clone()).or_default().insert(conn.id());
+        }
+        true
     }
 
-    /// Forgets a watcher, and tells presence whom nobody here watches any more.
-    pub fn remove(&self, conn: &Conn, users: &[UserId]) {
-        let mut by_user = self.by_user.borrow_mut();
-        let mut unwatched = Vec::new();
+    /// Takes watches out. Returns those whom nobody on this shard watches any more.
+    pub fn remove(&mut self, conn: ConnId, users: &[UserId]) -> Vec<UserId> {
+        if let Some((_, known)) = self.by_conn.get_mut(&conn) {
+            users.iter().for_each(|user| {
+                known.remove(user);
+            });
+        }
+        let mut free = Vec::new();
         for user in users {
-            if let Some(watchers) = by_user.get_mut(user)
-                && watchers.remove(&conn.id()).is_some()
-                && watchers.is_empty()
-            {
-                by_user.remove(user);
-                unwatched.push(user.clone());
+            let Some(conns) = self.by_user.get_mut(user) else { continue };
+            if conns.remove(&conn) && conns.is_empty() {
+                self.by_user.remove(user);
+                free.push(user.clone());
             }
         }
-        if !unwatched.is_empty() {
-            self.presence.unwatch(self.shard, unwatched);
-        }
+        free
     }
 
-    /// Pushes changes: one frame per watcher.
+    /// Takes all watches of a connection out. Returns those whom nobody on this shard watches any more.
+    pub fn end(&mut self, conn: ConnId) -> Vec<UserId> {
+        let users = self.by_conn.get(&conn).map(|(_, users)| users.iter().cloned().collect::<Vec<_>>()).unwrap_or_default();
+        let free = self.remove(conn, &users);
+        self.by_conn.remove(&conn);
+        free
+    }
+
+    /// Tells everybody who watches; connections with the same part of the news share its frame.
     pub fn tell(&self, shown: &[Shown]) {
-        let by_user = self.by_user.borrow();
-        let mut pushes: BTreeMap<ConnId, (Conn, Vec<UserStatus>)> = BTreeMap::new();
-        for one in shown {
-            for (id, conn) in by_user.get(&one.user).into_iter().flatten() {
-                pushes.entry(*id).or_insert_with(|| (conn.clone(), Vec::new())).1.push(user_status(one));
+        let mut news: BTreeMap<ConnId, Vec<usize>> = BTreeMap::new();
+        for (i, shown) in shown.iter().enumerate() {
+            for conn in self.by_user.get(&shown.user).into_iter().flatten() {
+                news.entry(*conn).or_default().push(i);
             }
         }
-        for (conn, user_status) in pushes.values() {
-            let push = UserOnlineStatus { id: None, user_status };
-            conn.send(Frame(text_frame(&json(&push))), Class::Must);
+        let mut frames: HashMap<Vec<usize>, (Frame, Class)> = HashMap::new();
+        for (id, part) in news {
+            let Some((conn, _)) = self.by_conn.get(&id) else { continue };
+            let (frame, class) = frames.entry(part).or_insert_with_key(|part| {
+                let part: Vec<Shown> = part.iter().filter_map(|i| shown.get(*i).cloned()).collect();
+                (status_frame(None, &part), class(&part))
+            });
+            conn.send(frame.clone(), *class);
         }
     }
+}
+
+/// News of one person is replaced by newer news of him; news of several cannot be.
+fn class(shown: &[Shown]) -> Class {
+    let [only] = shown else { return Class::Must };
+    let mut hasher = DefaultHasher::new();
+    only.user.hash(&mut hasher);
+    Class::Latest(hasher.finish())
 }

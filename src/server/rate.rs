@@ -1,0 +1,144 @@
+//! How fast a client may send: token buckets per connection and per user, and the strikes that end a flood.
+use super::clock::Mono;
+use crate::hub::id::UserId;
+use dashmap::DashMap;
+use std::{collections::VecDeque, sync::Arc};
+
+/// How many strikes end a connection.
+const STRIKES: usize = 3;
+/// Within which time.
+const STRIKE_WINDOW_MS: u64 = 10_000;
+
+/// A token bucket; a rate of 0 lets everything through.
+#[derive(Clone, Debug)]
+pub struct Bucket {
+    per_second: u64,
+    /// Thousandths of a frame.
+    credit: u64,
+    max: u64,
+    at: Mono,
+}
+
+impl Bucket {
+    /// Starts full.
+    #[must_use]
+    pub fn new(per_second: u64, burst: u64, now: Mono) -> Self {
+        let max = burst.max(per_second).max(1).saturating_mul(1_000);
+        Self { per_second, credit: max, max, at: now }
+    }
+
+    /// Takes one out, if there is one.
+    pub fn take(&mut self, now: Mono) -> bool {
+        if self.per_second == 0 {
+            return true;
+        }
+        let earned = now.since(self.at).saturating_mul(self.per_second);
+        self.credit = self.credit.saturating_add(earned).min(self.max);
+        self.at = now;
+        let enough = self.credit >= 1_000;
+        self.credit -= if enough { 1_000 } else { 0 };
+        enough
+    }
+}
+
+/// What a connection hears about a frame.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// It is handled.
+    Fine,
+    /// It is refused.
+    TooFast,
+    /// It is refused, and the connection is closed.
+    Enough,
+}
+
+/// The rate of one connection. A strike is a second in which a frame was refused.
+#[derive(Debug)]
+pub struct Rates {
+    bucket: Bucket,
+    strikes: VecDeque<u64>,
+}
+
+impl Rates {
+    /// Starts without strikes.
+    #[must_use]
+    pub fn new(per_second: u64, burst: u64, now: Mono) -> Self {
+        Self { bucket: Bucket::new(per_second, burst, now), strikes: VecDeque::new() }
+    }
+
+    /// Counts a frame; `user_ok` = the rate of its user lets it through.
+    pub fn take(&mut self, now: Mono, user_ok: bool) -> Verdict {
+        if self.bucket.take(now) && user_ok {
+            return Verdict::Fine;
+        }
+        let second = now.0 / 1000;
+        if self.strikes.back() != Some(&second) {
+            self.strikes.push_back(second);
+        }
+        while self.strikes.front().is_some_and(|first| (second - first) * 1000 >= STRIKE_WINDOW_MS) {
+            self.strikes.pop_front();
+        }
+        if self.strikes.len() >= STRIKES { Verdict::Enough } else { Verdict::TooFast }
+    }
+}
+
+/// The rates of users over all their devices.
+#[derive(Clone, Debug)]
+pub struct UserRates {
+    per_second: u64,
+    by_user: Arc<DashMap<UserId, Bucket>>,
+}
+
+impl UserRates {
+    /// Starts with nobody; 0 = no limit.
+    #[must_use]
+    pub fn new(per_second: u64) -> Self {
+        Self { per_second, by_user: Arc::default() }
+    }
+
+    /// Counts a frame of a user.
+    #[must_use]
+    pub fn take(&self, user: &UserId, now: Mono) -> bool {
+        if self.per_second == 0 {
+            return true;
+        }
+        let fresh = || Bucket::new(self.per_second, self.per_second, now);
+        self.by_user.entry(user.clone()).or_insert_with(fresh).take(now)
+    }
+
+    /// Forgets a user; another device of his starts anew.
+    pub fn forget(&self, user: &UserId) {
+        self.by_user.remove(user);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_bucket_fills_at_its_rate() {
+        let mut bucket = Bucket::new(10, 20, Mono(0));
+        assert_eq!((0..50).filter(|_| bucket.take(Mono(0))).count(), 20);
+        assert_eq!((0..50).filter(|_| bucket.take(Mono(500))).count(), 5);
+        assert_eq!((0..50).filter(|_| Bucket::new(0, 0, Mono(0)).take(Mono(0))).count(), 50);
+    }
+
+    #[test]
+    fn three_bad_seconds_out_of_ten_are_enough() {
+        let flood = |seconds: &[u64]| {
+            let mut rates = Rates::new(1, 1, Mono(0));
+            let mut last = Verdict::Fine;
+            for second in seconds {
+                for _ in 0..5 {
+                    last = rates.take(Mono(second * 1000), true);
+                }
+            }
+            last
+        };
+        assert_eq!(flood(&[0]), Verdict::TooFast);
+        assert_eq!(flood(&[0, 1]), Verdict::TooFast);
+        assert_eq!(flood(&[0, 5, 9]), Verdict::Enough);
+        assert_eq!(flood(&[0, 9, 18]), Verdict::TooFast);
+    }
+}
