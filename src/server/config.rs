@@ -120,6 +120,7 @@ sections! {
         heartbeat_timeout_ms: u64 = 60_000,
         ping_interval_ms: u64 = 25_000,
         coalesce_ms: u64 = 20,
+        busy_on_seat: bool = true,
         user_types: Vec<String> = vec!["user".to_owned(), "kol".to_owned(), "guest".to_owned()],
     }
     /// `[room]`

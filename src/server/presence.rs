@@ -90,10 +90,13 @@ pub struct Entered {
 #[error("the user has as many sessions as he may")]
 pub struct TooMany;
 
+/// Makes the frame of an answer about people.
+pub type Encode = Box<dyn FnOnce(&[Shown]) -> Frame + Send>;
+
 /// Where an answer about people goes.
 pub enum Answer {
     /// Through the shard's channel, so that it stands in order with later pushes.
-    Conn { to: ConnId, encode: Box<dyn FnOnce(&[Shown]) -> Frame + Send> },
+    Conn { to: ConnId, encode: Encode },
     /// To whoever waits.
     Value(oneshot::Sender<Vec<Shown>>),
     /// Nobody waits.

@@ -12,7 +12,7 @@ use crate::{
         code::{Code, Reject},
         command::{Actor, Command, Request},
         cursor::Cursor,
-        decide::{Decision, Draft, Members},
+        decide::{Decision, Draft},
         event::{Commit, Event},
         id::{CommitId, RoomId, UserId},
         room::{Room, Status},
@@ -605,10 +605,10 @@ impl Task {
     async fn left(&self, reply: Option<Reply>, conn: Option<ConnId>) {
         let ack = |id| membership::left_ack(id, &self.seat.id, self.room.head);
         let Some(conn) = conn else {
-            return match reply {
-                Some(reply) => self.ack(reply, ack).await,
-                None => {}
-            };
+            if let Some(reply) = reply {
+                self.ack(reply, ack).await;
+            }
+            return;
         };
         let last = match &reply {
             Some(Reply::Conn { to, id: id @ Some(_) }) if *to == conn => vec![Frame(text_frame(&ack(*id)))],
