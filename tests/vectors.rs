@@ -16,6 +16,7 @@ use michub::{
     wire::{
         client::{self, Choice, ClientFrame, Parsed},
         close::Close,
+        membership::{self, MemberJson, PresenceChange},
         server::{self, Ack, ErrorJson, HeartbeatAck, Message, UserOnlineStatus, UserStatus, Welcome, WelcomeRoom, json},
     },
 };
@@ -192,7 +193,12 @@ fn client_frames_mean_what_they_meant() {
         let mut now = json!({"name": vector["name"], "frame": text});
         match client::parse(text) {
             Ok(parsed) => now["parsed"] = show(&parsed),
-            Err(bad) => now["error"] = json!({"name": bad.code.name(), "path": bad.path, "id": bad.id}),
+            Err(bad) => {
+                now["error"] = json!({"name": bad.code.name(), "path": bad.path, "id": bad.id});
+                if !bad.senders.is_empty() {
+                    now["error"]["senders"] = names(&bad.senders);
+                }
+            }
         }
         now
     };
@@ -359,6 +365,16 @@ fn hub_frames_look_as_they_did() {
     let results = vec![(user("a"), None), (user("b"), Some(Reject::Plain(Code::NotQueued)))];
     let removed = Decision::Accepted { rev: 42, event: events().swap_remove(1), dup: false, results };
     add("ack with results", &server::decision_ack(Some(9), &room_id(), &removed));
+    add("ack of room_join", &membership::joined_ack(Some(1), &room_id(), cursor(4), "member", true));
+    add("ack of room_leave", &membership::left_ack(Some(2), &room_id(), cursor(4)));
+    let member = MemberJson { user_id: "a", user_type: "user", role: "member", status: "online" };
+    add("ack of room_members", &membership::members_ack(Some(3), &room_id(), &[member], 1));
+    let change = |joined| PresenceChange { user_id: "a", status: "online", joined };
+    add("room_presence", &membership::room_presence(&room_id(), 1234, &[change(true), change(false)]));
+    add("room_reset", &membership::room_reset(&room_id(), "history_changed"));
+    let update = server::room_update(&room_id(), &Commit { steps: commit().steps.split_off(1), ..commit() });
+    add("polled updates", &membership::polled(Ok(&[&update, &update]), cursor(44)));
+    add("polled reset", &membership::polled(Err(b"{}"), cursor(44)));
     add("room_update", &server::room_update(&room_id(), &commit()));
     add("room_snapshot", &server::room_snapshot(&room(), UnixMs(1_700_000_001_000)));
     for close in Close::ALL {

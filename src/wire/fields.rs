@@ -19,6 +19,8 @@ pub const MAX_DEPTH: usize = 16;
 pub struct BadFrame {
     /// The request's `id`, as far as it could be read.
     pub id: Option<i64>,
+    /// Whom the frame names as its sender, as far as that could be read: a wrong sender is told before a wrong argument.
+    pub senders: Vec<UserId>,
     /// `bad_request`, `bad_argument`, `unknown_type` or `message_too_large`.
     pub code: Code,
     /// A JSON pointer to the field, for `bad_argument`.
@@ -28,14 +30,16 @@ pub struct BadFrame {
 }
 
 impl BadFrame {
-    const fn request(expected: &'static str) -> Self {
-        Self { id: None, code: Code::BadRequest, path: None, expected }
+    /// Makes a `bad_request`.
+    #[must_use]
+    pub const fn request(expected: &'static str) -> Self {
+        Self { id: None, senders: Vec::new(), code: Code::BadRequest, path: None, expected }
     }
 
     /// Makes a `bad_argument` about one field.
     #[must_use]
     pub const fn argument(path: String, expected: &'static str) -> Self {
-        Self { id: None, code: Code::BadArgument, path: Some(path), expected }
+        Self { id: None, senders: Vec::new(), code: Code::BadArgument, path: Some(path), expected }
     }
 }
 
