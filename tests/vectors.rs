@@ -409,3 +409,12 @@ fn rejects() -> Vec<(&'static str, Reject)> {
         ("batch_failed details", Reject::BatchFailed { index: 1, error: Box::new(stale) }),
     ]
 }
+
+#[test]
+fn every_code_is_documented() {
+    let page = std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/PROTOCOL.md")).unwrap();
+    let codes = Code::ALL.iter().map(|code| (code.number(), code.name()));
+    for (number, name) in codes.chain(Close::ALL.iter().map(|close| (close.number(), close.name()))) {
+        assert!(page.contains(&format!("| {number} | `{name}` |")), "{number} {name}");
+    }
+}
