@@ -1,0 +1,169 @@
+//! The whole hub: opens the store, starts presence, rooms and shards, says that it listens, and ends on SIGTERM or SIGINT.
+use super::{
+    admin::Admin,
+    admit::Caps,
+    auth::{Auth, AuthSetupError},
+    clock::Clock,
+    config::{AuthMode, Config},
+    http::{self, Api},
+    presence::{Presence, PresenceSettings},
+    rooms::{RoomSettings, Rooms},
+    session::{SessionDeps, SessionSettings},
+    session_store::SessionStore,
+    shard::{Bound, NetSettings},
+    store::{Store, StoreFault, fjall::FjallStore},
+};
+use crate::hub::{rules::Rules, time::Millis};
+use std::{io::Write, sync::Arc, time::Duration};
+use tokio::{
+    net::TcpListener,
+    signal::unix::{SignalKind, signal},
+    sync::watch,
+};
+
+/// Why the hub does not start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// A listener cannot be opened, or a thread not started.
+    #[error("{what}: {error}")]
+    Io {
+        /// What was tried.
+        what: String,
+        /// Why it failed.
+        error: std::io::Error,
+    },
+    /// The store cannot be opened.
+    #[error("data.dir: {0}")]
+    Store(#[from] StoreFault),
+    /// The keys cannot be read.
+    #[error(transparent)]
+    Auth(#[from] AuthSetupError),
+    /// Metrics cannot be set up.
+    #[error("metrics: {0}")]
+    Metrics(#[from] metrics_exporter_prometheus::BuildError),
+}
+
+fn io(what: impl Into<String>) -> impl FnOnce(std::io::Error) -> StartError {
+    let what = what.into();
+    move |error| StartError::Io { what, error }
+}
+
+/// Runs the hub until SIGTERM or SIGINT, then drains it.
+pub fn run(config: Config) -> Result<(), StartError> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(io("runtime"))?;
+    runtime.block_on(serve(config))
+}
+
+fn net_settings(config: &Config, clock: Clock) -> NetSettings {
+    let limits = &config.limits;
+    NetSettings {
+        shards: config.server.shards,
+        allowed_origins: config.auth.allowed_origins.clone(),
+        caps: Caps {
+            total: limits.connections_max,
+            per_address: limits.connections_per_address,
+            new_per_second: limits.new_connections_per_second_per_address as usize,
+            unauthenticated: if config.auth.mode == AuthMode::Dev { 0 } else { limits.connections_max / 10 },
+        },
+        handshake_timeout_ms: limits.handshake_timeout_ms,
+        frame_bytes: limits.frame_bytes,
+        message_timeout_ms: limits.message_timeout_ms,
+        outbox_bytes: limits.outbox_bytes,
+        outbox_frames: limits.outbox_frames,
+        ping_interval_ms: config.presence.ping_interval_ms,
+        heartbeat_timeout_ms: config.presence.heartbeat_timeout_ms,
+        drain_timeout_ms: config.server.drain_timeout_ms,
+        ..NetSettings::new(config.server.listen, clock)
+    }
+}
+
+fn room_settings(config: &Config) -> RoomSettings {
+    RoomSettings {
+        auto_create: config.room.auto_create,
+        rules: Arc::new(Rules::from(&config.room.rules)),
+        mailbox_max: config.room.mailbox_max,
+        commands_per_second: config.limits.commands_per_second_per_room.into(),
+        presence_members_max: config.room.presence_members_max,
+        coalesce: Millis(config.presence.coalesce_ms),
+        idle: Millis(config.room.idle_ms),
+    }
+}
+
+const fn presence_settings(config: &Config) -> PresenceSettings {
+    PresenceSettings {
+        timeout: Millis(config.presence.heartbeat_timeout_ms),
+        coalesce: Millis(config.presence.coalesce_ms),
+        busy_on_seat: config.presence.busy_on_seat,
+        sessions_per_user: config.limits.sessions_per_user,
+    }
+}
+
+async fn serve(config: Config) -> Result<(), StartError> {
+    // Handlers first: a signal during the start must not kill the process half-way.
+    let mut terminate = signal(SignalKind::terminate()).map_err(io("SIGTERM"))?;
+    let mut interrupt = signal(SignalKind::interrupt()).map_err(io("SIGINT"))?;
+    let clock = Clock::new();
+    let auth = Auth::new(&config.auth, &config.data.dir, clock)?;
+    let fsync = Duration::from_millis(config.store.embedded.fsync_interval_ms);
+    let store: Arc<dyn Store> = FjallStore::open(&config.data.dir.join("store"), fsync)?;
+    let node = format!("{:08x}", rand::random::<u32>());
+
+    let bound = Bound::new(net_settings(&config, clock)).map_err(io(format!("server.listen {}", config.server.listen)))?;
+    let (presence, inbox) = Presence::new();
+    let rooms = Rooms::new(bound.handles().to_vec(), store.clone(), presence.clone(), clock, room_settings(&config));
+    let sessions = SessionStore::new(store.clone());
+    tokio::spawn(inbox.run(presence_settings(&config), bound.handles().to_vec(), rooms.clone(), sessions, clock));
+
+    let (body_bytes, demo) = (config.limits.http_body_bytes, config.demo.enabled);
+    let api = Api { auth: auth.clone(), presence: presence.clone(), rooms: rooms.clone(), body_bytes, demo };
+    let deps = SessionDeps { settings: SessionSettings::from(&config), auth, presence, rooms, clock, node: node.clone() };
+    let admin = Admin::new(store)?;
+    let admin_listener =
+        TcpListener::bind(config.admin.listen).await.map_err(io(format!("admin.listen {}", config.admin.listen)))?;
+    let admin_address = admin_listener.local_addr().map_err(io("admin.listen"))?;
+    let admin_served = tokio::spawn(axum_serve(admin_listener, admin.clone()));
+
+    let (drain, draining) = watch::channel(false);
+    let shards = bound.run(http::router(api), move |shard| deps.clone().on_shard(shard), draining).map_err(io("shards"))?;
+    let mode = if config.auth.mode == AuthMode::Dev { "dev" } else { "jwt" };
+    let line = format!(
+        "michub listening on http://{} (store=embedded, auth={mode}, node={node}, admin=http://{admin_address})",
+        shards.local_addr
+    );
+    // A closed stdout is no reason not to serve.
+    let _ = writeln!(std::io::stdout().lock(), "{line}");
+
+    tokio::select! {
+        _ = terminate.recv() => {}
+        _ = interrupt.recv() => {}
+    }
+    tracing::info!("draining: no new connections, clients are asked to come back elsewhere");
+    admin.drain();
+    let _ = drain.send(true);
+    if tokio::task::spawn_blocking(move || shards.join()).await.is_err() {
+        tracing::error!("the shards did not end well");
+    }
+    admin_served.abort();
+    tracing::info!("stopped");
+    Ok(())
+}
+
+async fn axum_serve(listener: TcpListener, admin: Admin) {
+    let router = admin.router();
+    loop {
+        match listener.accept().await {
+            Ok((stream, _)) => {
+                let service = hyper_util::service::TowerToHyperService::new(router.clone());
+                let connection = hyper::server::conn::http1::Builder::new()
+                    .timer(hyper_util::rt::TokioTimer::new())
+                    .header_read_timeout(Duration::from_secs(5))
+                    .serve_connection(hyper_util::rt::TokioIo::new(stream), service);
+                tokio::spawn(connection);
+            }
+            Err(error) => {
+                tracing::warn!(%error, "the admin listener cannot accept");
+                tokio::time::sleep(Duration::from_millis(100)).await;
+            }
+        }
+    }
+}
