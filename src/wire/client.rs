@@ -16,6 +16,9 @@ pub const MESSAGE_BYTES: usize = 4096;
 /// How many rooms one session may be in.
 pub const ROOMS_MAX: usize = 64;
 
+/// The fields that name the sender.
+const SENDERS: [&str; 2] = ["user_id", "from_user_id"];
+
 /// A frame with its envelope.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Parsed {
@@ -120,15 +123,18 @@ fn parse_frame(text: &str, path_room: Option<&RoomId>) -> Result<Parsed, BadFram
     let fields = Fields::parse(text)?;
     let id = fields.integer("id").ok().flatten();
     let Some(kind) = fields.text("type").ok().flatten() else {
-        return Err(BadFrame { id, code: Code::BadRequest, path: None, expected: "a type" });
+        return Err(BadFrame { id, ..BadFrame::request("a type") });
     };
-    read(&kind, &fields, path_room).map_err(|bad| BadFrame { id, ..bad })
+    read(&kind, &fields, path_room).map_err(|bad| {
+        let senders = SENDERS.iter().filter_map(|name| fields.user(name).ok().flatten()).collect();
+        BadFrame { id, senders, ..bad }
+    })
 }
 
 fn read(kind: &str, f: &Fields, room: Option<&RoomId>) -> Result<Parsed, BadFrame> {
     let id = f.integer("id")?;
     let frame = frame(kind, f, room)?;
-    let senders = [f.user("user_id")?, f.user("from_user_id")?].into_iter().flatten().collect();
+    let senders = SENDERS.iter().filter_map(|name| f.user(name).transpose()).collect::<Result<_, _>>()?;
     Ok(Parsed { id, op_id: f.op_id("op_id")?, if_rev: if_rev(f)?, senders, frame })
 }
 
@@ -186,7 +192,7 @@ fn frame(kind: &str, f: &Fields, path_room: Option<&RoomId>) -> Result<ClientFra
         }
         _ => match command::parse(kind, f)? {
             Some(command) => ClientFrame::Room { room: room()?, command },
-            None => return Err(BadFrame { id: None, code: Code::UnknownType, path: None, expected: "a known type" }),
+            None => return Err(BadFrame { code: Code::UnknownType, ..BadFrame::request("a known type") }),
         },
     })
 }

@@ -19,6 +19,8 @@ pub const MAX_DEPTH: usize = 16;
 pub struct BadFrame {
     /// The request's `id`, as far as it could be read.
     pub id: Option<i64>,
+    /// Whom the frame names as its sender, as far as that could be read: a wrong sender is told before a wrong argument.
+    pub senders: Vec<UserId>,
     /// `bad_request`, `bad_argument`, `unknown_type` or `message_too_large`.
     pub code: Code,
     /// A JSON pointer to the field, for `bad_argument`.
@@ -28,14 +30,16 @@ pub struct BadFrame {
 }
 
 impl BadFrame {
-    const fn request(expected: &'static str) -> Self {
-        Self { id: None, code: Code::BadRequest, path: None, expected }
+    /// Makes a `bad_request`.
+    #[must_use]
+    pub const fn request(expected: &'static str) -> Self {
+        Self { id: None, senders: Vec::new(), code: Code::BadRequest, path: None, expected }
     }
 
     /// Makes a `bad_argument` about one field.
     #[must_use]
     pub const fn argument(path: String, expected: &'static str) -> Self {
-        Self { id: None, code: Code::BadArgument, path: Some(path), expected }
+        Self { id: None, senders: Vec::new(), code: Code::BadArgument, path: Some(path), expected }
     }
 }
 
@@ -84,40 +88,47 @@ impl<'de: 'a, 'a> Deserialize<'de> for Members<'a> {
     }
 }
 
-fn nested(raw: &RawValue) -> bool {
-    raw.get().starts_with(['{', '['])
+/// Splits one object or array, without a look at what is inside.
+fn split(text: &str) -> Result<Members<'_>, BadFrame> {
+    serde_json::from_str(text).map_err(|_| BadFrame::request("one JSON object"))
 }
 
-/// Splits one object or array, and refuses duplicate keys and deep nesting anywhere below.
-fn split(text: &str, depth: usize) -> Result<Members<'_>, BadFrame> {
-    if depth > MAX_DEPTH {
-        return Err(BadFrame::request("at most 16 levels"));
-    }
-    let members: Members = serde_json::from_str(text).map_err(|_| BadFrame::request("one JSON object"))?;
-    match &members {
+/// Refuses duplicate keys and deep nesting, here and anywhere below.
+fn check(members: &Members, depth: usize) -> Result<(), BadFrame> {
+    let below = |raw: &RawValue| match raw.get() {
+        text if !text.starts_with(['{', '[']) => Ok(()),
+        _ if depth == MAX_DEPTH => Err(BadFrame::request("at most 16 levels")),
+        text => check(&split(text)?, depth + 1),
+    };
+    match members {
         Members::Object(list) => {
             let mut keys: Vec<&str> = list.iter().map(|(key, _)| key.as_ref()).collect();
             keys.sort_unstable();
-            if keys.is_sorted_by(|a, b| a < b) {
-                list.iter().filter(|(_, raw)| nested(raw)).try_for_each(|(_, raw)| split(raw.get(), depth + 1).map(|_| ()))?;
-            } else {
+            if !keys.is_sorted_by(|a, b| a < b) {
                 return Err(BadFrame::request("each key once"));
             }
+            list.iter().try_for_each(|(_, raw)| below(raw))
         }
-        Members::Array(list) => {
-            list.iter().filter(|raw| nested(raw)).try_for_each(|raw| split(raw.get(), depth + 1).map(|_| ()))?;
-        }
+        Members::Array(list) => list.iter().try_for_each(|raw| below(raw)),
     }
-    Ok(members)
 }
 
 impl<'a> Fields<'a> {
-    /// Takes a whole frame apart. Errors: `bad_request`. Cost: O(bytes × depth).
+    /// Takes a whole frame apart. Errors: `bad_request`, with the `id` if there is just one. Cost: O(bytes × depth).
     pub fn parse(text: &'a str) -> Result<Self, BadFrame> {
-        match split(text, 1)? {
-            Members::Object(list) => Ok(Self { list, path: String::new() }),
-            Members::Array(_) => Err(BadFrame::request("one JSON object")),
+        let members = split(text)?;
+        let checked = check(&members, 1);
+        let Members::Object(list) = members else { return Err(BadFrame::request("one JSON object")) };
+        let fields = Self { list, path: String::new() };
+        match checked {
+            Ok(()) => Ok(fields),
+            Err(bad) => Err(BadFrame { id: fields.only_id(), ..bad }),
         }
+    }
+
+    fn only_id(&self) -> Option<i64> {
+        let one = self.list.iter().filter(|(key, _)| key == "id").count() == 1;
+        self.integer("id").ok().flatten().filter(|_| one)
     }
 
     /// Returns the path of a field.

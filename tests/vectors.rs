@@ -1,0 +1,420 @@
+//! Golden vectors: what each frame of a client means or how it is refused, and what each frame of the hub looks like.
+//! Other clients replay the same files. `MICHUB_BLESS=1 cargo test --test vectors` writes them anew; look at the difference.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
+use michub::{
+    hub::{
+        code::{Code, Reject},
+        command::{Actor, Command, IfRev, OnMissing, Place, SeatPolicy, SeatSet},
+        cursor::Cursor,
+        decide::Decision,
+        event::{Commit, Event, Op, QueueLeftReason, SeatLeftReason, Step},
+        id::{CommitId, OpId, RoleId, RoomId, UserId},
+        room::{Entry, Flag, Flags, Mode, Occupant, Room, Undo, Via},
+        rules::Rules,
+        time::UnixMs,
+    },
+    wire::{
+        client::{self, Choice, ClientFrame, Parsed},
+        close::Close,
+        membership::{self, MemberJson, PresenceChange},
+        server::{self, Ack, ErrorJson, HeartbeatAck, Message, UserOnlineStatus, UserStatus, Welcome, WelcomeRoom, json},
+    },
+};
+use serde_json::{Map, Value, json};
+use std::{collections::BTreeSet, path::Path, sync::Arc};
+
+fn file(name: &str) -> std::path::PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/vectors").join(name)
+}
+
+fn read(name: &str) -> Vec<Value> {
+    serde_json::from_str(&std::fs::read_to_string(file(name)).unwrap()).unwrap()
+}
+
+/// Compares with the file, one vector per line, or writes it.
+fn settle(name: &str, now: &[Value]) {
+    if std::env::var_os("MICHUB_BLESS").is_some() {
+        let lines: Vec<String> = now.iter().map(ToString::to_string).collect();
+        std::fs::write(file(name), format!("[\n{}\n]\n", lines.join(",\n"))).unwrap();
+    }
+    let kept = read(name);
+    for (now, kept) in now.iter().zip(&kept) {
+        assert_eq!(now, kept, "{name}: {}", kept["name"]);
+    }
+    assert_eq!(now.len(), kept.len(), "{name}: one side has more vectors");
+    let names: BTreeSet<_> = kept.iter().map(|vector| vector["name"].as_str().unwrap()).collect();
+    assert_eq!(names.len(), kept.len(), "{name}: a name stands twice");
+}
+
+fn put(map: &mut Map<String, Value>, key: &str, value: impl Into<Value>) {
+    let value = value.into();
+    if !value.is_null() {
+        map.insert(key.to_owned(), value);
+    }
+}
+
+fn names(users: &[UserId]) -> Value {
+    users.iter().map(UserId::as_str).collect::<Vec<_>>().into()
+}
+
+fn show(parsed: &Parsed) -> Value {
+    let mut map = Map::new();
+    put(&mut map, "id", parsed.id);
+    put(&mut map, "op_id", parsed.op_id.as_ref().map(OpId::as_str));
+    match &parsed.if_rev {
+        None => {}
+        Some(IfRev::Rev(rev)) => put(&mut map, "if_rev", *rev),
+        Some(IfRev::Cursor(cursor)) => put(&mut map, "if_rev", cursor.to_string()),
+    }
+    if !parsed.senders.is_empty() {
+        put(&mut map, "senders", names(&parsed.senders));
+    }
+    put(&mut map, "says", frame(&parsed.frame));
+    map.into()
+}
+
+fn frame(frame: &ClientFrame) -> Value {
+    let place =
+        |room: &RoomId, cursor: &Option<Cursor>| json!({"room_id": room.as_str(), "cursor": cursor.map(|c| c.to_string())});
+    match frame {
+        ClientFrame::UserOnline(online) => json!({
+            "user_online": {
+                "user_id": online.user.as_str(), "user_type": online.user_type.as_str(), "token": online.token,
+                "session_token": online.session_token,
+                "rooms": online.rooms.iter().map(|(room, cursor)| place(room, cursor)).collect::<Vec<_>>(),
+            }
+        }),
+        ClientFrame::Heartbeat { ts_ms } => json!({"heartbeat": {"ts_ms": ts_ms}}),
+        ClientFrame::StatusChange { status } => {
+            let status = match status {
+                Choice::Online => "online",
+                Choice::Busy => "busy",
+                Choice::Away => "away",
+                Choice::Offline => "offline",
+            };
+            json!({"status_change": {"status": status}})
+        }
+        ClientFrame::Message { to, message } => json!({"message": {"to_user_id": to.as_str(), "message": message}}),
+        ClientFrame::UserOffline => json!("user_offline"),
+        ClientFrame::RequestOnlineStatus { users } => json!({"request_online_status": {"user_ids": names(users)}}),
+        ClientFrame::WatchStatus { users } => json!({"watch_status": {"user_ids": names(users)}}),
+        ClientFrame::UnwatchStatus { users } => json!({"unwatch_status": {"user_ids": names(users)}}),
+        ClientFrame::RefreshToken { token } => json!({"refresh_token": {"token": token}}),
+        ClientFrame::RoomJoin { room, cursor } => json!({"room_join": place(room, cursor)}),
+        ClientFrame::RoomLeave { room } => json!({"room_leave": {"room_id": room.as_str()}}),
+        ClientFrame::RoomSync { room, cursor } => json!({"room_sync": place(room, cursor)}),
+        ClientFrame::RoomMembers { room, offset, limit } => {
+            json!({"room_members": {"room_id": room.as_str(), "offset": offset, "limit": limit}})
+        }
+        ClientFrame::Room { room, command } => {
+            let (name, mut fields) = arguments(command);
+            fields["room_id"] = room.as_str().into();
+            json!({name: fields})
+        }
+    }
+}
+
+fn arguments(command: &Command) -> (&'static str, Value) {
+    let id = UserId::as_str;
+    let policy = |policy: &SeatPolicy| format!("{policy:?}").to_lowercase();
+    let seats = |seats: &SeatSet| match seats {
+        SeatSet::All => json!("all"),
+        SeatSet::Numbers(numbers) => json!(numbers),
+    };
+    let place = |place: &Place| match place {
+        Place::Before(user) => json!({"before": user.as_str()}),
+        Place::After(user) => json!({"after": user.as_str()}),
+        Place::Front => json!("front"),
+        Place::Back => json!("back"),
+        Place::Up(n) => json!({"up": n}),
+        Place::Down(n) => json!({"down": n}),
+    };
+    match command {
+        Command::QueueJoin { want_seat, note } => ("queue_join", json!({"want_seat": want_seat, "note": note})),
+        Command::QueueLeave => ("queue_leave", json!({})),
+        Command::QueueInsert { target, place: at, respect_rules } => {
+            ("queue_insert", json!({"target_user_id": id(target), "place": place(at), "respect_rules": respect_rules}))
+        }
+        Command::QueueRemove { targets, reason } => {
+            ("queue_remove", json!({"target_user_ids": names(targets), "reason": reason}))
+        }
+        Command::QueueMove { target, place: at, on_missing, force } => {
+            let on_missing = if *on_missing == OnMissing::Nearest { "nearest" } else { "fail" };
+            ("queue_move", json!({"target_user_id": id(target), "place": place(at), "on_missing": on_missing, "force": force}))
+        }
+        Command::QueueReorder { users } => ("queue_reorder", json!({"user_ids": names(users)})),
+        Command::QueueClear => ("queue_clear", json!({})),
+        Command::QueueRestore { undo_id } => ("queue_restore", json!({"undo_id": undo_id})),
+        Command::QueueResort => ("queue_resort", json!({})),
+        Command::SeatTake { seat_no } => ("seat_take", json!({"seat_no": seat_no})),
+        Command::SeatLeave => ("seat_leave", json!({})),
+        Command::SeatAssign { target, seat_no, policy: p, requeue } => {
+            ("seat_assign", json!({"target_user_id": id(target), "seat_no": seat_no, "policy": policy(p), "requeue": requeue}))
+        }
+        Command::SeatMove { target, seat_no, policy: p } => {
+            ("seat_move", json!({"target_user_id": target.as_ref().map(id), "seat_no": seat_no, "policy": policy(p)}))
+        }
+        Command::SeatKick { target, requeue, cooldown_seconds } => {
+            ("seat_kick", json!({"target_user_id": id(target), "requeue": requeue, "cooldown_seconds": cooldown_seconds}))
+        }
+        Command::SeatLock { seats: s, on, evict } => ("seat_lock", json!({"seat_nos": seats(s), "on": on, "evict": evict})),
+        Command::SeatMute { seats: s, on } => ("seat_mute", json!({"seat_nos": seats(s), "on": on})),
+        Command::SeatExtra { seat_no, extra, if_extra_rev } => {
+            ("seat_extra", json!({"seat_no": seat_no, "extra": extra, "if_extra_rev": if_extra_rev}))
+        }
+        Command::ModeSet { mode } => ("mode_set", json!({"mode": format!("{mode:?}").to_lowercase()})),
+        Command::FlagSet { flag, on } => {
+            let flag = match flag {
+                Flag::QueueOpen => "queue_open",
+                Flag::FloorControlled => "floor_controlled",
+                Flag::MuteAll => "mute_all",
+            };
+            ("flag_set", json!({"flag": flag, "on": on}))
+        }
+        Command::RoleSet { target, role } => {
+            ("role_set", json!({"target_user_id": id(target), "role_id": role.as_ref().map(RoleId::as_str)}))
+        }
+        Command::OwnerTransfer { target } => ("owner_transfer", json!({"target_user_id": id(target)})),
+        Command::UserKick { target, reason } => ("user_kick", json!({"target_user_id": id(target), "reason": reason})),
+        Command::UserBan { target, reason, until } => {
+            ("user_ban", json!({"target_user_id": id(target), "reason": reason, "until_ms": until.map(|at| at.0)}))
+        }
+        Command::UserUnban { target } => ("user_unban", json!({"target_user_id": id(target)})),
+        Command::QueueBan { target, until } => ("queue_ban", json!({"target_user_id": id(target), "until_ms": until.0})),
+        Command::RoomClose { reason } => ("room_close", json!({"reason": reason})),
+        other => panic!("the hub's own {other:?} came from a frame"),
+    }
+}
+
+#[test]
+fn client_frames_mean_what_they_meant() {
+    let judge = |vector: &Value| {
+        let text = vector["frame"].as_str().unwrap();
+        let mut now = json!({"name": vector["name"], "frame": text});
+        match client::parse(text) {
+            Ok(parsed) => now["parsed"] = show(&parsed),
+            Err(bad) => {
+                now["error"] = json!({"name": bad.code.name(), "path": bad.path, "id": bad.id});
+                if !bad.senders.is_empty() {
+                    now["error"]["senders"] = names(&bad.senders);
+                }
+            }
+        }
+        now
+    };
+    let now: Vec<Value> = read("client.json").iter().map(judge).collect();
+    settle("client.json", &now);
+}
+
+fn user(name: &str) -> UserId {
+    UserId::parse(name).unwrap()
+}
+
+fn room_id() -> RoomId {
+    RoomId::parse("r1").unwrap()
+}
+
+fn entry(name: &str, seq: u64) -> Entry {
+    Entry {
+        user: user(name),
+        seq,
+        eff_priority: 0,
+        skip_queue: false,
+        want_seat: (seq == 2).then_some(4),
+        note: (seq == 2).then(|| "我想唱歌".to_owned()),
+        held_until: (seq == 2).then_some(UnixMs(1_700_000_120_000)),
+        pinned: seq == 2,
+        jumped_by: 0,
+        joined_at: UnixMs(1_700_000_000_000),
+    }
+}
+
+/// One of each event.
+fn events() -> Vec<Event> {
+    let [a, b] = ["a", "b"].map(user);
+    let until = UnixMs(1_700_000_120_000);
+    let member = || RoleId::parse("member").unwrap();
+    let updated =
+        |locked, admin_muted, self_muted, extra| Event::SeatUpdated { seat_no: 2, locked, admin_muted, self_muted, extra };
+    vec![
+        Event::QueueJoined {
+            user: a.clone(),
+            index: 1,
+            eff_priority: 50,
+            skip_queue: true,
+            seq: 7,
+            pinned: false,
+            want_seat: Some(3),
+            note: Some("hi".to_owned()),
+            why: vec!["stopped at on_deck".to_owned()],
+        },
+        Event::QueueLeft { user: a.clone(), reason: QueueLeftReason::Removed, note: Some("too loud".to_owned()) },
+        Event::QueueMoved { user: a.clone(), from: 3, to: 1, after: Some(b.clone()) },
+        Event::QueueMoved { user: a.clone(), from: 3, to: 0, after: None },
+        Event::QueueReordered { order: vec![b.clone(), a.clone()], resort: false, jumped_by: Vec::new() },
+        Event::QueueReordered { order: vec![b.clone(), a.clone()], resort: true, jumped_by: vec![(a.clone(), 1)] },
+        Event::QueueCleared { undo_id: "77c-0".to_owned(), count: 2 },
+        Event::QueueRestored { undo_id: "77c-0".to_owned(), order: vec![b.clone()], entries: vec![entry("b", 2)] },
+        Event::QueueHeld { user: a.clone(), held_until: until },
+        Event::QueueReturned { user: a.clone() },
+        Event::QueueOnDeck { user: a.clone() },
+        Event::SeatTaken { seat_no: 2, user: a.clone(), via: Via::Promote },
+        Event::SeatLeft { seat_no: 2, user: a.clone(), reason: SeatLeftReason::Kicked, cooldown_until: Some(until) },
+        Event::SeatMoved { user: a.clone(), from: 2, to: 3 },
+        updated(Some(true), None, None, None),
+        updated(None, Some(true), None, None),
+        updated(None, None, Some(false), None),
+        updated(None, None, None, Some(("♪".to_owned(), 2))),
+        Event::SeatHeld { seat_no: 2, user: a.clone(), held_until: until },
+        Event::SeatReturned { seat_no: 2, user: a.clone() },
+        Event::ModeChanged { mode: Mode::Chair, from: Mode::Queue },
+        Event::FlagsChanged { flags: Flags { queue_open: false, floor_controlled: true, mute_all: true } },
+        Event::RoleChanged { user: a.clone(), role: Some(RoleId::parse("admin").unwrap()), from: member(), by_token: true },
+        Event::RoleChanged { user: a.clone(), role: None, from: member(), by_token: false },
+        Event::MemberKicked { user: a.clone(), reason: None },
+        Event::MemberBanned { user: a.clone(), until: None, reason: Some("spam".to_owned()) },
+        Event::MemberUnbanned { user: a.clone() },
+        Event::QueueBanned { user: a, until },
+        Event::RoomClosed { reason: Some("night".to_owned()) },
+    ]
+}
+
+fn cursor(rev: u64) -> Cursor {
+    Cursor { rev, commit: CommitId(0xa8f0 + rev) }
+}
+
+fn commit() -> Commit {
+    let op = Op { id: OpId::parse("m-81").unwrap(), fingerprint: 1 };
+    let own = Step { rev: 42, by: Actor::User(user("adm")), op: Some(op), own: 0, events: events() };
+    let hub = Step { rev: 43, by: Actor::Hub, op: None, own: 0, events: vec![Event::QueueReturned { user: user("a") }] };
+    let service = Step { rev: 44, by: Actor::Service, op: None, own: 0, events: vec![Event::QueueOnDeck { user: user("a") }] };
+    Commit { prev: cursor(41), cursor: cursor(44), at: UnixMs(1_700_000_000_000), steps: vec![own, hub, service] }
+}
+
+fn room() -> Room {
+    let mut room = Room::create(room_id(), user("own"), Arc::new(Rules::default()), CommitId(0xa8f0), UnixMs(1_700_000_000_000));
+    let occupant = |name, held: Option<u64>| Occupant {
+        user: user(name),
+        since: UnixMs(1_700_000_000_000),
+        via: Via::Take,
+        self_muted: false,
+        held_until: held.map(UnixMs),
+    };
+    room.seats.list[0].occupant = Some(occupant("own", None));
+    room.seats.list[1].occupant = Some(occupant("c", Some(1_700_000_030_000)));
+    room.seats.list[1].admin_muted = true;
+    room.seats.list[2].locked = true;
+    room.seats.list[2].extra = "♪".to_owned();
+    room.seats.list[2].extra_rev = 1;
+    room.queue.entries = vec![entry("a", 1), entry("b", 2)];
+    room.flags.mute_all = true;
+    room.bans.insert(user("x"), None);
+    room.queue_bans.insert(user("y"), UnixMs(1_700_000_120_000));
+    room.cooldowns.insert(user("z"), UnixMs(1_700_000_120_000));
+    room.undo = vec![Undo { undo_id: "77c-0".to_owned(), at: UnixMs(1_700_000_000_000), entries: vec![entry("b", 2)] }];
+    room
+}
+
+fn parsed(bytes: &[u8]) -> Value {
+    serde_json::from_slice(bytes).unwrap()
+}
+
+#[test]
+fn hub_frames_look_as_they_did() {
+    let mut vectors = Vec::new();
+    let mut add = |name: &str, bytes: &[u8]| vectors.push(json!({"name": name, "frame": parsed(bytes)}));
+    let joined =
+        WelcomeRoom { room_id: "r1".to_owned(), recovered: Some(true), cursor: Some(cursor(4).to_string()), error: None };
+    let refused = WelcomeRoom { room_id: "r2".to_owned(), recovered: None, cursor: None, error: Some("room_closed") };
+    let welcome = Welcome {
+        session_id: "s1",
+        user_id: "kol_123",
+        user_type: "kol",
+        resumed: true,
+        session_token: "t",
+        server_time_ms: 1_700_000_000_000,
+        heartbeat_interval_ms: 30_000,
+        heartbeat_timeout_ms: 60_000,
+        ping_interval_ms: 25_000,
+        node: "n1",
+        version: "0.1.0",
+        rooms: vec![joined, refused],
+    };
+    add("welcome", &json(&welcome));
+    let beat = |ts_ms| HeartbeatAck { timestamp: 1_640_995_200, ts_ms, server_ts_ms: 1_640_995_200_123 };
+    add("heartbeat_ack", &json(&beat(None)));
+    add("heartbeat_ack with ts_ms", &json(&beat(Some(12))));
+    let status = |name: &str, online, status, last_seen| UserStatus {
+        user_id: name.to_owned(),
+        user_type: "user".to_owned(),
+        online,
+        status,
+        last_seen,
+    };
+    let people = [status("kol_123", true, "busy", 1_640_995_200), status("nobody", false, "offline", 0)];
+    add("userOnlineStatus answer", &json(&UserOnlineStatus { id: Some(1), user_status: &people }));
+    add("userOnlineStatus push", &json(&UserOnlineStatus { id: None, user_status: &people[..1] }));
+    let message =
+        Message { from_user_id: "user_789", to_user_id: "kol_123", message: "Hello, can we talk?", timestamp: 1_640_995_200 };
+    add("message", &json(&message));
+    add("ack plain", &json(&Ack { id: Some(7), fields: Map::<String, Value>::new() }));
+    let accepted = |dup, results| Decision::Accepted { rev: 42, event: events().swap_remove(0), dup, results };
+    add("ack of a command", &server::decision_ack(Some(7), &room_id(), &accepted(false, Vec::new())));
+    add("ack of a repeat", &server::decision_ack(Some(8), &room_id(), &accepted(true, Vec::new())));
+    add("ack of nothing to do", &server::decision_ack(None, &room_id(), &Decision::Noop { rev: 42 }));
+    let results = vec![(user("a"), None), (user("b"), Some(Reject::Plain(Code::NotQueued)))];
+    let removed = Decision::Accepted { rev: 42, event: events().swap_remove(1), dup: false, results };
+    add("ack with results", &server::decision_ack(Some(9), &room_id(), &removed));
+    add("ack of room_join", &membership::joined_ack(Some(1), &room_id(), cursor(4), "member", true));
+    add("ack of room_leave", &membership::left_ack(Some(2), &room_id(), cursor(4)));
+    let member = MemberJson { user_id: "a", user_type: "user", role: "member", status: "online" };
+    add("ack of room_members", &membership::members_ack(Some(3), &room_id(), &[member], 1));
+    let change = |joined| PresenceChange { user_id: "a", status: "online", joined };
+    add("room_presence", &membership::room_presence(&room_id(), 1234, &[change(true), change(false)]));
+    add("room_reset", &membership::room_reset(&room_id(), "history_changed"));
+    let update = server::room_update(&room_id(), &Commit { steps: commit().steps.split_off(1), ..commit() });
+    add("polled updates", &membership::polled(Ok(&[&update, &update]), cursor(44)));
+    add("polled reset", &membership::polled(Err(b"{}"), cursor(44)));
+    add("room_update", &server::room_update(&room_id(), &commit()));
+    add("room_snapshot", &server::room_snapshot(&room(), UnixMs(1_700_000_001_000)));
+    for close in Close::ALL {
+        add(&format!("closing {}", close.name()), &server::closing(*close, if close.retry() { 1840 } else { 0 }));
+    }
+    for code in Code::ALL {
+        add(&format!("error {}", code.name()), &json(&ErrorJson::from_reject(Some(7), &Reject::Plain(*code))));
+    }
+    for (name, reject) in rejects() {
+        add(name, &json(&ErrorJson::from_reject(Some(7), &reject)));
+    }
+    settle("server.json", &vectors);
+}
+
+fn rejects() -> Vec<(&'static str, Reject)> {
+    let at = Some(UnixMs(1_700_000_120_000));
+    let stale = Reject::StaleRev { rev: 42 };
+    vec![
+        ("bad_argument details", Reject::Argument { path: "/op_id".to_owned(), expected: "a new op_id for another command" }),
+        ("stale_rev details", stale.clone()),
+        ("not_member details", Reject::NotMember { user: user("a"), held: true }),
+        ("already_queued details", Reject::AlreadyQueued { index: 0 }),
+        ("not_queued details", Reject::NotQueued { users: vec![user("a")] }),
+        ("queue_full details", Reject::QueueFull { limit: 100 }),
+        ("anchor_gone details", Reject::AnchorGone { before: None, after: Some(user("b")) }),
+        ("blacklisted details", Reject::Until { code: Code::Blacklisted, until: at }),
+        ("forbidden by a ban for ever", Reject::Until { code: Code::Forbidden, until: None }),
+        ("window_closed details", Reject::WindowClosed { opens_at: at }),
+        ("turn_changed details", Reject::TurnChanged { turn_id: None }),
+        ("apply_resolved details", Reject::ApplyResolved { outcome: "approved", by: "adm".to_owned() }),
+        ("bad_rules details", Reject::BadRules { path: "/max_mic_count".to_owned(), message: "1 to 64".to_owned() }),
+        ("batch_failed details", Reject::BatchFailed { index: 1, error: Box::new(stale) }),
+    ]
+}
+
+#[test]
+fn every_code_is_documented() {
+    let page = std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/PROTOCOL.md")).unwrap();
+    let codes = Code::ALL.iter().map(|code| (code.number(), code.name()));
+    for (number, name) in codes.chain(Close::ALL.iter().map(|close| (close.number(), close.name()))) {
+        assert!(page.contains(&format!("| {number} | `{name}` |")), "{number} {name}");
+    }
+}
