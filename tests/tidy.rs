@@ -1,0 +1,61 @@
+//! Rules of the house that no compiler checks, read off the sources.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
+
+fn sources(dir: &str) -> Vec<(PathBuf, String)> {
+    let mut files = Vec::new();
+    let mut dirs = vec![Path::new(env!("CARGO_MANIFEST_DIR")).join(dir)];
+    while let Some(dir) = dirs.pop() {
+        for entry in fs::read_dir(dir).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                dirs.push(path);
+            } else if path.extension().is_some_and(|end| end == "rs") {
+                let text = fs::read_to_string(&path).unwrap();
+                files.push((path, text));
+            }
+        }
+    }
+    assert!(!files.is_empty());
+    files
+}
+
+#[test]
+fn every_file_says_what_it_holds() {
+    for (path, text) in ["src", "tests", "xtask/src"].into_iter().flat_map(sources) {
+        assert!(text.starts_with("//!"), "{} does not open with a doc", path.display());
+    }
+}
+
+#[test]
+fn the_hub_is_pure() {
+    for (path, text) in sources("src/hub") {
+        for word in ["crate::wire", "crate::server", "async ", "serde", "rand::", "tokio", "std::time::", "std::net", "std::fs"] {
+            assert!(!text.contains(word), "{} names {word}", path.display());
+        }
+    }
+    for (path, text) in sources("src/wire") {
+        for word in ["crate::server", "async ", "rand::", "tokio", "std::net", "std::fs"] {
+            assert!(!text.contains(word), "{} names {word}", path.display());
+        }
+    }
+}
+
+#[test]
+fn no_test_sleeps() {
+    let nap = ["sleep", "("].concat();
+    for (path, text) in sources("tests") {
+        assert!(!text.contains(&nap), "{} sleeps", path.display());
+    }
+}
+
+#[test]
+fn time_is_read_in_one_place() {
+    for (path, text) in sources("src") {
+        let reads = text.contains("Instant::now(") || text.contains("SystemTime::now(");
+        assert!(!reads || path.ends_with("server/clock.rs"), "{} reads a clock", path.display());
+    }
+}
