@@ -9,7 +9,7 @@ use michub::{
         decide::Decision,
         event::{Commit, Event, Op, QueueLeftReason, SeatLeftReason, Step},
         id::{CommitId, OpId, RoleId, RoomId, UserId},
-        room::{Entry, Flag, Flags, Mode, Occupant, Room, Undo, Via},
+        room::{Entry, Flag, Flags, Mode, Occupant, Reservation, Room, Undo, Via},
         rules::Rules,
         time::UnixMs,
     },
@@ -17,6 +17,7 @@ use michub::{
         client::{self, Choice, ClientFrame, Parsed},
         close::Close,
         membership::{self, MemberJson, PresenceChange},
+        record::{decode_commit, decode_room, encode_commit, encode_room},
         server::{self, Ack, ErrorJson, HeartbeatAck, Message, UserOnlineStatus, UserStatus, Welcome, WelcomeRoom, json},
     },
 };
@@ -417,4 +418,15 @@ fn every_code_is_documented() {
     for (number, name) in codes.chain(Close::ALL.iter().map(|close| (close.number(), close.name()))) {
         assert!(page.contains(&format!("| {number} | `{name}` |")), "{number} {name}");
     }
+}
+
+#[test]
+fn records_hold_everything() {
+    let mut room = room();
+    let kept = Reservation { user: user("i"), invite_id: "77c-1".to_owned(), until: UnixMs(1_700_000_030_000) };
+    room.seats.list[3].reserved_for = Some(kept);
+    let record = encode_room(&room);
+    assert_eq!(decode_room(&record), Ok(room));
+    assert_eq!(decode_commit(&encode_commit(&commit())), Ok(commit()));
+    assert!(decode_room(&record[1..]).is_err() && decode_commit(&record).is_err() && decode_room(b"").is_err());
 }

@@ -497,10 +497,12 @@ impl Session {
             Ok(parsed) if self.admit(parsed.id) => parsed,
             Err(bad) if self.admit(bad.id) => {
                 let frame = text(&ErrorJson::from_bad_frame(&bad));
-                if bad.code == Code::BadRequest {
-                    self.not_understood(frame)
+                if bad.senders.iter().any(|sender| *sender != self.user) {
+                    self.send(error(bad.id, Code::IdentityMismatch));
+                } else if bad.code == Code::BadRequest {
+                    self.not_understood(frame);
                 } else {
-                    self.send(frame)
+                    self.send(frame);
                 }
                 return Next::Stay;
             }
