@@ -18,6 +18,8 @@ pub mod reader;
 mod room_log;
 mod room_members;
 mod room_task;
+#[cfg(test)]
+mod room_tests;
 pub mod rooms;
 pub mod run;
 pub mod session;

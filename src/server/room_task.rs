@@ -302,7 +302,10 @@ impl Task {
         }
         let refused = match outcome {
             Settled::Done => {
-                self.retry_at = if committed.is_none() { self.now().plus(RETRY) } else { UnixMs(0) };
+                let now = self.now();
+                // A deadline that is still due would make the task spin.
+                let stuck = committed.is_none() && self.draft.next_deadline().is_some_and(|at| at <= now);
+                self.retry_at = if stuck { now.plus(RETRY) } else { UnixMs(0) };
                 self.publish(batch, fates, committed).await;
                 self.settle_members();
                 return;

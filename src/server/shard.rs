@@ -92,6 +92,13 @@ pub struct ShardHandle {
 }
 
 impl ShardHandle {
+    /// Makes a handle whose messages a test takes out itself.
+    #[cfg(test)]
+    pub(super) fn for_test(index: u16) -> (Self, mpsc::Receiver<ShardMsg>) {
+        let (inbox, receiver) = mpsc::channel(INBOX);
+        (Self { index, inbox }, receiver)
+    }
+
     /// Returns the shard's number.
     #[must_use]
     pub const fn index(&self) -> u16 {
