@@ -213,7 +213,7 @@ impl Task {
                 let frame = Frame(text_frame(&ack(Some(id))));
                 to_shard(&self.seat.rooms, to.shard, ShardMsg::Deliver { to, frame, class: Class::Must }).await;
             }
-            Reply::Http(sender) => drop(sender.send(Ok(ack(None).into()))),
+            Reply::Http { id, sender } => drop(sender.send(Ok(ack(id).into()))),
             Reply::Conn { id: None, .. } | Reply::Nobody => {}
         }
     }
@@ -224,7 +224,7 @@ impl Task {
                 let frame = error_frame(id, refusal);
                 to_shard(&self.seat.rooms, to.shard, ShardMsg::Deliver { to, frame, class: Class::Must }).await;
             }
-            Reply::Http(sender) => drop(sender.send(Err(refusal.clone()))),
+            Reply::Http { sender, .. } => drop(sender.send(Err(refusal.clone()))),
             Reply::Nobody => {}
         }
     }
