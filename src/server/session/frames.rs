@@ -53,6 +53,7 @@ impl Session {
                 if !free.is_empty() {
                     self.all().presence.unwatch(self.shard.shard, free);
                 }
+                self.keep_watches();
                 if id.is_some() {
                     self.all().presence.query(users, self.watch_ack(id));
                 }
@@ -60,7 +61,7 @@ impl Session {
             ClientFrame::RefreshToken { token } => self.refresh(id, &token),
             ClientFrame::RoomJoin { room, cursor } => {
                 let reply = JoinReply::Ack(Reply::Conn { to: self.conn.id(), id });
-                if let Err(refused) = self.enter(&room, cursor, reply) {
+                if let Err(refused) = self.entry().enter(&room, cursor, reply) {
                     self.refused(id, &refused);
                 }
             }
@@ -118,6 +119,13 @@ impl Session {
             return self.error(id, Code::TooMany);
         }
         self.all().presence.watch(self.shard.shard, users, self.watch_ack(id));
+        self.keep_watches();
+    }
+
+    /// The watches are the session's: whoever resumes it goes on watching.
+    fn keep_watches(&self) {
+        let users = self.shard.watches.borrow().of(self.conn.id());
+        self.all().presence.watches(self.session.clone(), users);
     }
 
     fn watch_ack(&self, id: Option<i64>) -> Answer {
