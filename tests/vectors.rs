@@ -362,7 +362,7 @@ fn hub_frames_look_as_they_did() {
     let accepted = |dup, results| Decision::Accepted { rev: 42, event: events().swap_remove(0), dup, results };
     add("ack of a command", &server::decision_ack(Some(7), &room_id(), &accepted(false, Vec::new())));
     add("ack of a repeat", &server::decision_ack(Some(8), &room_id(), &accepted(true, Vec::new())));
-    add("ack of nothing to do", &server::decision_ack(None, &room_id(), &Decision::Noop { rev: 42 }));
+    add("ack of nothing to do", &server::decision_ack(None, &room_id(), &Decision::Noop { rev: 42, by: None }));
     let results = vec![(user("a"), None), (user("b"), Some(Reject::Plain(Code::NotQueued)))];
     let removed = Decision::Accepted { rev: 42, event: events().swap_remove(1), dup: false, results };
     add("ack with results", &server::decision_ack(Some(9), &room_id(), &removed));

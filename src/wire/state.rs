@@ -1,7 +1,9 @@
 //! A room's state as JSON: what `room_snapshot` shows, and the parts that the store's snapshot record shares with it.
-use super::event::{RecordError, user};
+use super::{
+    event::{RecordError, user},
+    turn::{ApplyJson, ShownInvite, TurnJson},
+};
 use crate::hub::{
-    roles,
     room::{Entry, Flags, Mode, Room, Seat, SeatKind, Status, Via},
     rules::Rules,
     time::UnixMs,
@@ -182,6 +184,7 @@ impl From<&RulesJson> for Rules {
             rejoin_cooldown: Millis::from_seconds(rules.rejoin_cooldown_seconds),
             mode_grace: Millis::from_seconds(rules.mode_grace_seconds),
             mode_min_interval: Millis::from_seconds(rules.mode_min_interval_seconds),
+            ..Self::default()
         }
     }
 }
@@ -200,9 +203,9 @@ pub struct StateJson<'a> {
     pub flags: FlagsJson,
     pub seats: Vec<ShownSeat<'a>>,
     pub queue: Vec<ShownEntry>,
-    pub applies: [(); 0],
-    pub invites: [(); 0],
-    pub turns: [(); 0],
+    pub applies: Vec<ApplyJson>,
+    pub invites: Vec<ShownInvite<'a>>,
+    pub turns: Vec<TurnJson>,
     pub roles: BTreeMap<&'a str, &'a str>,
     pub bans: BTreeMap<&'a str, Option<u64>>,
     pub queue_bans: BTreeMap<&'a str, u64>,
@@ -290,9 +293,9 @@ impl<'a> From<&'a Room> for StateJson<'a> {
             flags: room.flags.into(),
             seats: room.seats.list.iter().map(|seat| shown_seat(room, seat)).collect(),
             queue: room.queue.entries.iter().enumerate().map(entry).collect(),
-            applies: [],
-            invites: [],
-            turns: [],
+            applies: room.asks.applies.iter().map(ApplyJson::from).collect(),
+            invites: room.asks.invites.iter().map(ShownInvite::from).collect(),
+            turns: room.turns.list.iter().map(TurnJson::from).collect(),
             roles: given,
             bans: room.bans.iter().map(|(user, until)| (user.as_str(), until.map(|until| until.0))).collect(),
             queue_bans: room.queue_bans.iter().map(|(user, until)| (user.as_str(), until.0)).collect(),
@@ -316,10 +319,7 @@ fn shown_seat<'a>(room: &Room, seat: &'a Seat) -> ShownSeat<'a> {
         since_ms: occupant.since.0,
         via: occupant.via.into(),
         self_muted: occupant.self_muted,
-        silenced: seat.admin_muted
-            || occupant.self_muted
-            || (room.flags.mute_all && room.level_of(&occupant.user) < roles::ADMIN)
-            || (room.mode == Mode::Chair && room.level_of(&occupant.user) < roles::HOST),
+        silenced: room.is_silenced(seat),
         held_until_ms: occupant.held_until.map(|until| until.0),
     };
     ShownSeat {
