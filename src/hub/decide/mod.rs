@@ -17,7 +17,6 @@ use super::{
     dedup::fingerprint,
     event::{Commit, Event, Op, Step},
     id::{CommitId, UserId},
-    roles,
     room::{Room, Status},
     time::UnixMs,
 };
@@ -170,7 +169,7 @@ impl Draft {
             Actor::Service | Actor::Hub => u32::MAX,
         };
         self.check_rev(*if_rev)?;
-        if level < roles::level_for(command) || (*actor == Actor::Service && roles::level_for(command) == u32::MAX) {
+        if !self.room.may(actor, command) {
             return Err(Reject::Plain(Code::Forbidden));
         }
         let on_deck = self.on_deck();

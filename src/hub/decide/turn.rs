@@ -75,14 +75,10 @@ impl Draft {
             return;
         }
         let paused_by = Causes { floor: self.room.flags.floor_controlled, ..Causes::default() };
-        let clock = Clock::start(self.turn_length(user), paused_by, self.now);
+        let length = self.room.rules.turn_length(self.room.role_of(user), self.now);
+        let clock = Clock::start(length.unwrap_or_default(), paused_by, self.now);
         let turn_id = self.new_id();
         self.emit(Event::TurnStarted { turn_id, user: user.clone(), seat_no, clock, paused_by });
-    }
-
-    /// Returns how long a turn of `user` is when it starts now; 0 = unlimited.
-    fn turn_length(&self, _user: &UserId) -> Millis {
-        self.room.rules.timeout
     }
 
     /// Ends the turn of `user`, if he has one; he stays where he is.
