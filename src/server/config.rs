@@ -129,6 +129,7 @@ sections! {
         presence_members_max: usize = 200,
         mailbox_max: usize = 4096,
         idle_ms: u64 = 60_000,
+        handover_ms: u64 = 45_000,
         rules: RulesJson = RulesJson::default(),
     }
     /// `[auth]`
@@ -284,6 +285,7 @@ impl Config {
             (self.limits.outbox_frames >= 16, "limits.outbox_frames", "at least 16"),
             (self.room.mailbox_max >= 1, "room.mailbox_max", "at least 1"),
             (self.room.idle_ms >= 100, "room.idle_ms", "at least 100 ms"),
+            (self.room.handover_ms <= 3_600_000, "room.handover_ms", "0 to 3600000 ms"),
             (
                 !remote,
                 "server.listen",

@@ -86,6 +86,7 @@ fn room_settings(config: &Config) -> RoomSettings {
         presence_members_max: config.room.presence_members_max,
         coalesce: Millis(config.presence.coalesce_ms),
         idle: Millis(config.room.idle_ms),
+        handover: Millis(config.room.handover_ms),
     }
 }
 
