@@ -13,6 +13,7 @@ mod meter;
 pub mod msg;
 pub mod outbox;
 pub mod page;
+mod poll;
 pub mod presence;
 pub mod rate;
 pub mod reader;

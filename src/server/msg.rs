@@ -137,9 +137,9 @@ pub enum RoomMsg {
     /// People's shown states have changed.
     Presence(Vec<Shown>),
     /// A snapshot for HTTP: the `room_snapshot` object.
-    Snapshot { reply: tokio::sync::oneshot::Sender<Bytes> },
-    /// Missing updates for HTTP: the `/updates` object.
-    Updates { cursor: Option<Cursor>, reply: tokio::sync::oneshot::Sender<Bytes> },
+    Snapshot { reply: tokio::sync::oneshot::Sender<Result<Bytes, Refusal>> },
+    /// Missing updates for HTTP: the `/updates` object. If there are none, the answer waits for the next one, at most so long.
+    Updates { cursor: Option<Cursor>, wait: Millis, reply: tokio::sync::oneshot::Sender<Result<Bytes, Refusal>> },
 }
 
 /// The hub itself has ended a line: its person gets the time to come back, whatever the room's rules say.

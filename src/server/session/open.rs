@@ -1,5 +1,5 @@
 //! How a session begins: opened or resumed, its rooms entered, and welcomed.
-use super::{RATE_RETRY_MS, Session, ShardSessions, error, text};
+use super::{RATE_RETRY_MS, Session, SessionDeps, ShardSessions, error, text};
 use crate::server::{
     auth::{Claims, SessionClaim},
     conn::Conn,
@@ -12,7 +12,7 @@ use crate::server::{
 use crate::{
     hub::{
         code::Code,
-        id::{RoomId, UserId},
+        id::{RoomId, SessionId, UserId, UserType},
     },
     wire::{
         client::UserOnline,
@@ -102,19 +102,35 @@ impl Session {
     fn welcome(&self, resumed: bool, rooms: Vec<WelcomeRoom>) -> Frame {
         let all = self.all();
         let claim = SessionClaim { user: self.user.clone(), session: self.session.clone() };
-        text(&Welcome {
-            session_id: self.session.as_str(),
-            user_id: self.user.as_str(),
-            user_type: self.user_type.as_str(),
+        let token = all.auth.session_token(&claim);
+        text(&all.welcome(&self.user, &self.user_type, &self.session, &token, resumed, rooms))
+    }
+}
+
+impl SessionDeps {
+    /// Makes the welcome of a session.
+    pub(in crate::server) fn welcome<'a>(
+        &'a self,
+        user: &'a UserId,
+        user_type: &'a UserType,
+        session: &'a SessionId,
+        session_token: &'a str,
+        resumed: bool,
+        rooms: Vec<WelcomeRoom>,
+    ) -> Welcome<'a> {
+        Welcome {
+            session_id: session.as_str(),
+            user_id: user.as_str(),
+            user_type: user_type.as_str(),
             resumed,
-            session_token: &all.auth.session_token(&claim),
-            server_time_ms: all.clock.now().0,
-            heartbeat_interval_ms: all.settings.heartbeat_interval_ms,
-            heartbeat_timeout_ms: all.settings.heartbeat_timeout_ms,
-            ping_interval_ms: all.settings.ping_interval_ms,
-            node: &all.node,
+            session_token,
+            server_time_ms: self.clock.now().0,
+            heartbeat_interval_ms: self.settings.heartbeat_interval_ms,
+            heartbeat_timeout_ms: self.settings.heartbeat_timeout_ms,
+            ping_interval_ms: self.settings.ping_interval_ms,
+            node: &self.node,
             version: env!("CARGO_PKG_VERSION"),
             rooms,
-        })
+        }
     }
 }
