@@ -219,8 +219,8 @@ pub struct Refusal {
 pub enum Reply {
     /// To a connection, as an `ack` or `error` frame with this `id` (no `id`: only errors are answered).
     Conn { to: ConnId, id: Option<i64> },
-    /// To an HTTP request: the ack object, or the refusal.
-    Http(tokio::sync::oneshot::Sender<Result<Bytes, Refusal>>),
+    /// To an HTTP request: the ack object with this `id`, or the refusal.
+    Http { id: Option<i64>, sender: tokio::sync::oneshot::Sender<Result<Bytes, Refusal>> },
     /// Nobody waits.
     Nobody,
 }

@@ -203,7 +203,7 @@ pub(super) fn refuse(message: RoomMsg, refusal: &Refusal, mut to_conn: impl FnMu
     use super::msg::JoinReply;
     let mut answer = |reply: Reply| match reply {
         Reply::Conn { to, id } => to_conn(to, id, refusal),
-        Reply::Http(sender) => {
+        Reply::Http { sender, .. } => {
             let _ = sender.send(Err(refusal.clone()));
         }
         Reply::Nobody => {}
