@@ -38,6 +38,7 @@ pub fn kill(child: &mut Child) {
 }
 
 /// Tries something until it works or the time is over.
+#[expect(clippy::disallowed_methods, reason = "a process outside the hub is waited for, in real time")]
 pub fn until<T>(within: Duration, mut attempt: impl FnMut() -> io::Result<T>) -> io::Result<T> {
     let end = Instant::now() + within;
     loop {

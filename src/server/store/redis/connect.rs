@@ -1,17 +1,19 @@
 //! How to reach Redis: one server, the master that Sentinels name, or a Cluster; each connection with its own limits.
 use redis::{
-    AsyncConnectionConfig, Client, Cmd, ConnectionAddr, ConnectionInfo, IntoConnectionInfo, ProtocolVersion, RedisConnectionInfo,
-    RedisError, RedisFuture, RedisResult, TlsCertificates, TlsMode, Value,
+    AsyncConnectionConfig, Client, Cmd, ConnectionAddr, ConnectionInfo, IntoConnectionInfo, ProtocolVersion, RedisError,
+    RedisFuture, RedisResult, TlsCertificates, TlsMode, Value,
     aio::{ConnectionLike, MultiplexedConnection},
     cluster::ClusterClientBuilder,
     cluster_async::ClusterConnection,
     io::tcp::TcpSettings,
     sentinel::{SentinelClientBuilder, SentinelServerType},
 };
+use serde::{Deserialize, Serialize};
 use std::{path::PathBuf, sync::Arc, time::Duration};
 
 /// How Redis is built.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 #[allow(missing_docs, reason = "config.toml documents every value")]
 pub enum Shape {
     Standalone,
@@ -20,7 +22,8 @@ pub enum Shape {
 }
 
 /// When a commit counts.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 #[allow(missing_docs, reason = "config.toml documents every value")]
 pub enum Durability {
     Async,
@@ -164,12 +167,11 @@ impl RedisSettings {
 
     fn sentinel(&self, infos: Vec<ConnectionInfo>) -> RedisResult<redis::sentinel::SentinelClient> {
         let tls = infos.iter().any(|info| matches!(info.addr(), ConnectionAddr::TcpTls { .. }));
-        let settings = infos.first().map(|info| info.redis_settings().clone()).unwrap_or_else(RedisConnectionInfo::default);
+        let settings = infos.first().map(|info| info.redis_settings().clone()).unwrap_or_default();
         let addresses = infos.iter().map(|info| info.addr().clone());
-        let mut builder =
-            SentinelClientBuilder::new(addresses, self.sentinel_master.as_str(), SentinelServerType::Master)?
-                .set_client_to_redis_protocol(ProtocolVersion::RESP3)
-                .set_client_to_redis_tcp_settings(self.tcp());
+        let mut builder = SentinelClientBuilder::new(addresses, self.sentinel_master.as_str(), SentinelServerType::Master)?
+            .set_client_to_redis_protocol(ProtocolVersion::RESP3)
+            .set_client_to_redis_tcp_settings(self.tcp());
         if let Some(username) = settings.username() {
             builder = builder.set_client_to_redis_username(username);
         }
@@ -180,9 +182,8 @@ impl RedisSettings {
             builder = builder.set_client_to_redis_tls_mode(TlsMode::Secure).set_client_to_sentinel_tls_mode(TlsMode::Secure);
         }
         if let Some(certificates) = self.certificates()? {
-            builder = builder
-                .set_client_to_redis_certificates(certificates.clone())
-                .set_client_to_sentinel_certificates(certificates);
+            builder =
+                builder.set_client_to_redis_certificates(certificates.clone()).set_client_to_sentinel_certificates(certificates);
         }
         builder.build()
     }
@@ -206,7 +207,6 @@ impl RedisSettings {
         builder.build()
     }
 }
-
 
 /// A handle to the settings that all connections share.
 pub type Shared = Arc<RedisSettings>;

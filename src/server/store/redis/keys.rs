@@ -57,8 +57,9 @@ impl Keys {
 #[must_use]
 pub fn bucket_of(user: &UserId) -> u16 {
     // FNV-1a: the standard hasher may change between versions.
-    let hash = user.as_str().bytes().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
-        (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3)
-    });
+    let hash = user
+        .as_str()
+        .bytes()
+        .fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3));
     u16::try_from(hash % u64::from(BUCKETS)).unwrap_or(0)
 }

@@ -1,7 +1,7 @@
 //! The live path: one connection with all subscriptions of this node, opened again when it breaks. A gap is never silent: whoever
 //! listens hears that he must look for himself.
 use super::{
-    connect::{Conn, Shared, Shape},
+    connect::{Conn, Shape, Shared},
     link::text,
 };
 use bytes::Bytes;

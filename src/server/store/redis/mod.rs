@@ -5,13 +5,16 @@ mod fault;
 pub mod keys;
 pub mod link;
 pub mod live;
+mod rooms;
 #[cfg(test)]
 pub(crate) mod testing;
-mod rooms;
 
 use super::{CommitError, Later, Listener, Loaded, LogEntry, Restored, Store, StoreFault};
 use crate::{
-    hub::{cursor::Cursor, id::{CommitId, RoomId, UserId}},
+    hub::{
+        cursor::Cursor,
+        id::{CommitId, RoomId, UserId},
+    },
     server::clock::{Clock, Mono},
 };
 use bytes::Bytes;

@@ -106,15 +106,8 @@ impl RedisStore {
         let snapshot = snapshot.map(|record| write_snapshot(entry.cursor, &record)).unwrap_or_default();
         let (prev_rev, prev_id) = (entry.prev.rev.to_string(), id_text(entry.prev.commit));
         let (rev, id) = (entry.cursor.rev.to_string(), id_text(entry.cursor.commit));
-        let args: [&[u8]; 7] = [
-            prev_rev.as_bytes(),
-            prev_id.as_bytes(),
-            rev.as_bytes(),
-            id.as_bytes(),
-            &entry.record,
-            &snapshot,
-            keep.as_bytes(),
-        ];
+        let args: [&[u8]; 7] =
+            [prev_rev.as_bytes(), prev_id.as_bytes(), rev.as_bytes(), id.as_bytes(), &entry.record, &snapshot, keep.as_bytes()];
         let keys = self.room_keys(room);
         let mut unsure = None;
         loop {
@@ -149,13 +142,7 @@ impl RedisStore {
         }
     }
 
-    async fn send_commit(
-        &self,
-        room: &RoomId,
-        keys: &[String],
-        args: &[&[u8]],
-        deadline: Mono,
-    ) -> Result<(Value, bool), Failed> {
+    async fn send_commit(&self, room: &RoomId, keys: &[String], args: &[&[u8]], deadline: Mono) -> Result<(Value, bool), Failed> {
         if self.durable.is_empty() {
             return Ok((self.link.script(&self.scripts.commit, keys, args, deadline).await?, true));
         }
