@@ -298,6 +298,12 @@ impl People {
         !self.touched.is_empty()
     }
 
+    /// Tells whether this user may have changed since then.
+    #[must_use]
+    pub fn is_touched(&self, user: &UserId) -> bool {
+        self.touched.contains_key(user)
+    }
+
     fn status(&self, user: &UserId) -> Status {
         let Some(person) = self.people.get(user) else { return Status::Offline };
         match person.choice {

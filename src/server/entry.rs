@@ -57,6 +57,11 @@ impl Entry<'_> {
         sent
     }
 
+    /// Returns which rooms a resumed session enters: those that it names, or all in which it was.
+    pub fn back_to(&self, named: Vec<(RoomId, Option<Cursor>)>, before: &[RoomId]) -> Vec<(RoomId, Option<Cursor>)> {
+        if named.is_empty() { before.iter().map(|room| (room.clone(), None)).collect() } else { named }
+    }
+
     /// Enters several rooms at once, and says of each how that went.
     pub async fn enter_all(&self, rooms: Vec<(RoomId, Option<Cursor>)>) -> Vec<WelcomeRoom> {
         let mut asked = Vec::with_capacity(rooms.len());

@@ -175,6 +175,12 @@ impl RoomSet {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Makes a set of these rooms.
+    #[must_use]
+    pub fn of(rooms: Vec<RoomId>) -> Self {
+        Self(Arc::new(Mutex::new(rooms.into_iter().collect())))
+    }
+
     /// Adds a room unless there are `max` others already; 0 = no limit. Returns whether it is in.
     pub fn add(&self, room: &RoomId, max: usize) -> bool {
         let mut rooms = self.lock();

@@ -66,8 +66,7 @@ async fn heartbeat(State(api): State<Api>, headers: HeaderMap, body: Bytes) -> R
         Some(Err(TooMany)) => return Err(Failure::new(Code::TooMany)),
         None => return Err(Failure::new(Code::Unavailable)),
     };
-    let rooms = if poll.offline { Vec::new() } else { poll.rooms };
-    let answer = enter(&api, &user, &user_type, claims.as_ref(), entered, rooms, poll.offline).await;
+    let answer = enter(&api, &user, &user_type, claims.as_ref(), entered, poll.rooms, poll.offline).await;
     Ok(reply(StatusCode::OK, answer.into()))
 }
 
@@ -103,7 +102,9 @@ async fn enter(
     let Entered { session, resumed, kept, rooms: before, set, watches: _ } = entered;
     let max = all.settings.rooms_per_session;
     let entry = Entry { rooms: &all.rooms, max, user, user_type, session: &session, conn: None, set: &set, claims };
+    let rooms = if offline { Vec::new() } else { entry.back_to(rooms, &before) };
     let joined = entry.enter_all(rooms).await;
+    all.presence.rooms(session.clone(), set.list());
     let forgotten: Vec<RoomId> = before.into_iter().filter(|room| !set.contains(room)).collect();
     if !forgotten.is_empty() {
         all.presence.forget(user.clone(), session.clone(), forgotten);

@@ -1,7 +1,7 @@
 //! What a store keeps of a session, so that it can be resumed after a restart.
 use super::event::RecordError;
 use crate::hub::{
-    id::{SessionId, UserId, UserType},
+    id::{RoomId, SessionId, UserId, UserType},
     presence::Status,
 };
 use bytes::Bytes;
@@ -21,6 +21,8 @@ pub struct SessionRecord {
     pub choice: Option<Status>,
     /// Whom the session watches.
     pub watches: Vec<UserId>,
+    /// In which rooms it is.
+    pub rooms: Vec<RoomId>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -32,6 +34,8 @@ struct Record<'a> {
     choice: Option<&'a str>,
     #[serde(skip_serializing_if = "Vec::is_empty", default)]
     watches: Vec<&'a str>,
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    rooms: Vec<&'a str>,
 }
 
 impl Status {
@@ -50,13 +54,14 @@ impl Status {
 /// Writes a session.
 #[must_use]
 pub fn encode_session(record: &SessionRecord) -> Bytes {
-    let SessionRecord { session: _, user, user_type, choice, watches } = record;
+    let SessionRecord { session: _, user, user_type, choice, watches, rooms } = record;
     let record = Record {
         v: FORMAT,
         user: user.as_str(),
         user_type: user_type.as_str(),
         choice: choice.map(Status::name),
         watches: watches.iter().map(UserId::as_str).collect(),
+        rooms: rooms.iter().map(RoomId::as_str).collect(),
     };
     // Texts and numbers only: writing to memory cannot fail. An empty record would be refused when read.
     serde_json::to_vec(&record).unwrap_or_default().into()
@@ -82,6 +87,7 @@ pub fn decode_session(session_id: &str, bytes: &[u8]) -> Result<SessionRecord, R
         user_type: UserType::parse(record.user_type).map_err(|_| WRONG)?,
         choice,
         watches: record.watches.iter().map(|user| UserId::parse(user)).collect::<Result<_, _>>().map_err(|_| WRONG)?,
+        rooms: record.rooms.iter().map(|room| RoomId::parse(room)).collect::<Result<_, _>>().map_err(|_| WRONG)?,
     })
 }
 
@@ -98,6 +104,7 @@ mod tests {
                 user_type: UserType::parse("kol").unwrap(),
                 choice,
                 watches: vec![UserId::parse("u2").unwrap()],
+                rooms: vec![RoomId::parse("r1").unwrap()],
             };
             assert_eq!(decode_session("s1", &encode_session(&record)).unwrap(), record);
         }

@@ -2,7 +2,7 @@
 use crate::hub::DEADLINE;
 use futures_util::{SinkExt, StreamExt};
 use serde_json::{Value, json};
-use std::{collections::VecDeque, time::Duration};
+use std::collections::VecDeque;
 use tokio::{net::TcpStream, time::timeout};
 use tokio_tungstenite::{WebSocketStream, client_async, tungstenite::Message};
 
@@ -135,18 +135,6 @@ impl Client {
     /// As `closed`, only the code.
     pub async fn close_code(&mut self) -> u16 {
         self.closed().await.expect("a close frame").code
-    }
-
-    /// Stays silent to the hub, but reads, for some time; returns what came.
-    pub async fn listen(&mut self, span: Duration) -> Vec<Value> {
-        let mut frames: Vec<Value> = self.early.drain(..).collect();
-        let _ = timeout(span, async {
-            loop {
-                frames.push(self.read().await);
-            }
-        })
-        .await;
-        frames
     }
 }
 

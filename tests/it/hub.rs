@@ -2,7 +2,7 @@
 use crate::client::Client;
 use serde_json::{Value, json};
 use std::{
-    io::{BufRead, BufReader, Read},
+    io::{BufRead, BufReader},
     path::Path,
     process::{Child, Command, ExitStatus, Stdio},
     time::Duration,
@@ -173,11 +173,4 @@ pub async fn http(address: &str, method: &str, path: &str, headers: &str, body: 
         (status, serde_json::from_str(body).unwrap_or_else(|_| body.into()))
     };
     timeout(Duration::from_secs(40), ask).await.expect("an answer in time")
-}
-
-/// Reads a child's pipe to its end, for tests that look at the log.
-pub fn read_all(mut pipe: impl Read) -> String {
-    let mut text = String::new();
-    pipe.read_to_string(&mut text).unwrap();
-    text
 }

@@ -1,5 +1,10 @@
 //! The binary as its users meet it: real sockets, real files, kill -9.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
+mod access;
 mod client;
+mod drain;
 mod hub;
+mod poll;
+mod presence;
+mod resume;
 mod rooms;

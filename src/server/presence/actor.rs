@@ -31,10 +31,10 @@ const PAUSED_MS: u64 = 1_000;
 pub(super) struct Line {
     pub conn: Option<ConnId>,
     pub seen: Seen,
-    /// Where the session was when its line was lost.
-    pub rooms: Vec<RoomId>,
-    /// Where it is.
+    /// Where the session is, or was when its line was lost.
     pub set: RoomSet,
+    /// The same, as stored.
+    pub rooms: Vec<RoomId>,
     pub watches: Vec<UserId>,
     /// Messages for a client that polls.
     pub mail: VecDeque<Frame>,
@@ -42,12 +42,7 @@ pub(super) struct Line {
 
 impl Line {
     pub fn new(conn: Option<ConnId>, seen: Seen, set: RoomSet, watches: Vec<UserId>) -> Self {
-        Self { conn, seen, rooms: Vec::new(), set, watches, mail: VecDeque::new() }
-    }
-
-    /// Returns the rooms of a session without a connection.
-    pub fn here(self) -> Vec<RoomId> {
-        if self.rooms.is_empty() && self.conn.is_none() { self.set.list() } else { self.rooms }
+        Self { conn, seen, rooms: set.list(), set, watches, mail: VecDeque::new() }
     }
 }
 
@@ -98,9 +93,9 @@ impl Actor {
     async fn restore(&mut self) {
         let now = self.clock.now();
         for record in self.store.load().await {
-            let SessionRecord { session, user, user_type, choice, watches } = record;
+            let SessionRecord { session, user, user_type, choice, watches, rooms } = record;
             self.people.restore(&user, &user_type, session.clone(), choice, now);
-            self.lines.insert(session, Line::new(None, Seen::new(now), RoomSet::default(), watches));
+            self.lines.insert(session, Line::new(None, Seen::new(now), RoomSet::of(rooms), watches));
         }
         // Nobody listens yet: what people look like now is where everybody starts.
         self.people.take_changes();
@@ -153,10 +148,15 @@ impl Actor {
                 }
             }
             Ask::Watches { session, users } => self.keep_watches(session, users),
+            Ask::Rooms { session, rooms } => self.keep_rooms(session, rooms),
             Ask::Forget { user, session, rooms } => self.gone(&user, &session, rooms),
             Ask::Choose { user, status, reply } => self.choose(&user, status, reply),
             Ask::Query { users, answer } => self.answer(&users, answer).await,
             Ask::Watch { by, users, answer } => {
+                // What the answer says is not told once more to whoever begins to watch.
+                if matches!(by, Watcher::Shard(_)) && users.iter().any(|user| self.people.is_touched(user)) {
+                    self.tell().await;
+                }
                 for user in &users {
                     self.watchers.entry(user.clone()).or_default().insert(by.clone());
                 }
@@ -186,7 +186,7 @@ impl Actor {
         for (user, session) in self.people.expire(now) {
             let line = self.lines.remove(&session);
             self.store.put(session.clone(), None, || {});
-            self.gone(&user, &session, line.map(|line| line.here()).unwrap_or_default());
+            self.gone(&user, &session, line.map(|line| line.set.list()).unwrap_or_default());
             if !self.people.is_here(&user) {
                 self.kept.remove(&user);
             }

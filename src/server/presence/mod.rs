@@ -103,6 +103,7 @@ enum Ask {
     Lost { user: UserId, session: SessionId, conn: ConnId, rooms: Vec<RoomId>, by_hub: Option<EndedByHub> },
     End { session: SessionId },
     Watches { session: SessionId, users: Vec<UserId> },
+    Rooms { session: SessionId, rooms: Vec<RoomId> },
     Forget { user: UserId, session: SessionId, rooms: Vec<RoomId> },
     Choose { user: UserId, status: Status, reply: oneshot::Sender<bool> },
     Query { users: Vec<UserId>, answer: Answer },
@@ -166,12 +167,17 @@ impl Presence {
         self.ask(Ask::Watches { session, users });
     }
 
+    /// Says in which rooms a session is, all of them: whoever resumes it without naming rooms is in them again.
+    pub fn rooms(&self, session: SessionId, rooms: Vec<RoomId>) {
+        self.ask(Ask::Rooms { session, rooms });
+    }
+
     /// Ends a session at once. A polling client leaves its rooms by that.
     pub fn end(&self, session: SessionId) {
         self.ask(Ask::End { session });
     }
 
-    /// Tells rooms that a session does not come back to them, because it was resumed without naming them.
+    /// Tells rooms that a session does not come back to them, because it was resumed for others.
     pub fn forget(&self, user: UserId, session: SessionId, rooms: Vec<RoomId>) {
         self.ask(Ask::Forget { user, session, rooms });
     }

@@ -39,13 +39,15 @@ impl Actor {
         let (mut rooms, mut kept) = (Vec::new(), Vec::from(self.kept.remove(&user).unwrap_or_default()));
         if let Some(mut before) = self.lines.remove(&session) {
             line.watches = std::mem::take(&mut before.watches);
+            line.rooms = std::mem::take(&mut before.rooms);
             kept.extend(before.mail.drain(..));
             if let Some(to) = before.conn.filter(|old| Some(*old) != conn) {
                 self.to_shard(to.shard, ShardMsg::Close { to, close: Close::Replaced, retry_after_ms: 0 }).await;
-            } else if stays {
+            }
+            if stays {
                 line.set = before.set;
             } else {
-                rooms = before.here();
+                rooms = before.set.list();
             }
         }
         if conn.is_none() {
@@ -56,9 +58,9 @@ impl Actor {
         for old in opened.replaced {
             let line = self.lines.remove(&old);
             self.store.put(old.clone(), None, || {});
-            if let Some(line) = line.filter(|line| !line.rooms.is_empty()) {
+            if let Some(line) = line {
                 let at = line.seen.at().plus(self.settings.timeout).max(now);
-                for room in line.rooms {
+                for room in line.set.list() {
                     self.later(at, room, RoomMsg::Gone { user: user.clone(), session: old.clone() });
                 }
             }
@@ -96,7 +98,6 @@ impl Actor {
         for (room, lost) in rooms.iter().map(gone) {
             self.rooms.post(&room, lost);
         }
-        line.rooms = rooms;
         self.people.lost(&session, line.seen.at());
     }
 
@@ -107,13 +108,25 @@ impl Actor {
 
     fn record(&self, user: &UserId, session: SessionId) -> SessionRecord {
         let user_type = self.people.type_of(user).cloned().unwrap_or_else(UserType::plain);
-        let watches = self.lines.get(&session).map(|line| line.watches.clone()).unwrap_or_default();
-        SessionRecord { session, user: user.clone(), user_type, choice: self.people.choice(user), watches }
+        let (watches, rooms) =
+            self.lines.get(&session).map(|line| (line.watches.clone(), line.rooms.clone())).unwrap_or_default();
+        SessionRecord { session, user: user.clone(), user_type, choice: self.people.choice(user), watches, rooms }
     }
 
     pub(super) fn keep_watches(&mut self, session: SessionId, users: Vec<UserId>) {
         let Some(line) = self.lines.get_mut(&session) else { return };
         line.watches = users;
+        self.keep(session);
+    }
+
+    pub(super) fn keep_rooms(&mut self, session: SessionId, mut rooms: Vec<RoomId>) {
+        rooms.sort();
+        let Some(line) = self.lines.get_mut(&session).filter(|line| line.rooms != rooms) else { return };
+        line.rooms = rooms;
+        self.keep(session);
+    }
+
+    fn keep(&self, session: SessionId) {
         if let Some(user) = self.people.user_of(&session).cloned() {
             self.store.put(session.clone(), Some(self.record(&user, session)), || {});
         }

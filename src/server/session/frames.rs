@@ -64,10 +64,13 @@ impl Session {
                 if let Err(refused) = self.entry().enter(&room, cursor, reply) {
                     self.refused(id, &refused);
                 }
+                self.keep_rooms();
             }
             ClientFrame::RoomLeave { room } => {
                 let (session, reply) = (self.session.clone(), self.reply(id));
                 self.to_joined(id, &room, RoomMsg::Leave { session, reply: Some(reply) });
+                let rooms = self.rooms.list().into_iter().filter(|other| *other != room).collect();
+                self.all().presence.rooms(self.session.clone(), rooms);
             }
             ClientFrame::RoomSync { room, cursor } => {
                 let (session, reply) = (self.session.clone(), self.reply(id));
@@ -120,6 +123,10 @@ impl Session {
         }
         self.all().presence.watch(self.shard.shard, users, self.watch_ack(id));
         self.keep_watches();
+    }
+
+    pub(super) fn keep_rooms(&self) {
+        self.all().presence.rooms(self.session.clone(), self.rooms.list());
     }
 
     /// The watches are the session's: whoever resumes it goes on watching.

@@ -62,7 +62,9 @@ impl Session {
         let Entered { session, resumed, kept, rooms: before, set, watches } = entered;
         let rates = Rates::new(all.settings.frames_per_second, all.settings.frames_burst, all.clock.mono());
         let session = Self { shard, conn, user, user_type, session, claims, rooms: set, seen, rates, bad_requests };
+        let rooms = session.entry().back_to(rooms, &before);
         let joined = session.entry().enter_all(rooms).await;
+        session.keep_rooms();
         let forgotten: Vec<RoomId> = before.into_iter().filter(|room| !session.rooms.contains(room)).collect();
         if !forgotten.is_empty() {
             all.presence.forget(session.user.clone(), session.session.clone(), forgotten);
