@@ -254,7 +254,11 @@ export class HubClient extends Emitter<Events> {
       clearTimeout(limit);
       if (this._line !== line) return;
       this._refused = opened ? 0 : this._refused + 1;
-      if (this._refused >= REFUSALS_MAX && this.options.transport === "auto") { this.transport = "poll"; this._refused = 0; }
+      // After polling the next try is an upgrade again, and one refusal is enough to poll on.
+      if (this.options.transport === "auto") {
+        if (this.transport === "poll") { this.transport = "ws"; this._refused = REFUSALS_MAX - 1; }
+        else if (this._refused >= REFUSALS_MAX) this.transport = "poll";
+      }
       this._lost(code, reason);
     };
   }

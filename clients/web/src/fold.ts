@@ -63,8 +63,8 @@ export function fold(state: RoomState, event: RoomEvent): void {
       if (from && from !== to) {
         [from.occupant, to.occupant] = [to.occupant, from.occupant];
         [from.admin_muted, to.admin_muted] = [to.admin_muted, from.admin_muted];
+        for (const { occupant } of [from, to]) if (occupant) occupant.via = "move";
       }
-      for (const turn of turns) if (turn.user_id === user_id) turn.seat_no = rest.to;
       break;
     }
     case "seat_updated": {
@@ -78,7 +78,7 @@ export function fold(state: RoomState, event: RoomEvent): void {
     case "turn_started":
       turns.push({ user_id, seat_no, started_at_ms: at_ms, length_ms: rest.ends_at_ms ? rest.ends_at_ms - at_ms : rest.paused_remaining_ms ?? 0, extended_ms: 0, paused_by: [], ...rest });
       break;
-    case "turn_updated": Object.assign(turns.find((one) => one.turn_id === rest.turn_id)!, rest); break;
+    case "turn_updated": Object.assign(turns.find((one) => one.turn_id === rest.turn_id)!, { paused_remaining_ms: undefined }, rest); break;
     case "turn_ended": drop(turns, "turn_id"); break;
     case "mode_changed": state.mode = rest.mode; break;
     case "flags_changed": state.flags = rest.flags; break;
@@ -109,7 +109,10 @@ export function derive(state: RoomState): void {
     entry.on_deck = index < rules.on_deck_size;
     entry.state = entry.held_until_ms ? "held" : "waiting";
   });
-  for (const turn of state.turns) turn.paused = turn.paused_by.length > 0;
+  for (const turn of state.turns) {
+    turn.paused = turn.paused_by.length > 0;
+    turn.seat_no = state.seats.find(({ occupant }) => occupant?.user_id === turn.user_id)?.no ?? turn.seat_no;
+  }
   for (const seat of state.seats) {
     const { occupant } = seat;
     seat.state = occupant ? (occupant.held_until_ms ? "held" : "occupied") : seat.locked ? "locked" : seat.reserved_for ? "reserved" : "empty";

@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import { startHub } from "../../../tests/web/hub.js";
-import { HubClient, OnlineStatusManager, persistent } from "../dist/michub.js";
+import { HubClient, OnlineStatusManager } from "../dist/michub.js";
 
 let hub;
 const clients = [];
@@ -10,7 +10,7 @@ before(async () => { hub = await startHub({ MICHUB_ROOM__RULES__MODE_MIN_INTERVA
 after(async () => { for (const client of clients) client.close(); await hub.stop(); });
 
 function made(userId, options = {}) {
-  const client = new HubClient({ url: `${hub.url}/ws`, userId, reconnect: persistent(), ...options });
+  const client = new HubClient({ url: `${hub.url}/ws`, userId, reconnect: () => 100, ...options });
   clients.push(client);
   return client;
 }
@@ -135,7 +135,7 @@ test("after any commands the replica is the hub's snapshot", async () => {
   const someone = () => ({ target_user_id: `p7-${draw(6)}` });
   const seat = () => 2 + draw(8);
   const commands = [
-    () => pick().send("queue_join", { note: "hi" }), () => pick().send("queue_join", { want_seat: seat() }), () => pick().send("queue_leave"), () => pick().send("seat_take", {}), () => pick().send("seat_leave"),
+    ...[1, 2, 3].map(() => () => pick().send("queue_join", { note: "hi" })), () => pick().send("queue_join", { want_seat: seat() }), () => pick().send("queue_leave"), () => pick().send("seat_take", {}), () => pick().send("seat_leave"),
     () => owner.send("queue_move", { ...someone(), place: [{ up: 1 }, "front", "back", { before: `p7-${draw(6)}` }][draw(4)] }),
     () => owner.send("queue_insert", { ...someone(), place: "front" }), () => owner.send("queue_remove", { target_user_ids: [`p7-${draw(6)}`] }), () => owner.send("queue_resort"),
     () => owner.send("queue_clear"), () => owner.send("queue_restore", { undo_id: owner.state.undo.at(-1)?.undo_id ?? "none" }),
@@ -143,9 +143,9 @@ test("after any commands the replica is the hub's snapshot", async () => {
     () => owner.send("seat_move", { ...someone(), seat_no: seat(), policy: "swap" }), () => owner.send("seat_kick", { ...someone(), requeue: true }),
     () => owner.send("seat_lock", { seat_nos: [seat()], on: draw(2) === 0 }), () => owner.send("seat_mute", { seat_nos: "all", on: draw(2) === 0 }), () => pick().send("seat_mute", { seat_nos: [seat()], on: true }),
     () => owner.send("seat_extra", { seat_no: seat(), extra: `x${draw(9)}` }), () => owner.send("flag_set", { flag: ["queue_open", "mute_all", "floor_controlled"][draw(3)], on: draw(2) === 0 }),
-    () => owner.send("mode_set", { mode: ["free", "apply", "queue", "chair"][draw(4)] }), () => owner.send("role_set", { ...someone(), role_id: [null, "host", "vip", "admin"][draw(4)] }),
+    () => owner.send("mode_set", { mode: ["free", "apply", "apply", "queue", "chair", "chair"][draw(6)] }), () => owner.send("role_set", { ...someone(), role_id: [null, "host", "vip", "admin"][draw(4)] }),
     () => owner.send("queue_ban", { ...someone(), until_ms: draw(2) * (Date.now() + 60_000) }), () => owner.send("user_ban", { target_user_id: "stranger", until_ms: Date.now() + 60_000 }), () => owner.send("user_unban", { target_user_id: "stranger" }),
-    () => pick().send("apply_submit", {}), () => pick().send("apply_cancel", { apply_id: owner.state.applies[0]?.apply_id ?? "none" }),
+    ...[1, 2, 3, 4].map(() => () => pick().send("apply_submit", {})), () => pick().send("apply_cancel", { apply_id: owner.state.applies[0]?.apply_id ?? "none" }),
     () => owner.send("apply_resolve", { apply_id: owner.state.applies[0]?.apply_id ?? "none", approve: draw(2) === 0 }),
     () => owner.send("invite_send", someone()), () => owner.send("invite_cancel", { invite_id: owner.state.invites[0]?.invite_id ?? "none" }),
     () => { const one = pick(); return one.send("invite_reply", { invite_id: owner.state.invites.find(({ user_id }) => user_id === one.client.userId)?.invite_id ?? "none", accept: draw(2) === 0 }); },
@@ -155,7 +155,7 @@ test("after any commands the replica is the hub's snapshot", async () => {
   ];
   const done = new Map();
   const unknown = new Set();
-  for (let step = 0; step < 600; step++) {
+  for (let step = 0; step < 1500; step++) {
     const which = draw(commands.length);
     try {
       const ack = await commands[which]();
