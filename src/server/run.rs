@@ -11,7 +11,10 @@ use super::{
     session::{SessionDeps, SessionSettings},
     session_store::SessionStore,
     shard::{Bound, NetSettings},
-    store::{Store, StoreFault, fjall::FjallStore},
+    store::{
+        Store, StoreFault,
+        fjall::{FjallSettings, FjallStore},
+    },
 };
 use crate::hub::{rules::Rules, time::Millis};
 use std::{io::Write, sync::Arc, time::Duration};
@@ -77,6 +80,18 @@ fn net_settings(config: &Config, clock: Clock) -> NetSettings {
     }
 }
 
+/// How the embedded store is kept, by the configuration.
+#[must_use]
+pub fn store_settings(config: &Config) -> FjallSettings {
+    let embedded = &config.store.embedded;
+    FjallSettings {
+        dir: config.data.dir.clone(),
+        fsync_interval: Duration::from_millis(embedded.fsync_interval_ms),
+        reopen: Duration::from_millis(embedded.reopen_ms),
+        history_days: config.history.retention_days,
+    }
+}
+
 fn room_settings(config: &Config) -> RoomSettings {
     RoomSettings {
         auto_create: config.room.auto_create,
@@ -104,8 +119,7 @@ async fn serve(config: Config) -> Result<(), StartError> {
     let mut interrupt = signal(SignalKind::interrupt()).map_err(io("SIGINT"))?;
     let clock = Clock::new();
     let auth = Auth::new(&config.auth, &config.data.dir, clock)?;
-    let fsync = Duration::from_millis(config.store.embedded.fsync_interval_ms);
-    let store: Arc<dyn Store> = FjallStore::open(&config.data.dir.join("store"), fsync)?;
+    let store: Arc<dyn Store> = FjallStore::open(store_settings(&config), clock)?;
     let node = format!("{:08x}", rand::random::<u32>());
 
     let bound = Bound::new(net_settings(&config, clock)).map_err(io(format!("server.listen {}", config.server.listen)))?;
