@@ -186,7 +186,7 @@ proptest! {
                     draft = Draft::new(&room);
                     commits += 1;
                     draft.begin(CommitId(commits), now);
-                    draft.after_load(&live);
+                    draft.after_load(&live, Millis::from_seconds(45));
                     grace_until = now.plus(Millis(10_000));
                     live.0 = PEOPLE.iter().map(|name| user(name)).collect();
                 }

@@ -8,6 +8,7 @@ pub mod fields;
 pub mod heartbeat;
 pub mod membership;
 pub mod record;
+pub mod rules;
 pub mod server;
 pub mod session;
 pub mod state;

@@ -1,7 +1,8 @@
 //! What a store keeps: commits, room snapshots and sessions, as JSON with a format number of their own, so that hub types stay free.
 use super::{
     event::{EventJson, RecordError, user},
-    state::{EntryJson, FlagsJson, ModeJson, RulesJson, SeatKindJson, StatusJson, ViaJson},
+    rules::RulesJson,
+    state::{EntryJson, FlagsJson, ModeJson, SeatKindJson, StatusJson, ViaJson},
 };
 use crate::hub::{
     command::Actor,
@@ -11,13 +12,12 @@ use crate::hub::{
     id::{OpId, RoleId, RoomId},
     queue::{MicQueue, Slot},
     room::{Entry, Grant, Occupant, Reservation, Room, Seat, Undo},
-    rules::Rules,
     seats::Seats,
     time::UnixMs,
 };
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
-use std::{collections::BTreeMap, sync::Arc};
+use std::collections::BTreeMap;
 
 /// The format of the records that this version writes; it reads no other.
 pub const FORMAT: u32 = 1;
@@ -232,7 +232,7 @@ pub fn encode_room(room: &Room) -> Bytes {
         mode_changed_at: room.mode_changed_at.map(|at| at.0),
         flags: room.flags.into(),
         rules_rev: room.rules_rev,
-        rules: (&*room.rules).into(),
+        rules: RulesJson(room.rules.clone()),
         seats: room.seats.list.iter().map(seat).collect(),
         queue: room.queue.entries.iter().map(EntryJson::from).collect(),
         last_seq: room.queue.last_seq,
@@ -311,7 +311,7 @@ pub fn decode_room(bytes: &[u8]) -> Result<Room, RecordError> {
         mode_changed_at: record.mode_changed_at.map(UnixMs),
         flags: record.flags.into(),
         rules_rev: record.rules_rev,
-        rules: Arc::new(Rules::from(&record.rules)),
+        rules: record.rules.0,
         seats: Seats { list: record.seats.into_iter().map(seat).collect::<Result<_, _>>()? },
         queue: MicQueue {
             entries: entries(record.queue)?,

@@ -36,7 +36,7 @@ impl Draft {
         self.check_rank(ctx, target)?;
         if let Some(role) = role {
             let unknown = || Reject::Argument { path: "/role_id".to_owned(), expected: "a role of this room" };
-            let level = roles::level_of_role(role.as_str()).ok_or_else(unknown)?;
+            let level = self.room.rules.level_of_role(role.as_str()).ok_or_else(unknown)?;
             if level >= ctx.level.min(roles::OWNER) {
                 return Err(Reject::Plain(Code::Forbidden));
             }
@@ -76,7 +76,7 @@ impl Draft {
         if *user == self.room.owner
             || later_word
             || same
-            || roles::level_of_role(role.as_str()).is_none()
+            || self.room.rules.level_of_role(role.as_str()).is_none()
             || role.as_str() == "member"
         {
             return Ok(Done::Noop);
