@@ -96,6 +96,8 @@ impl Keeping {
         let now = self.shared.clock.mono();
         let next = match (&self.watermark, self.interval()) {
             (None, _) => self.open_at,
+            // It has failed just now.
+            (Some(_), _) if self.shared.engine().is_err() => now,
             (Some(_), 0) => self.days_at,
             (Some(_), _) => self.sync_at.min(self.days_at),
         };
@@ -163,7 +165,10 @@ impl Keeping {
                 self.shared.replace(Some(Arc::new(engine)));
                 tracing::info!("the store takes writes again");
             }
-            Err(fault) => tracing::warn!(%fault, "the store cannot be opened yet"),
+            Err(fault) => {
+                eprintln!("XX {fault}");
+                tracing::warn!(%fault, "the store cannot be opened yet")
+            }
         }
     }
 
