@@ -6,6 +6,7 @@ use michub::{
         auth::{Auth, AuthError, AuthSetupError, Claims},
         clock::Clock,
         config::{Config, ConfigError, LogFormat},
+        load::{self, LoadArgs, LoadError},
         run,
         store::{StoreFault, fjall::Repair},
     },
@@ -69,6 +70,8 @@ enum What {
         #[arg(long, default_value_t = 3600, value_parser = clap::value_parser!(u64).range(1..=86_400))]
         ttl: u64,
     },
+    /// Puts load on a running hub and measures it
+    Load(LoadArgs),
     /// Repairs an embedded store that the hub refuses to start with
     #[command(after_help = REPAIR_HELP)]
     Repair {
@@ -83,6 +86,8 @@ enum What {
 enum Failure {
     #[error(transparent)]
     Config(#[from] ConfigError),
+    #[error(transparent)]
+    Load(#[from] LoadError),
     #[error(transparent)]
     Start(#[from] run::StartError),
     #[error("data.dir: {0}")]
@@ -109,6 +114,9 @@ fn main() -> ExitCode {
 }
 
 fn begin(args: &Args) -> Result<(), Failure> {
+    if let Some(What::Load(load)) = &args.command {
+        return Ok(load::run(load.clone())?);
+    }
     let mut config = Config::load(args.config.as_deref())?;
     config.server.listen = args.listen.unwrap_or(config.server.listen);
     config.data.dir = args.data.clone().unwrap_or(config.data.dir);
@@ -126,6 +134,7 @@ fn begin(args: &Args) -> Result<(), Failure> {
             print!("{}", toml::to_string(&config)?);
             Ok(())
         }
+        What::Load(_) => Ok(()),
         What::Token { user_id, room, role, ttl } => {
             let rooms = room.clone().zip(role.clone()).into_iter().collect();
             let claims = Claims { user: user_id.clone(), user_type: None, rooms, expires_at: 0, issued_at: 0 };

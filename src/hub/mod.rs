@@ -4,6 +4,7 @@
 //! that changes a room, and it does so the same way everywhere; `Room::next_deadline` says when the hub must come back.
 //! Nothing here reads a clock, draws a random number, waits, or knows how anything is written down.
 pub mod apply;
+pub mod asks;
 pub mod code;
 pub mod command;
 pub mod cursor;
@@ -20,4 +21,5 @@ pub mod room;
 pub mod rules;
 pub mod seats;
 pub mod time;
+pub mod turns;
 pub mod windows;

@@ -8,6 +8,7 @@ pub mod config;
 pub mod conn;
 mod fanout;
 pub mod http;
+pub mod load;
 mod meter;
 pub mod msg;
 pub mod outbox;
