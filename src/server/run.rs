@@ -4,7 +4,7 @@ use super::{
     admit::Caps,
     auth::{Auth, AuthSetupError},
     clock::Clock,
-    config::{AuthMode, Config},
+    config::{AuthMode, Config, StoreKind},
     http::{self, Api},
     presence::{Presence, PresenceSettings},
     rooms::{RoomSettings, Rooms},
@@ -14,6 +14,7 @@ use super::{
     store::{
         Store, StoreFault,
         fjall::{FjallSettings, FjallStore},
+        redis::RedisStore,
     },
 };
 use crate::hub::time::Millis;
@@ -120,7 +121,10 @@ async fn serve(config: Config) -> Result<(), StartError> {
     let mut interrupt = signal(SignalKind::interrupt()).map_err(io("SIGINT"))?;
     let clock = Clock::new();
     let auth = Auth::new(&config.auth, &config.data.dir, clock)?;
-    let store: Arc<dyn Store> = FjallStore::open(store_settings(&config), clock)?;
+    let store: Arc<dyn Store> = match config.store.kind {
+        StoreKind::Embedded => FjallStore::open(store_settings(&config), clock)?,
+        StoreKind::Redis => RedisStore::open(config.store.redis.settings(), clock)?,
+    };
     let node = format!("{:08x}", rand::random::<u32>());
 
     let bound = Bound::new(net_settings(&config, clock)).map_err(io(format!("server.listen {}", config.server.listen)))?;
@@ -141,8 +145,9 @@ async fn serve(config: Config) -> Result<(), StartError> {
     let (drain, draining) = watch::channel(false);
     let shards = bound.run(http::router(api), move |shard| deps.clone().on_shard(shard), draining).map_err(io("shards"))?;
     let mode = if config.auth.mode == AuthMode::Dev { "dev" } else { "jwt" };
+    let kind = if config.store.kind == StoreKind::Redis { "redis" } else { "embedded" };
     let line = format!(
-        "michub listening on http://{} (store=embedded, auth={mode}, node={node}, admin=http://{admin_address})",
+        "michub listening on http://{} (store={kind}, auth={mode}, node={node}, admin=http://{admin_address})",
         shards.local_addr
     );
     // A closed stdout is no reason not to serve.

@@ -108,6 +108,16 @@ pub fn encode_commit(commit: &Commit) -> Bytes {
     })
 }
 
+/// Reads the hub time of a commit without the rest of it; `None` = not such a record.
+#[must_use]
+pub fn commit_time(bytes: &[u8]) -> Option<UnixMs> {
+    #[derive(Deserialize)]
+    struct Time {
+        at: u64,
+    }
+    read::<Time>(bytes).ok().map(|time| UnixMs(time.at))
+}
+
 /// Reads a commit. Errors: not a record, or one of another version.
 pub fn decode_commit(bytes: &[u8]) -> Result<Commit, RecordError> {
     let record: CommitRecord = read(bytes)?;

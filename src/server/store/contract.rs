@@ -20,7 +20,8 @@ fn at(rev: u64, commit: u64) -> Cursor {
 }
 
 fn entry(prev: Cursor, cursor: Cursor) -> LogEntry {
-    LogEntry { prev, cursor, at: UnixMs(1_800_000_000_000 + cursor.rev), record: Bytes::from(format!("record {cursor}")) }
+    let at = UnixMs(1_800_000_000_000 + cursor.rev);
+    LogEntry { prev, cursor, at, record: format!("{{\"at\":{},\"of\":\"{cursor}\"}}", at.0).into() }
 }
 
 fn room() -> RoomId {
@@ -102,6 +103,17 @@ async fn a_store_that_fails_says_so_before_it_changes_anything() {
     assert!(matches!(refused, Err(CommitError::NotDone(StoreFault::Down))));
     store.fail(false);
     assert_eq!(store.load(&room).await.unwrap().unwrap().log, []);
+}
+
+#[tokio::test]
+async fn the_redis_store_passes() {
+    use super::redis::connect::Durability::{Async, Disk};
+    for (durability, args) in [(Async, &[][..]), (Disk, &["--appendonly", "yes", "--appendfsync", "always"])] {
+        let dir = tempfile::tempdir().unwrap();
+        let args = args.iter().map(ToString::to_string).collect();
+        let server = xtask::bed::Redis::start(dir.path(), xtask::bed::RedisOptions { args, sentinel: false }).unwrap();
+        suite(|| super::redis::testing::store(&server.url(), |settings| settings.durability = durability)).await;
+    }
 }
 
 #[test]
