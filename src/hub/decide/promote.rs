@@ -41,8 +41,7 @@ impl Draft {
 
     /// The first who waits and is here: held people are passed over and keep their place.
     fn next_in_line(&self, members: &dyn Members) -> Option<(UserId, Option<u32>)> {
-        let banned = |user: &UserId| *user != self.room.owner && self.room.ban_of(user, self.now).is_some();
-        let fits = |user: &UserId| members.is_live(user) && !banned(user);
+        let fits = |user: &UserId| members.is_live(user) && self.room.check_refused(user, self.now).is_ok();
         let first = self.room.queue.entries.iter().find(|entry| entry.held_until.is_none() && fits(&entry.user))?;
         Some((first.user.clone(), first.want_seat))
     }
