@@ -5,6 +5,7 @@
 //! Nothing here reads a clock, draws a random number, waits, or knows how anything is written down.
 pub mod access;
 pub mod apply;
+pub mod asks;
 pub mod code;
 pub mod command;
 pub mod cursor;
@@ -20,4 +21,5 @@ pub mod room;
 pub mod rules;
 pub mod seats;
 pub mod time;
+pub mod turns;
 pub mod windows;

@@ -72,6 +72,17 @@ impl Command {
             Self::SeatLock { .. } => "seat_lock",
             Self::SeatMute { .. } => "seat_mute",
             Self::SeatExtra { .. } => "seat_extra",
+            Self::ApplySubmit { .. } => "apply_submit",
+            Self::ApplyCancel { .. } => "apply_cancel",
+            Self::ApplyResolve { .. } => "apply_resolve",
+            Self::InviteSend { .. } => "invite_send",
+            Self::InviteReply { .. } => "invite_reply",
+            Self::InviteCancel { .. } => "invite_cancel",
+            Self::TurnNext { .. } => "turn_next",
+            Self::TurnExtend { .. } => "turn_extend",
+            Self::TurnPause { .. } => "turn_pause",
+            Self::TurnResume { .. } => "turn_resume",
+            Self::TurnYield { .. } => "turn_yield",
             Self::ModeSet { .. } => "mode_set",
             Self::FlagSet { .. } => "flag_set",
             Self::RoleSet { .. } => "role_set",
@@ -85,6 +96,10 @@ impl Command {
             | Self::Returned { .. }
             | Self::Left { .. }
             | Self::HoldExpired { .. }
+            | Self::TurnOver { .. }
+            | Self::ApplyOver { .. }
+            | Self::InviteOver { .. }
+            | Self::StreamStopped { .. }
             | Self::TokenRole { .. }
             | Self::Promote => return None,
         })

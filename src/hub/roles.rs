@@ -33,7 +33,11 @@ pub const fn level_for(command: &Command) -> u32 {
         | Command::SeatTake { .. }
         | Command::SeatLeave
         | Command::SeatMove { target: None, .. }
-        | Command::SeatMute { .. } => 0,
+        | Command::SeatMute { .. }
+        | Command::ApplySubmit { .. }
+        | Command::ApplyCancel { .. }
+        | Command::InviteReply { .. }
+        | Command::TurnYield { .. } => 0,
         Command::QueueMove { force: true, .. } => ADMIN,
         Command::QueueInsert { .. }
         | Command::QueueRemove { .. }
@@ -43,7 +47,14 @@ pub const fn level_for(command: &Command) -> u32 {
         | Command::SeatMove { .. }
         | Command::SeatKick { .. }
         | Command::SeatLock { .. }
-        | Command::SeatExtra { .. } => HOST,
+        | Command::SeatExtra { .. }
+        | Command::ApplyResolve { .. }
+        | Command::InviteSend { .. }
+        | Command::InviteCancel { .. }
+        | Command::TurnNext { .. }
+        | Command::TurnExtend { .. }
+        | Command::TurnPause { .. }
+        | Command::TurnResume { .. } => HOST,
         Command::QueueClear
         | Command::QueueRestore { .. }
         | Command::QueueResort
@@ -59,6 +70,10 @@ pub const fn level_for(command: &Command) -> u32 {
         | Command::Returned { .. }
         | Command::Left { .. }
         | Command::HoldExpired { .. }
+        | Command::TurnOver { .. }
+        | Command::ApplyOver { .. }
+        | Command::InviteOver { .. }
+        | Command::StreamStopped { .. }
         | Command::TokenRole { .. }
         | Command::Promote => u32::MAX,
     }

@@ -2,9 +2,9 @@
 use super::{
     event::{RecordError, user},
     rules::RulesJson,
+    turn::{ApplyJson, ShownInvite, TurnJson},
 };
 use crate::hub::{
-    roles,
     room::{Entry, Flags, Mode, Room, Seat, SeatKind, Status, Via},
     time::UnixMs,
 };
@@ -141,9 +141,9 @@ pub struct StateJson<'a> {
     pub flags: FlagsJson,
     pub seats: Vec<ShownSeat<'a>>,
     pub queue: Vec<ShownEntry>,
-    pub applies: [(); 0],
-    pub invites: [(); 0],
-    pub turns: [(); 0],
+    pub applies: Vec<ApplyJson>,
+    pub invites: Vec<ShownInvite<'a>>,
+    pub turns: Vec<TurnJson>,
     pub roles: BTreeMap<&'a str, &'a str>,
     pub bans: BTreeMap<&'a str, Option<u64>>,
     pub queue_bans: BTreeMap<&'a str, u64>,
@@ -231,9 +231,9 @@ impl<'a> From<&'a Room> for StateJson<'a> {
             flags: room.flags.into(),
             seats: room.seats.list.iter().map(|seat| shown_seat(room, seat)).collect(),
             queue: room.queue.entries.iter().enumerate().map(entry).collect(),
-            applies: [],
-            invites: [],
-            turns: [],
+            applies: room.asks.applies.iter().map(ApplyJson::from).collect(),
+            invites: room.asks.invites.iter().map(ShownInvite::from).collect(),
+            turns: room.turns.list.iter().map(TurnJson::from).collect(),
             roles: given,
             bans: room.bans.iter().map(|(user, until)| (user.as_str(), until.map(|until| until.0))).collect(),
             queue_bans: room.queue_bans.iter().map(|(user, until)| (user.as_str(), until.0)).collect(),
@@ -257,10 +257,7 @@ fn shown_seat<'a>(room: &Room, seat: &'a Seat) -> ShownSeat<'a> {
         since_ms: occupant.since.0,
         via: occupant.via.into(),
         self_muted: occupant.self_muted,
-        silenced: seat.admin_muted
-            || occupant.self_muted
-            || (room.flags.mute_all && room.level_of(&occupant.user) < roles::ADMIN)
-            || (room.mode == Mode::Chair && room.level_of(&occupant.user) < room.rules.chair_min_level),
+        silenced: room.is_silenced(seat),
         held_until_ms: occupant.held_until.map(|until| until.0),
     };
     ShownSeat {
