@@ -26,9 +26,11 @@ fn evening(mut more: Value) -> Value {
 
 #[test]
 fn the_lists_count_as_access_says() {
-    for (access, black, listed, plain) in
-        [("open", "ok", "ok", "ok"), ("blacklist", "blacklisted", "ok", "ok"), ("whitelist", "blacklisted", "ok", "not_whitelisted")]
-    {
+    for (access, black, listed, plain) in [
+        ("open", "ok", "ok", "ok"),
+        ("blacklist", "blacklisted", "ok", "ok"),
+        ("whitelist", "blacklisted", "ok", "not_whitelisted"),
+    ] {
         let mut table = Table::new(&rules(json!({"access": access, "blacklist": ["bad"], "whitelist": ["bad", "good"]})));
         let got = ["bad", "good", "plain", "own"].map(|who| table.name(who, &join()));
         assert_eq!(got, [black, listed, plain, "ok"], "{access}");
@@ -39,7 +41,8 @@ fn the_lists_count_as_access_says() {
 fn each_check_has_its_place_in_the_order() {
     // Everything stands against `a`; it is lifted one by one, first what must be told first.
     let window = evening(json!({"deny_roles": ["member"]}));
-    let mut document = rules(json!({"access": "whitelist", "blacklist": ["a"], "time_based_rules": [window], "max_queue_len": 1}));
+    let mut document =
+        rules(json!({"access": "whitelist", "blacklist": ["a"], "time_based_rules": [window], "max_queue_len": 1}));
     let mut table = Table::at(FRIDAY_EIGHT, &document);
     table.join("own");
     table.ok("own", &json!({"type": "flag_set", "flag": "queue_open", "on": false}));
@@ -123,7 +126,10 @@ fn a_window_gives_the_length_of_the_queue() {
 
 #[test]
 fn priority_and_why() {
-    let windows = [evening(json!({"name": "VIP first", "boost": {"vip": 100}})), evening(json!({"name": "all", "boost": {"vip": 1, "member": -3}}))];
+    let windows = [
+        evening(json!({"name": "VIP first", "boost": {"vip": 100}})),
+        evening(json!({"name": "all", "boost": {"vip": 1, "member": -3}})),
+    ];
     let document = rules(json!({
         "roles": [{"role_id": "vip", "priority_level": 50}, {"role_id": "dj", "level": 300, "can_skip_queue": true, "priority_level": 7}],
         "special_user_list": [
@@ -141,7 +147,13 @@ fn priority_and_why() {
         (FRIDAY_EIGHT, "faded", -3, false, &["window \"all\" boost -3"]),
         (FRIDAY_EIGHT, "vi", 151, false, &["role:vip priority 50", "window \"VIP first\" boost 100", "window \"all\" boost 1"]),
         (FRIDAY_EIGHT - HOUR, "vi_low", 50, false, &["role:vip priority 50"]),
-        (FRIDAY_EIGHT, "vi_high", 161, false, &["special priority 60", "window \"VIP first\" boost 100", "window \"all\" boost 1"]),
+        (
+            FRIDAY_EIGHT,
+            "vi_high",
+            161,
+            false,
+            &["special priority 60", "window \"VIP first\" boost 100", "window \"all\" boost 1"],
+        ),
         (FRIDAY_EIGHT, "disc", 7, true, &["role:dj priority 7", "skip_queue"]),
     ] {
         let mut table = Table::at(now, &document);
@@ -209,7 +221,8 @@ fn the_number_is_frozen_when_somebody_joins() {
 
 #[test]
 fn who_is_placed_by_hand_has_a_number_too() {
-    let mut table = Table::new(&rules(json!({"special_user_list": [{"user_id": "star", "priority_level": 90}], "on_deck_size": 0})));
+    let mut table =
+        Table::new(&rules(json!({"special_user_list": [{"user_id": "star", "priority_level": 90}], "on_deck_size": 0})));
     table.queue("a b");
     let ack = table.ok("own", &json!({"type": "queue_insert", "target_user_id": "star", "place": "back"}));
     assert_eq!((&ack["eff_priority"], &ack["pinned"], &ack["index"]), (&json!(90), &json!(true), &json!(2)));

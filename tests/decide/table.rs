@@ -166,7 +166,8 @@ impl Table {
     /// The last command's events, as `name person reason`.
     pub fn told(&self) -> Vec<String> {
         let text = |event: &Value, key: &str| event[key].as_str().map(|text| format!(" {text}")).unwrap_or_default();
-        let line = |event: &Value| format!("{}{}{}", event["event"].as_str().unwrap(), text(event, "user_id"), text(event, "reason"));
+        let line =
+            |event: &Value| format!("{}{}{}", event["event"].as_str().unwrap(), text(event, "user_id"), text(event, "reason"));
         self.events.iter().map(line).collect()
     }
 }

@@ -10,7 +10,7 @@ impl Draft {
     /// Promotes as far as the mode wants it: in mode `queue` always, in mode `free` when every guest seat was full before.
     pub(super) fn promote_after(&mut self, members: &dyn Members) {
         let wanted = match self.room.mode {
-            Mode::Queue => self.now >= self.room.promotion_from(),
+            Mode::Queue => self.now >= self.room.promotion_from,
             Mode::Free => !self.had_free_seat,
             Mode::Apply | Mode::Chair => false,
         };
