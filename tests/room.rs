@@ -235,7 +235,7 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 400, ..ProptestConfig::default() })]
     #[test]
     fn a_room_keeps_its_promises(actions in proptest::collection::vec(action(), 1..120)) {
-        let rules = Rules { max_mic_count: 3, max_queue_len: 4, ..Rules::default() };
+        let rules = Rules { max_mic_count: 3, max_queue_len: 4, timeout: Millis::from_seconds(20), turn_max_total: Millis::from_seconds(60), ..Rules::default() };
         let mut room = Room::create(RoomId::parse("r").unwrap(), user("own"), Arc::new(rules), CommitId(0), UnixMs(0));
         let mut live = Live(PEOPLE.iter().map(|name| user(name)).collect());
         let mut draft = Draft::new(&room);
@@ -306,7 +306,7 @@ proptest! {
                     draft = Draft::new(&room);
                     commits += 1;
                     draft.begin(CommitId(commits), now);
-                    draft.after_load(&live);
+                    draft.after_load(&live, Millis::from_seconds(45));
                     grace_until = now.plus(Millis(10_000));
                     live.0 = PEOPLE.iter().map(|name| user(name)).collect();
                 }

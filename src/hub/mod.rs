@@ -13,6 +13,7 @@ pub mod decide;
 pub mod dedup;
 pub mod event;
 pub mod id;
+pub mod media;
 pub mod permission;
 pub mod presence;
 pub mod queue;

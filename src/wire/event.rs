@@ -5,7 +5,7 @@ use super::{
     turn::{CauseJson, causes, causes_json, clock, clock_json},
 };
 use crate::hub::{
-    event::{ApplyOutcome, Event, InviteOutcome, QueueLeftReason, SeatLeftReason, TurnEndedReason},
+    event::{ApplyOutcome, Event, InviteOutcome, QueueLeftReason, SeatLeftReason, Step, TurnEndedReason},
     id::{RoleId, UserId},
     room::{Entry, Flags},
     time::UnixMs,
@@ -16,6 +16,28 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("the record cannot be read: {0}")]
 pub struct RecordError(pub &'static str);
+
+/// Returns how many bytes the events of these steps take as JSON. Cost: that of writing them.
+#[must_use]
+pub fn weight(steps: &[Step]) -> usize {
+    struct Count(usize);
+    impl std::io::Write for Count {
+        fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+            self.0 += bytes.len();
+            Ok(bytes.len())
+        }
+
+        fn flush(&mut self) -> std::io::Result<()> {
+            Ok(())
+        }
+    }
+    let mut count = Count(0);
+    for event in steps.iter().flat_map(|step| &step.events) {
+        // Counting cannot fail.
+        let _ = serde_json::to_writer(&mut count, &EventJson::from(event));
+    }
+    count.0
+}
 
 /// Parses an id that was an id when it was written.
 pub(super) fn user(text: &str) -> Result<UserId, RecordError> {

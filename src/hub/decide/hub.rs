@@ -9,8 +9,6 @@ use crate::hub::{
 
 /// The least hold from a load on: everybody gets the time to come back.
 const LOAD_HOLD: Millis = Millis::from_seconds(60);
-/// The hold from a load on of somebody who was not held, also where the rules say 0: the hub itself ended his line.
-const HANDOVER: Millis = Millis::from_seconds(45);
 /// For how long after a load nobody overtakes somebody held.
 const LOAD_GRACE: Millis = Millis::from_seconds(10);
 
@@ -48,17 +46,21 @@ impl Draft {
         for (user, held) in self.room.placed() {
             match (held.is_some(), members.is_live(&user)) {
                 (true, true) => self.by_hub(Command::Returned { user }, members),
-                (false, false) => self.by_hub(Command::Lost { user, hold_at_least: Millis(0) }, members),
+                (false, false) => {
+                    let hold_at_least = members.hold_at_least(&user);
+                    self.by_hub(Command::Lost { user, hold_at_least }, members);
+                }
                 _ => {}
             }
         }
     }
 
-    /// The first batch after a load: nobody is live yet. Every place is held for long enough that its person can come back.
-    pub fn after_load(&mut self, members: &dyn Members) {
+    /// The first batch after a load: nobody is live yet. Every place is held for long enough that its person can come back; `handover` is
+    /// the least hold of somebody who was not held, also where the rules say 0: the hub itself ended his line.
+    pub fn after_load(&mut self, members: &dyn Members, handover: Millis) {
         self.no_promotion_before = self.now.plus(LOAD_GRACE);
         for (user, held) in self.room.placed() {
-            let hold_at_least = if held.is_some() { LOAD_HOLD } else { HANDOVER };
+            let hold_at_least = if held.is_some() { LOAD_HOLD } else { handover };
             self.by_hub(Command::Lost { user, hold_at_least }, members);
         }
     }

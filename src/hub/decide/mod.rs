@@ -19,13 +19,18 @@ use super::{
     event::{Commit, Event, Op, Step},
     id::{CommitId, UserId},
     room::{Room, Status},
-    time::UnixMs,
+    time::{Millis, UnixMs},
 };
 
 /// Who is in the room, as far as the decision needs it.
 pub trait Members {
     /// Tells whether some session of `user`, not lost, is in the room.
     fn is_live(&self, user: &UserId) -> bool;
+
+    /// Returns the least hold of somebody whose line the hub itself has ended.
+    fn hold_at_least(&self, _user: &UserId) -> Millis {
+        Millis(0)
+    }
 }
 
 /// What became of a command that was not refused.
@@ -133,6 +138,18 @@ impl Draft {
     #[must_use]
     pub const fn room(&self) -> &Room {
         &self.room
+    }
+
+    /// Returns what the batch has done so far.
+    #[must_use]
+    pub fn steps(&self) -> &[Step] {
+        &self.steps
+    }
+
+    /// Tells whether the request's `op_id` is remembered: its outcome is settled, whatever else is true by now.
+    #[must_use]
+    pub fn is_known(&self, request: &Request) -> bool {
+        request.op_id.as_ref().is_some_and(|op_id| self.room.dedup.find(&request.actor, op_id, self.now).is_some())
     }
 
     /// Returns when the hub must come back although nobody asks.

@@ -126,7 +126,7 @@ impl Actor {
     async fn take(&mut self, ask: Ask) {
         match ask {
             Ask::Open { opening, reply } => self.open(opening, reply).await,
-            Ask::Lost { user, session, conn, rooms } => self.lost(user, session, conn, rooms),
+            Ask::Lost { user, session, conn, rooms, by_hub } => self.lost(user, session, conn, rooms, by_hub),
             Ask::End { session } => {
                 self.lines.remove(&session);
                 if self.people.end(&session, self.clock.now()) {

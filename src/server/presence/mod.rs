@@ -10,7 +10,7 @@ use crate::hub::{
     presence::Status,
     time::{Millis, UnixMs},
 };
-use crate::server::msg::{ConnId, Frame, Shown};
+use crate::server::msg::{ConnId, EndedByHub, Frame, Shown};
 use std::sync::{
     Arc,
     atomic::{AtomicU64, Ordering::Relaxed},
@@ -94,7 +94,7 @@ enum Watcher {
 
 enum Ask {
     Open { opening: Opening, reply: oneshot::Sender<Result<Entered, TooMany>> },
-    Lost { user: UserId, session: SessionId, conn: ConnId, rooms: Vec<RoomId> },
+    Lost { user: UserId, session: SessionId, conn: ConnId, rooms: Vec<RoomId>, by_hub: Option<EndedByHub> },
     End { session: SessionId },
     Forget { user: UserId, session: SessionId, rooms: Vec<RoomId> },
     Choose { user: UserId, status: Status, reply: oneshot::Sender<bool> },
@@ -150,8 +150,8 @@ impl Presence {
     }
 
     /// Says that a session's line is gone without a goodbye; its rooms hear so, unless it goes on over another connection.
-    pub fn lost(&self, user: UserId, session: SessionId, conn: ConnId, rooms: Vec<RoomId>) {
-        self.ask(Ask::Lost { user, session, conn, rooms });
+    pub fn lost(&self, user: UserId, session: SessionId, conn: ConnId, rooms: Vec<RoomId>, by_hub: Option<EndedByHub>) {
+        self.ask(Ask::Lost { user, session, conn, rooms, by_hub });
     }
 
     /// Ends a session at once.

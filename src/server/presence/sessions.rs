@@ -3,7 +3,7 @@ use super::{
     Entered, Opening, TooMany,
     actor::{Actor, Line},
 };
-use crate::server::msg::{Class, ConnId, Frame, RoomMsg, ShardMsg};
+use crate::server::msg::{Class, ConnId, EndedByHub, Frame, RoomMsg, ShardMsg};
 use crate::{
     hub::{
         id::{RoomId, SessionId, UserId, UserType},
@@ -65,8 +65,15 @@ impl Actor {
         }
     }
 
-    pub(super) fn lost(&mut self, user: UserId, session: SessionId, conn: ConnId, rooms: Vec<RoomId>) {
-        let gone = |room: &RoomId| (room.clone(), RoomMsg::Lost { session: session.clone(), conn: Some(conn) });
+    pub(super) fn lost(
+        &mut self,
+        user: UserId,
+        session: SessionId,
+        conn: ConnId,
+        rooms: Vec<RoomId>,
+        by_hub: Option<EndedByHub>,
+    ) {
+        let gone = |room: &RoomId| (room.clone(), RoomMsg::Lost { session: session.clone(), conn: Some(conn), by_hub });
         let Some(line) = self.lines.get_mut(&session).filter(|line| line.conn == Some(conn)) else {
             // The session goes on over another connection, which enters the rooms that it wants to be in: the others lose it.
             let at = self.clock.now().plus(REENTER);

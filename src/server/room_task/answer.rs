@@ -1,7 +1,7 @@
 //! What a settled batch says: answers first, then the update, then the first frames of whoever came in.
 use super::{Fate, Task, error_frame, to_refusal, to_shard};
 use crate::server::{
-    msg::{Class, ConnId, Frame, JoinReply, Joined, Refusal, Reply, RoomMsg, ShardMsg, ShownStatus},
+    msg::{Class, ConnId, Frame, JoinReply, Joined, Refusal, Reply, RoomMsg, ShardMsg, ShownStatus, room_key},
     room_log::{payload, update_frame},
     rooms::{refusal, refuse},
 };
@@ -39,8 +39,11 @@ impl Task {
                 let left = ShardMsg::RoomLeft { room: self.seat.id.clone(), conn, last: vec![update.clone()] };
                 to_shard(&self.seat.rooms, conn.shard, left).await;
             }
-            let frame = if update.0.len() > UPDATE_BYTES { self.snapshot() } else { update };
-            self.to_members(frame, Class::Must).await;
+            if update.0.len() > UPDATE_BYTES {
+                self.to_members(self.snapshot(), Class::Snapshot(room_key(&self.seat.id))).await;
+            } else {
+                self.to_members(update, Class::Must).await;
+            }
             self.tell_seats();
         }
         let mut snapshot = None;
@@ -98,10 +101,16 @@ impl Task {
 
     /// Returns whether the position is continued, and the frames that lead to the head.
     fn first_frames(&self, cursor: Option<Cursor>, snapshot: &mut Option<Frame>) -> (bool, Vec<Frame>) {
-        match cursor.and_then(|cursor| self.tail.since(cursor)) {
+        match self.missed(cursor) {
             Some(updates) => (true, updates),
             None => (false, vec![snapshot.get_or_insert_with(|| self.snapshot()).clone()]),
         }
+    }
+
+    /// Returns the updates since a position; `None`: it is not known, or a snapshot is the shorter way.
+    fn missed(&self, cursor: Option<Cursor>) -> Option<Vec<Frame>> {
+        let updates = self.tail.since(cursor?)?;
+        (updates.iter().map(|update| update.0.len()).sum::<usize>() <= UPDATE_BYTES).then_some(updates)
     }
 
     async fn joined(&self, conn: Option<ConnId>, first: Vec<Frame>) {
@@ -172,7 +181,7 @@ impl Task {
     }
 
     fn polled(&self, cursor: Option<Cursor>) -> Vec<u8> {
-        match cursor.and_then(|cursor| self.tail.since(cursor)) {
+        match self.missed(cursor) {
             Some(updates) => {
                 let updates: Vec<Bytes> = updates.iter().map(payload).collect();
                 let updates: Vec<&[u8]> = updates.iter().map(AsRef::as_ref).collect();

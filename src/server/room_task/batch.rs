@@ -1,8 +1,9 @@
 //! A batch: decided on the draft, committed once, and decided again where the log has moved on.
 use super::{Fate, SNAPSHOT_EVERY, Settled, Task, unavailable};
 use crate::server::{
-    msg::{Class, Frame, Member, RoomMsg, TokenRole},
-    room_log::{self},
+    msg::{Class, EndedByHub, Frame, Member, RoomMsg, TokenRole},
+    room_log,
+    room_members::Handover,
     store::{CommitError, LogEntry},
 };
 use crate::{
@@ -17,7 +18,8 @@ use crate::{
     },
     wire::{
         codec::text_frame,
-        membership::{self},
+        event::weight,
+        membership,
         record::{encode_commit, encode_room},
     },
 };
@@ -26,15 +28,20 @@ use crate::{
 const ATTEMPTS: usize = 3;
 /// For how long after a load nobody is promoted past somebody held.
 const LOAD_GRACE: Millis = Millis(10_000);
+/// At how many bytes of events a batch ends.
+const BATCH_BYTES: usize = 64 * 1024;
+/// How long somebody whom a hub going down has sent away may take, from when he may be back, until he is shown held.
+const DRAINED: Millis = Millis(5_000);
 /// The wait before a deadline that could not be dealt with is tried again.
 const RETRY: Millis = Millis(1_000);
 
 impl Task {
     /// Decides a batch, commits it, and only then answers.
-    pub(super) async fn batch(&mut self, batch: Vec<RoomMsg>) {
-        for _ in batch.iter().filter(|message| matches!(message, RoomMsg::Command { .. })) {
-            self.seat.waiting.taken();
-        }
+    ///
+    /// Returns the messages that did not fit into it.
+    pub(super) async fn batch(&mut self, mut batch: Vec<RoomMsg>) -> Vec<RoomMsg> {
+        let mut rest = Vec::new();
+        let bucket = self.bucket.clone();
         let mut outcome = Settled::Moved;
         let mut fates = Vec::new();
         let mut committed = None;
@@ -44,7 +51,9 @@ impl Task {
                 outcome = Settled::Failed(unavailable("none"));
                 break;
             }
+            self.bucket = bucket.clone();
             fates = self.decide(&batch);
+            rest.splice(0..0, batch.split_off(fates.len()));
             committed = self.draft.finish();
             outcome = match &committed {
                 None => Settled::Done,
@@ -58,6 +67,9 @@ impl Task {
                 Settled::Done | Settled::Failed(_) => break,
             }
         }
+        for _ in batch.iter().filter(|message| matches!(message, RoomMsg::Command { .. })) {
+            self.seat.waiting.taken();
+        }
         let refused = match outcome {
             Settled::Done => {
                 let now = self.now();
@@ -66,7 +78,8 @@ impl Task {
                 self.retry_at = if stuck { now.plus(RETRY) } else { UnixMs(0) };
                 self.publish(batch, fates, committed).await;
                 self.settle_members();
-                return;
+                self.level_at = None;
+                return rest;
             }
             Settled::Failed(refusal) => refusal,
             Settled::Moved => unavailable("none"),
@@ -74,28 +87,44 @@ impl Task {
         self.members.rewind();
         self.draft = Draft::new(&self.room);
         self.draft.hold_promotion(self.no_promotion_before);
-        self.retry_at = self.now().plus(RETRY);
+        let again = self.now().plus(RETRY);
+        self.retry_at = again;
         self.turn_away(batch, &refused).await;
         self.settle_members();
+        self.level_at = Some(again);
+        rest
     }
 
     fn decide(&mut self, batch: &[RoomMsg]) -> Vec<Fate> {
         let now = self.now();
         self.kicked.clear();
+        self.members.at(now);
         self.draft.begin(CommitId(rand::random()), now);
         if !self.held_at_load {
             self.no_promotion_before = now.plus(LOAD_GRACE);
-            self.draft.after_load(&self.members);
+            let handover = self.seat.rooms.deps().settings.handover;
+            self.draft.after_load(&self.members, handover);
         }
         self.draft.due(&self.members);
-        let fates = batch.iter().map(|message| self.decide_one(message, now)).collect();
+        let mut fates = Vec::with_capacity(batch.len());
+        let (mut steps, mut bytes) = (0, 0);
+        for message in batch {
+            fates.push(self.decide_one(message, now));
+            if batch.len() > 1 {
+                bytes += self.draft.steps().get(steps..).map_or(0, weight);
+                steps = self.draft.steps().len();
+            }
+            if bytes >= BATCH_BYTES {
+                break;
+            }
+        }
         self.draft.level(&self.members);
         fates
     }
 
     fn decide_one(&mut self, message: &RoomMsg, now: UnixMs) -> Fate {
         match message {
-            RoomMsg::Command { request, .. } => Fate::Decided(self.command(request)),
+            RoomMsg::Command { request, rated, .. } => Fate::Decided(self.command(request, *rated)),
             RoomMsg::Join { member, token_role, .. } => Fate::Entered(self.enter(member, token_role.as_ref(), now)),
             RoomMsg::Leave { session, .. } => match self.members.leave(session) {
                 None => Fate::Left(None),
@@ -120,14 +149,24 @@ impl Task {
 
     pub(super) fn drop_line(&mut self, message: &RoomMsg) {
         match message {
-            RoomMsg::Lost { session, conn } => self.members.lost(session, *conn),
+            RoomMsg::Lost { session, conn, by_hub } => {
+                let handover = by_hub.map(|ended| self.handover(ended));
+                self.members.lost(session, *conn, handover);
+            }
             RoomMsg::Gone { user, session } => self.members.gone(user, session),
             _ => {}
         }
     }
 
-    fn command(&mut self, request: &Request) -> Result<Decision, Reject> {
-        if matches!(request.actor, Actor::User(_)) && !self.bucket.take(self.seat.rooms.deps().clock.mono()) {
+    fn handover(&self, ended: EndedByHub) -> Handover {
+        let hold = ended.retry_after.plus(self.seat.rooms.deps().settings.handover);
+        let drained = ended.drained.then(|| self.now().plus(ended.retry_after.plus(DRAINED)));
+        Handover { hold, shown_from: drained.unwrap_or(UnixMs(0)) }
+    }
+
+    fn command(&mut self, request: &Request, rated: bool) -> Result<Decision, Reject> {
+        let rated = rated && !self.draft.is_known(request);
+        if rated && !self.bucket.take(self.seat.rooms.deps().clock.mono()) {
             return Err(Reject::Plain(Code::RateLimited));
         }
         let decision = self.draft.decide(request, &self.members)?;

@@ -115,6 +115,8 @@ struct Task {
     told_at: UnixMs,
     idle_since: Option<UnixMs>,
     retry_at: UnixMs,
+    /// The last batch was not committed: who is here is looked at again by then.
+    level_at: Option<UnixMs>,
 }
 
 impl Task {
@@ -141,6 +143,7 @@ impl Task {
             told_at: UnixMs(0),
             idle_since: None,
             retry_at: UnixMs(0),
+            level_at: None,
         }
     }
 
@@ -163,9 +166,10 @@ impl Task {
             }
             queue.extend(inbox.drain(..));
             let batch = take_batch(&mut queue);
-            let due = self.draft.next_deadline().is_some_and(|at| at <= self.now() && self.retry_at <= self.now());
-            if !batch.is_empty() || due {
-                self.batch(batch).await;
+            if !batch.is_empty() || self.due_at().is_some_and(|at| at <= self.now()) {
+                for message in self.batch(batch).await.into_iter().rev() {
+                    queue.push_front(message);
+                }
             }
             if self.tell_at.is_some_and(|at| at <= self.now()) {
                 self.tell().await;
@@ -181,14 +185,19 @@ impl Task {
 
     /// Returns when the task has something to do although nobody writes.
     fn wake_at(&self) -> UnixMs {
-        let due = self.draft.next_deadline().map(|at| at.max(self.retry_at));
         let idle = self.idle_since.map(|since| since.plus(self.seat.rooms.deps().settings.idle));
-        let first = due.into_iter().chain(self.tell_at).chain(idle).min();
+        let first = self.due_at().into_iter().chain(self.tell_at).chain(idle).min();
         first.unwrap_or(UnixMs(u64::MAX)).min(self.now().plus(SLEEP_MAX))
     }
 
+    /// Returns when a batch is due although nobody asks for anything.
+    fn due_at(&self) -> Option<UnixMs> {
+        let deadline = self.draft.next_deadline().map(|at| at.max(self.retry_at));
+        deadline.into_iter().chain(self.members.next_look()).chain(self.level_at).min()
+    }
+
     fn may_leave(&mut self) -> bool {
-        if self.members.count() > 0 || self.draft.next_deadline().is_some() {
+        if self.members.count() > 0 || self.level_at.is_some() || self.draft.next_deadline().is_some() {
             self.idle_since = None;
             return false;
         }

@@ -1,11 +1,8 @@
 //! What a room tells of its people: to presence who sits and who is in, to members who came, went or changed.
 use super::Task;
-use crate::server::msg::{Class, Frame};
+use crate::server::msg::{Class, Frame, room_key};
 use crate::{
-    hub::{
-        id::{RoomId, UserId},
-        time::Millis,
-    },
+    hub::{id::UserId, time::Millis},
     wire::{
         codec::text_frame,
         membership::{self, PresenceChange},
@@ -13,6 +10,8 @@ use crate::{
 };
 use std::collections::BTreeSet;
 
+/// Whoever is above it is shown in a large room, too.
+const MEMBER: u32 = 100;
 /// The least time between two presence frames of a large room.
 const DIGEST: Millis = Millis(500);
 
@@ -46,12 +45,10 @@ impl Task {
     /// Sends one presence frame with everything gathered.
     pub(super) async fn tell(&mut self) {
         self.tell_at = None;
-        self.told_at = self.now();
         let all = self.members.take_changes();
         let count = self.members.count();
         let large = count > self.seat.rooms.deps().settings.presence_members_max;
-        let matters =
-            |user: &UserId| !large || self.room.is_placed(user) || self.room.roles.contains_key(user) || self.room.owner == *user;
+        let matters = |user: &UserId| !large || self.room.is_placed(user) || self.room.level_of(user) > MEMBER;
         let changes: Vec<_> = all
             .iter()
             .filter(|change| matters(&change.user))
@@ -60,16 +57,9 @@ impl Task {
         if all.is_empty() {
             return;
         }
+        self.told_at = self.now();
         let frame = Frame(text_frame(&membership::room_presence(&self.seat.id, count, &changes)));
-        let class = if changes.is_empty() { Class::Latest(key(&self.seat.id)) } else { Class::Must };
+        let class = if changes.is_empty() { Class::Latest(room_key(&self.seat.id)) } else { Class::Must };
         self.to_members(frame, class).await;
     }
-}
-
-/// A room's own key among the frames of which only the newest matters.
-fn key(room: &RoomId) -> u64 {
-    use std::hash::{DefaultHasher, Hash, Hasher};
-    let mut hasher = DefaultHasher::new();
-    room.hash(&mut hasher);
-    hasher.finish()
 }

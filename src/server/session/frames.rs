@@ -78,7 +78,7 @@ impl Session {
             }
             ClientFrame::Room { room, command } => {
                 let request = Request { actor: Actor::User(self.user.clone()), op_id, if_rev, command };
-                self.to_room(id, &room, RoomMsg::Command { request, reply: self.reply(id) });
+                self.to_room(id, &room, RoomMsg::Command { request, rated: true, reply: self.reply(id) });
             }
         }
         Next::Stay

@@ -1,12 +1,12 @@
 //! The life of a session: every frame is counted against the rates and read; when the line goes, presence and rooms hear how.
 use super::{BAD_REQUESTS_MAX, EXPIRY_SLACK_MS, Next, RATE_RETRY_MS, Session, error, text};
 use crate::server::{
-    msg::{Frame, RoomMsg},
+    msg::{EndedByHub, Frame, RoomMsg},
     rate::Verdict,
     reader::{Inbound, Reader},
 };
 use crate::{
-    hub::{code::Code, id::UserId},
+    hub::{code::Code, id::UserId, time::Millis},
     wire::{
         client::{self, ClientFrame, Parsed},
         close::Close,
@@ -60,8 +60,14 @@ impl Session {
             all.presence.end(self.session.clone());
             self.conn.close(Close::Normal, 0);
         } else {
-            all.presence.lost(self.user.clone(), self.session.clone(), self.conn.id(), self.rooms.list());
+            all.presence.lost(self.user.clone(), self.session.clone(), self.conn.id(), self.rooms.list(), self.by_hub());
         }
+    }
+
+    /// Tells whether it was the hub that ended the line, and how.
+    fn by_hub(&self) -> Option<EndedByHub> {
+        let (close, retry_after_ms) = self.conn.closed().filter(|(close, _)| close.hands_over())?;
+        Some(EndedByHub { retry_after: Millis(retry_after_ms), drained: close == Close::Draining })
     }
 
     /// Returns how long the token is still good, with some slack for the look that follows.
