@@ -98,7 +98,7 @@ fn refusals_have_their_names() {
     assert_eq!(table.ask("A", Command::SeatTake { seat_no: None }).unwrap_err().code(), Code::WrongMode);
     let clear = table.ask("own", Command::QueueClear).unwrap();
     assert!(matches!(clear, Decision::Accepted { .. }));
-    assert_eq!(table.ask("own", Command::QueueClear).unwrap(), Decision::Noop { rev: table.draft.room().head.rev });
+    assert_eq!(table.ask("own", Command::QueueClear).unwrap(), Decision::Noop { rev: table.draft.room().head.rev, by: None });
     let undo_id = table.draft.room().undo[0].undo_id.clone();
     table.ask("own", Command::QueueRestore { undo_id: undo_id.clone() }).unwrap();
     assert_eq!(table.order(), "A B");

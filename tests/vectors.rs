@@ -3,15 +3,17 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
 use michub::{
     hub::{
+        asks::{Apply, End, Ended, Invite},
         code::{Code, Reject},
         command::{Actor, Command, IfRev, OnMissing, Place, SeatPolicy, SeatSet},
         cursor::Cursor,
         decide::Decision,
-        event::{Commit, Event, Op, QueueLeftReason, SeatLeftReason, Step},
+        event::{ApplyOutcome, Commit, Event, InviteOutcome, Op, QueueLeftReason, SeatLeftReason, Step, TurnEndedReason},
         id::{CommitId, OpId, RoleId, RoomId, UserId},
         room::{Entry, Flag, Flags, Mode, Occupant, Reservation, Room, Undo, Via},
         rules::Rules,
-        time::UnixMs,
+        time::{Millis, UnixMs},
+        turns::{Causes, Clock, Turn},
     },
     wire::{
         client::{self, Choice, ClientFrame, Parsed},
@@ -172,6 +174,22 @@ fn arguments(command: &Command) -> (&'static str, Value) {
             };
             ("flag_set", json!({"flag": flag, "on": on}))
         }
+        Command::ApplySubmit { want_seat } => ("apply_submit", json!({"want_seat": want_seat})),
+        Command::ApplyCancel { apply_id } => ("apply_cancel", json!({"apply_id": apply_id})),
+        Command::ApplyResolve { apply_id, approve, seat_no } => {
+            ("apply_resolve", json!({"apply_id": apply_id, "approve": approve, "seat_no": seat_no}))
+        }
+        Command::InviteSend { target, seat_no, ttl } => {
+            let ttl_seconds = ttl.map(|ttl| ttl.0 / 1000);
+            ("invite_send", json!({"target_user_id": id(target), "seat_no": seat_no, "ttl_seconds": ttl_seconds}))
+        }
+        Command::InviteReply { invite_id, accept } => ("invite_reply", json!({"invite_id": invite_id, "accept": accept})),
+        Command::InviteCancel { invite_id } => ("invite_cancel", json!({"invite_id": invite_id})),
+        Command::TurnNext { expect, seat_no } => ("turn_next", json!({"expect_turn_id": expect, "seat_no": seat_no})),
+        Command::TurnExtend { expect, seconds } => ("turn_extend", json!({"expect_turn_id": expect, "seconds": seconds})),
+        Command::TurnPause { expect } => ("turn_pause", json!({"expect_turn_id": expect})),
+        Command::TurnResume { expect } => ("turn_resume", json!({"expect_turn_id": expect})),
+        Command::TurnYield { expect } => ("turn_yield", json!({"expect_turn_id": expect})),
         Command::RoleSet { target, role } => {
             ("role_set", json!({"target_user_id": id(target), "role_id": role.as_ref().map(RoleId::as_str)}))
         }
@@ -235,6 +253,11 @@ fn events() -> Vec<Event> {
     let [a, b] = ["a", "b"].map(user);
     let until = UnixMs(1_700_000_120_000);
     let member = || RoleId::parse("member").unwrap();
+    let started = |clock, paused_by| {
+        let (turn_id, user) = ("77c-3".to_owned(), user("a"));
+        Event::TurnStarted { turn_id, user, seat_no: 2, clock, paused_by }
+    };
+    let turned = |clock, paused_by| Event::TurnUpdated { turn_id: "77c-3".to_owned(), clock, paused_by, extended: -30_000 };
     let updated =
         |locked, admin_muted, self_muted, extra| Event::SeatUpdated { seat_no: 2, locked, admin_muted, self_muted, extra };
     vec![
@@ -268,6 +291,17 @@ fn events() -> Vec<Event> {
         updated(None, None, None, Some(("♪".to_owned(), 2))),
         Event::SeatHeld { seat_no: 2, user: a.clone(), held_until: until },
         Event::SeatReturned { seat_no: 2, user: a.clone() },
+        Event::ApplySubmitted { apply_id: "77c-1".to_owned(), user: a.clone(), want_seat: Some(3), seq: 8, expires_at: until },
+        Event::ApplySubmitted { apply_id: "77c-1".to_owned(), user: a.clone(), want_seat: None, seq: 8, expires_at: until },
+        Event::ApplyEnded { apply_id: "77c-1".to_owned(), user: a.clone(), outcome: ApplyOutcome::Approved },
+        Event::InviteSent { invite_id: "77c-2".to_owned(), user: a.clone(), seat_no: 4, expires_at: until },
+        Event::InviteEnded { invite_id: "77c-2".to_owned(), user: a.clone(), seat_no: 4, outcome: InviteOutcome::Declined },
+        started(Clock::Running { ends_at: until }, Causes::default()),
+        started(Clock::Stopped { remaining: Millis(90_000) }, Causes { floor: true, ..Causes::default() }),
+        started(Clock::Unlimited, Causes::default()),
+        turned(Clock::Running { ends_at: until }, Causes::default()),
+        turned(Clock::Stopped { remaining: Millis(90_000) }, Causes { hand: true, floor: false, chair: true }),
+        Event::TurnEnded { turn_id: "77c-3".to_owned(), user: a.clone(), seat_no: 2, reason: TurnEndedReason::Timeout },
         Event::ModeChanged { mode: Mode::Chair, from: Mode::Queue },
         Event::FlagsChanged { flags: Flags { queue_open: false, floor_controlled: true, mute_all: true } },
         Event::RoleChanged { user: a.clone(), role: Some(RoleId::parse("admin").unwrap()), from: member(), by_token: true },
@@ -307,6 +341,32 @@ fn room() -> Room {
     room.seats.list[2].locked = true;
     room.seats.list[2].extra = "♪".to_owned();
     room.seats.list[2].extra_rev = 1;
+    let stopped = Clock::Stopped { remaining: Millis(90_000) };
+    let turn = |id: &str, name, seat_no, clock, paused_by| Turn {
+        turn_id: id.to_owned(),
+        user: user(name),
+        seat_no,
+        started_at: UnixMs(1_700_000_000_000),
+        clock,
+        paused_by,
+        length: Millis(120_000),
+        extended: 30_000,
+    };
+    room.turns.list = vec![
+        turn("77c-3", "c", 2, Clock::Running { ends_at: UnixMs(1_700_000_150_000) }, Causes::default()),
+        turn("77c-4", "d", 5, stopped, Causes { hand: true, ..Causes::default() }),
+    ];
+    room.seats.list[4].occupant = Some(occupant("d", None));
+    let apply_id = "77c-1".to_owned();
+    room.asks.applies =
+        vec![Apply { apply_id, user: user("p"), want_seat: Some(3), seq: 3, expires_at: UnixMs(1_700_000_060_000) }];
+    let (invite_id, until) = ("77c-2".to_owned(), UnixMs(1_700_000_030_000));
+    room.seats.list[5].reserved_for = Some(Reservation { user: user("i"), invite_id: invite_id.clone(), until });
+    let by = Actor::User(user("own"));
+    room.asks.invites = vec![Invite { invite_id, user: user("i"), by: by.clone(), seat_no: 6, expires_at: until }];
+    let over = |id: &str, end| Ended { id: id.to_owned(), user: user("q"), end, by: by.clone(), at: UnixMs(1_700_000_000_000) };
+    room.asks.ended =
+        [over("77c-5", End::Apply(ApplyOutcome::Rejected)), over("77c-6", End::Invite(InviteOutcome::Expired))].into();
     room.queue.entries = vec![entry("a", 1), entry("b", 2)];
     room.flags.mute_all = true;
     room.bans.insert(user("x"), None);
@@ -362,7 +422,9 @@ fn hub_frames_look_as_they_did() {
     let accepted = |dup, results| Decision::Accepted { rev: 42, event: events().swap_remove(0), dup, results };
     add("ack of a command", &server::decision_ack(Some(7), &room_id(), &accepted(false, Vec::new())));
     add("ack of a repeat", &server::decision_ack(Some(8), &room_id(), &accepted(true, Vec::new())));
-    add("ack of nothing to do", &server::decision_ack(None, &room_id(), &Decision::Noop { rev: 42 }));
+    add("ack of nothing to do", &server::decision_ack(None, &room_id(), &Decision::Noop { rev: 42, by: None }));
+    let by = Some(Actor::User(user("adm")));
+    add("ack of what somebody did before", &server::decision_ack(Some(7), &room_id(), &Decision::Noop { rev: 42, by }));
     let results = vec![(user("a"), None), (user("b"), Some(Reject::Plain(Code::NotQueued)))];
     let removed = Decision::Accepted { rev: 42, event: events().swap_remove(1), dup: false, results };
     add("ack with results", &server::decision_ack(Some(9), &room_id(), &removed));

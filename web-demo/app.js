@@ -9,7 +9,7 @@ const url = `${location.protocol === "https:" ? "wss" : "ws"}://${location.host}
 // Every window is another device of the owner; the four others are this window's own.
 const window_ = sessionStorage.getItem("michub.window") ?? Math.random().toString(36).slice(2, 5);
 sessionStorage.setItem("michub.window", window_);
-const NAMES = ["mei", "jun", "ana", "leo"];
+const NAMES = ["mei", "jun", "ana", "leo", "kai"];
 const owner = new Client({ url, roomId, userId: "host-lin", userType: "kol" });
 const guests = NAMES.map((name) => new Client({ url, roomId, userId: `${name}-${window_}`, userType: "user" }));
 const everybody = [owner, ...guests];
@@ -58,7 +58,9 @@ function drawSeats(room) {
     const button = who === owner.userId ? act(t("leaveSeat"), leave) : who ? act(t("kick"), kick)
       : seat.kind === "host" ? act(t("take"), take) : act(t(seat.locked ? "unlock" : "lock"), lock);
     button.setAttribute("aria-label", `${button.textContent}: ${label} ${who ?? ""}`);
-    return make("li", { className: who ? (held ? "held" : "occupied") : "" }, make("small", { text: label }), mark, make("b", { text: who ?? "" }), state, button);
+    const place = make("li", { className: who ? (held ? "held" : "occupied") : "" }, make("small", { text: label }), mark, make("b", { text: who ?? "" }), state, button);
+    if (who) place.dataset.user = who;
+    return place;
   }));
 }
 
@@ -86,7 +88,7 @@ function drawQueue(room) {
     [up.disabled, down.disabled] = [index === 0, index === room.queue.length - 1];
     Object.entries({ grip, up, down, remove }).forEach(([name, button]) => (button.dataset.act = name));
     const badges = [index < room.rules.on_deck_size && chip("deck"), entry.state === "held" && chip("held")];
-    const who = make("span", { className: "who" }, make("b", { text: user }), " ", ...badges.filter(Boolean));
+    const who = make("span", { className: "who" }, make("b", { text: user }), " ", ...badges.filter(Boolean), entry.note && make("small", { className: "note", text: entry.note }));
     const row = make("li", {}, grip, make("span", { text: index + 1 }), face(user, true), who, up, down, remove);
     row.dataset.user = user;
     return row;
@@ -112,6 +114,7 @@ function drawPeople() {
     status.onchange = () => client.ask("status_change", { status: status.value }).catch(refused).finally(() => status.blur());
     const queue = waits ? act(t("leave"), () => client.ask("queue_leave")) : sits ? act(t("leaveSeat"), () => client.ask("seat_leave")) : act(t("join"), () => client.ask("queue_join"));
     const drop = act(t("drop"), async () => client.drop());
+    drop.dataset.act = "drop";
     queue.disabled = drop.disabled = client.state !== "connected";
     const role = owner.room?.roles[user];
     const who = make("span", {}, make("b", { text: user }), " ", chip(shown), " ", role ? chip("role", t(role)) : "", " ", line ?? "");

@@ -1,10 +1,13 @@
 //! Event → state: the only code that changes a room, the same way on every node and at every replay.
 use super::{
+    asks::{Apply, Invite},
+    command::Actor,
     dedup::Outcome,
     event::{Commit, Event, QueueLeftReason, SeatLeftReason, Step},
     id::{CommitId, RoleId, UserId},
-    room::{Entry, Grant, Occupant, Room, Status, Undo, Via},
+    room::{Entry, Grant, Occupant, Reservation, Room, Status, Undo, Via},
     time::{Millis, UnixMs},
+    turns::Turn,
 };
 
 /// How many undo snapshots a room keeps.
@@ -28,7 +31,7 @@ impl Room {
         }
         for step in &commit.steps {
             for event in &step.events {
-                self.apply_event(event, step.rev, commit.at);
+                self.apply_event(event, step.rev, &step.by, commit.at);
             }
             self.finish_step(step, commit.cursor.commit, commit.at);
         }
@@ -46,6 +49,7 @@ impl Room {
         }
         if step.rev.is_multiple_of(FORGET_EVERY_REVS) {
             self.dedup.expire(at);
+            self.asks.expire(at);
             self.undo.retain(|undo| at.since(undo.at) <= UNDO_MEMORY);
             self.cooldowns.retain(|_, until| *until > at);
             self.queue_bans.retain(|_, until| *until > at);
@@ -53,8 +57,8 @@ impl Room {
         }
     }
 
-    /// Applies one event of the step that makes `rev`.
-    pub(super) fn apply_event(&mut self, event: &Event, rev: u64, at: UnixMs) {
+    /// Applies one event of the step of `by` that makes `rev`.
+    pub(super) fn apply_event(&mut self, event: &Event, rev: u64, by: &Actor, at: UnixMs) {
         match event {
             Event::QueueJoined { user, index, eff_priority, skip_queue, seq, pinned, want_seat, note, why: _ } => {
                 let entry = Entry {
@@ -111,7 +115,10 @@ impl Room {
                     self.cool_down(user, at, *cooldown_until);
                 }
             }
-            Event::SeatMoved { user, from: _, to } => self.move_seat(user, *to),
+            Event::SeatMoved { user, from: _, to } => {
+                self.move_seat(user, *to);
+                self.seat_turns();
+            }
             Event::SeatUpdated { seat_no, locked, admin_muted, self_muted, extra } => {
                 let Some(seat) = self.seats.seat_mut(*seat_no) else { return };
                 seat.locked = locked.unwrap_or(seat.locked);
@@ -126,6 +133,42 @@ impl Room {
             }
             Event::SeatHeld { user, held_until, .. } => self.hold_occupant(user, Some(*held_until)),
             Event::SeatReturned { user, .. } => self.hold_occupant(user, None),
+            Event::ApplySubmitted { apply_id, user, want_seat, seq, expires_at } => {
+                let (apply_id, user, expires_at) = (apply_id.clone(), user.clone(), *expires_at);
+                self.queue.last_seq = *seq;
+                self.asks.applies.push(Apply { apply_id, user, want_seat: *want_seat, seq: *seq, expires_at });
+            }
+            Event::ApplyEnded { apply_id, user, outcome } => self.asks.end_apply(apply_id, user, *outcome, by, at),
+            Event::InviteSent { invite_id, user, seat_no, expires_at } => {
+                let (invite_id, user, by) = (invite_id.clone(), user.clone(), by.clone());
+                if let Some(seat) = self.seats.seat_mut(*seat_no) {
+                    let (user, invite_id) = (user.clone(), invite_id.clone());
+                    seat.reserved_for = Some(Reservation { user, invite_id, until: *expires_at });
+                }
+                self.asks.invites.push(Invite { invite_id, user, by, seat_no: *seat_no, expires_at: *expires_at });
+            }
+            Event::InviteEnded { invite_id, user, seat_no, outcome } => {
+                self.asks.end_invite(invite_id, user, *outcome, by, at);
+                if let Some(seat) = self.seats.seat_mut(*seat_no) {
+                    seat.reserved_for.take_if(|kept| kept.invite_id == *invite_id);
+                }
+            }
+            Event::TurnStarted { turn_id, user, seat_no, clock, paused_by } => self.turns.list.push(Turn {
+                turn_id: turn_id.clone(),
+                user: user.clone(),
+                seat_no: *seat_no,
+                started_at: at,
+                clock: *clock,
+                paused_by: *paused_by,
+                length: clock.left(at).unwrap_or_default(),
+                extended: 0,
+            }),
+            Event::TurnUpdated { turn_id, clock, paused_by, extended } => {
+                if let Some(turn) = self.turns.list.iter_mut().find(|turn| turn.turn_id == *turn_id) {
+                    (turn.clock, turn.paused_by, turn.extended) = (*clock, *paused_by, *extended);
+                }
+            }
+            Event::TurnEnded { turn_id, .. } => self.turns.list.retain(|turn| turn.turn_id != *turn_id),
             Event::ModeChanged { mode, .. } => {
                 self.mode = *mode;
                 self.mode_changed_at = Some(at);
@@ -205,6 +248,15 @@ impl Room {
             other.via = Via::Move;
             seat.occupant = Some(other);
             seat.admin_muted = muted;
+        }
+    }
+
+    /// Turns follow their people.
+    fn seat_turns(&mut self) {
+        for turn in &mut self.turns.list {
+            if let Some(seat) = self.seats.of(&turn.user) {
+                turn.seat_no = seat.no;
+            }
         }
     }
 

@@ -3,7 +3,7 @@ use super::{
     cursor::Cursor,
     id::{OpId, RoleId, UserId},
     room::{Flag, Mode},
-    time::UnixMs,
+    time::{Millis, UnixMs},
 };
 
 /// Who asks. It comes from the verified token or key, never from the frame.
@@ -160,6 +160,46 @@ pub enum Command {
         flag: Flag,
         on: bool,
     },
+    ApplySubmit {
+        want_seat: Option<u32>,
+    },
+    ApplyCancel {
+        apply_id: String,
+    },
+    ApplyResolve {
+        apply_id: String,
+        approve: bool,
+        seat_no: Option<u32>,
+    },
+    InviteSend {
+        target: UserId,
+        seat_no: Option<u32>,
+        ttl: Option<Millis>,
+    },
+    InviteReply {
+        invite_id: String,
+        accept: bool,
+    },
+    InviteCancel {
+        invite_id: String,
+    },
+    TurnNext {
+        expect: Option<String>,
+        seat_no: Option<u32>,
+    },
+    TurnExtend {
+        expect: String,
+        seconds: i64,
+    },
+    TurnPause {
+        expect: String,
+    },
+    TurnResume {
+        expect: String,
+    },
+    TurnYield {
+        expect: Option<String>,
+    },
     RoleSet {
         target: UserId,
         role: Option<RoleId>,
@@ -189,7 +229,7 @@ pub enum Command {
     /// By the hub: the person's last live session in the room is gone, and he did not say goodbye.
     Lost {
         user: UserId,
-        hold_at_least: super::time::Millis,
+        hold_at_least: Millis,
     },
     /// By the hub: somebody held is live again.
     Returned {
@@ -203,6 +243,23 @@ pub enum Command {
     HoldExpired {
         user: UserId,
         held_until: UnixMs,
+    },
+    /// By the hub: the time of a turn is over.
+    TurnOver {
+        turn_id: String,
+    },
+    /// By the hub: nobody decided on an application in time.
+    ApplyOver {
+        apply_id: String,
+    },
+    /// By the hub: somebody invited did not answer in time.
+    InviteOver {
+        invite_id: String,
+    },
+    /// By the hub: the person's newest media stream stopped then, and none has come since.
+    StreamStopped {
+        user: UserId,
+        stopped_at: UnixMs,
     },
     /// By the hub: the person's token gives him this role here.
     TokenRole {

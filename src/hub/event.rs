@@ -5,6 +5,7 @@ use super::{
     id::{OpId, RoleId, UserId},
     room::{Entry, Flags, Mode, Via},
     time::UnixMs,
+    turns::{Causes, Clock},
 };
 
 macro_rules! reasons {
@@ -23,6 +24,12 @@ macro_rules! reasons {
             pub const fn name(self) -> &'static str {
                 match self { $(Self::$variant => $wire,)* }
             }
+
+            /// Finds the one with this name on the wire.
+            #[must_use]
+            pub fn parse(name: &str) -> Option<Self> {
+                Self::ALL.iter().find(|known| known.name() == name).copied()
+            }
         }
     };
 }
@@ -40,6 +47,44 @@ reasons! {
     SeatLeftReason {
         OnHisOwn "self" Left "left" TurnEnded "turn_ended" Kicked "kicked" Banned "banned" Replaced "replaced" Evicted "evicted"
         Role "role" Blacklisted "blacklisted" HoldExpired "hold_expired" StreamStopped "stream_stopped" RoomClosed "room_closed"
+    }
+}
+
+reasons! {
+    /// Why a turn ended.
+    TurnEndedReason {
+        Timeout "timeout" Next "next" Yield "yield" ModeChanged "mode_changed" Moved "moved" OnHisOwn "self" Left "left" Kicked "kicked"
+        Banned "banned" Replaced "replaced" Evicted "evicted" Role "role" Blacklisted "blacklisted" HoldExpired "hold_expired"
+        StreamStopped "stream_stopped" RoomClosed "room_closed"
+    }
+}
+
+reasons! {
+    /// How an application ended.
+    ApplyOutcome { Approved "approved" Rejected "rejected" Cancelled "cancelled" Expired "expired" ModeChanged "mode_changed" }
+}
+
+reasons! {
+    /// How an invitation ended.
+    InviteOutcome { Accepted "accepted" Declined "declined" Cancelled "cancelled" Expired "expired" }
+}
+
+impl From<SeatLeftReason> for TurnEndedReason {
+    fn from(reason: SeatLeftReason) -> Self {
+        match reason {
+            SeatLeftReason::OnHisOwn => Self::OnHisOwn,
+            SeatLeftReason::Left => Self::Left,
+            SeatLeftReason::TurnEnded => Self::Timeout,
+            SeatLeftReason::Kicked => Self::Kicked,
+            SeatLeftReason::Banned => Self::Banned,
+            SeatLeftReason::Replaced => Self::Replaced,
+            SeatLeftReason::Evicted => Self::Evicted,
+            SeatLeftReason::Role => Self::Role,
+            SeatLeftReason::Blacklisted => Self::Blacklisted,
+            SeatLeftReason::HoldExpired => Self::HoldExpired,
+            SeatLeftReason::StreamStopped => Self::StreamStopped,
+            SeatLeftReason::RoomClosed => Self::RoomClosed,
+        }
     }
 }
 
@@ -128,6 +173,49 @@ pub enum Event {
     SeatReturned {
         seat_no: u32,
         user: UserId,
+    },
+    ApplySubmitted {
+        apply_id: String,
+        user: UserId,
+        want_seat: Option<u32>,
+        seq: u64,
+        expires_at: UnixMs,
+    },
+    ApplyEnded {
+        apply_id: String,
+        user: UserId,
+        outcome: ApplyOutcome,
+    },
+    InviteSent {
+        invite_id: String,
+        user: UserId,
+        seat_no: u32,
+        expires_at: UnixMs,
+    },
+    InviteEnded {
+        invite_id: String,
+        user: UserId,
+        seat_no: u32,
+        outcome: InviteOutcome,
+    },
+    TurnStarted {
+        turn_id: String,
+        user: UserId,
+        seat_no: u32,
+        clock: Clock,
+        paused_by: Causes,
+    },
+    TurnUpdated {
+        turn_id: String,
+        clock: Clock,
+        paused_by: Causes,
+        extended: i64,
+    },
+    TurnEnded {
+        turn_id: String,
+        user: UserId,
+        seat_no: u32,
+        reason: TurnEndedReason,
     },
     ModeChanged {
         mode: Mode,

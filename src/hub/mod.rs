@@ -4,6 +4,7 @@
 //! that changes a room, and it does so the same way everywhere; `Room::next_deadline` says when the hub must come back.
 //! Nothing here reads a clock, draws a random number, waits, or knows how anything is written down.
 pub mod apply;
+pub mod asks;
 pub mod code;
 pub mod command;
 pub mod cursor;
@@ -11,6 +12,8 @@ pub mod decide;
 pub mod dedup;
 pub mod event;
 pub mod id;
+pub mod media;
+pub mod permission;
 pub mod presence;
 pub mod queue;
 pub mod roles;
@@ -18,3 +21,5 @@ pub mod room;
 pub mod rules;
 pub mod seats;
 pub mod time;
+pub mod turns;
+pub mod windows;

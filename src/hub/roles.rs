@@ -11,14 +11,16 @@ pub const OWNER: u32 = 1000;
 pub const ADMIN: u32 = 800;
 /// The level of a host.
 pub const HOST: u32 = 600;
+/// The level of everybody who has no other; also of a role that the rules do not know any more.
+pub const MEMBER: u32 = 100;
 
 /// The built-in roles with their levels, highest first.
 pub const BUILT_IN: &[(&str, u32)] =
-    &[("owner", OWNER), ("admin", ADMIN), ("host", HOST), ("vip", 200), ("member", 100), ("guest", 10)];
+    &[("owner", OWNER), ("admin", ADMIN), ("host", HOST), ("vip", 200), ("member", MEMBER), ("guest", 10)];
 
-/// Returns the level of a role, if there is such a role.
+/// Returns the level of a built-in role.
 #[must_use]
-pub fn level_of_role(role: &str) -> Option<u32> {
+pub fn built_in(role: &str) -> Option<u32> {
     BUILT_IN.iter().find(|(name, _)| *name == role).map(|(_, level)| *level)
 }
 
@@ -31,7 +33,11 @@ pub const fn level_for(command: &Command) -> u32 {
         | Command::SeatTake { .. }
         | Command::SeatLeave
         | Command::SeatMove { target: None, .. }
-        | Command::SeatMute { .. } => 0,
+        | Command::SeatMute { .. }
+        | Command::ApplySubmit { .. }
+        | Command::ApplyCancel { .. }
+        | Command::InviteReply { .. }
+        | Command::TurnYield { .. } => 0,
         Command::QueueMove { force: true, .. } => ADMIN,
         Command::QueueInsert { .. }
         | Command::QueueRemove { .. }
@@ -41,7 +47,14 @@ pub const fn level_for(command: &Command) -> u32 {
         | Command::SeatMove { .. }
         | Command::SeatKick { .. }
         | Command::SeatLock { .. }
-        | Command::SeatExtra { .. } => HOST,
+        | Command::SeatExtra { .. }
+        | Command::ApplyResolve { .. }
+        | Command::InviteSend { .. }
+        | Command::InviteCancel { .. }
+        | Command::TurnNext { .. }
+        | Command::TurnExtend { .. }
+        | Command::TurnPause { .. }
+        | Command::TurnResume { .. } => HOST,
         Command::QueueClear
         | Command::QueueRestore { .. }
         | Command::QueueResort
@@ -57,6 +70,10 @@ pub const fn level_for(command: &Command) -> u32 {
         | Command::Returned { .. }
         | Command::Left { .. }
         | Command::HoldExpired { .. }
+        | Command::TurnOver { .. }
+        | Command::ApplyOver { .. }
+        | Command::InviteOver { .. }
+        | Command::StreamStopped { .. }
         | Command::TokenRole { .. }
         | Command::Promote => u32::MAX,
     }
@@ -75,6 +92,6 @@ impl Room {
     /// Returns the level of `user`'s role.
     #[must_use]
     pub fn level_of(&self, user: &UserId) -> u32 {
-        level_of_role(self.role_of(user)).unwrap_or(0)
+        self.rules.level_of_role(self.role_of(user)).unwrap_or(MEMBER)
     }
 }

@@ -1,12 +1,15 @@
 //! A room's state: the composition of its parts. It changes only in `apply.rs`.
 use super::{
+    asks::Asks,
     cursor::Cursor,
     dedup::Dedup,
     id::{CommitId, RoleId, RoomId, UserId},
     queue::MicQueue,
+    roles,
     rules::Rules,
     seats::Seats,
     time::{Millis, UnixMs},
+    turns::{Turn, Turns},
 };
 use std::{collections::BTreeMap, sync::Arc};
 
@@ -189,6 +192,10 @@ pub struct Room {
     pub seats: Seats,
     /// The queue.
     pub queue: MicQueue,
+    /// The turns that have not ended.
+    pub turns: Turns,
+    /// Applications and invitations.
+    pub asks: Asks,
     /// Roles other than the default. The owner's is in `owner` alone.
     pub roles: BTreeMap<UserId, Grant>,
     /// Who may not enter, and until when.
@@ -220,6 +227,8 @@ impl Room {
             seats: Seats::new(&rules),
             rules,
             queue: MicQueue::default(),
+            turns: Turns::default(),
+            asks: Asks::default(),
             roles: BTreeMap::new(),
             bans: BTreeMap::new(),
             queue_bans: BTreeMap::new(),
@@ -273,13 +282,29 @@ impl Room {
         }
     }
 
-    /// Returns when the hub must look at this room again: the end of a hold, or of the mode's grace while somebody could be promoted.
+    /// Tells whether nobody should hear whoever sits on this seat: muted, or the room has given the floor to others.
+    #[must_use]
+    pub fn is_silenced(&self, seat: &Seat) -> bool {
+        let Some(occupant) = &seat.occupant else { return false };
+        let level = self.level_of(&occupant.user);
+        seat.admin_muted
+            || occupant.self_muted
+            || (self.flags.mute_all && level < roles::ADMIN)
+            || (self.flags.floor_controlled && self.turns.of(&occupant.user).is_some())
+            || (self.mode == Mode::Chair && level < self.rules.chair_min_level)
+    }
+
+    /// Returns when the hub must look at this room again: the end of a hold, a turn, an application or an invitation, or of the mode's
+    /// grace while somebody could be promoted.
     #[must_use]
     pub fn next_deadline(&self) -> Option<UnixMs> {
         let holds = self.seats.list.iter().filter_map(|seat| seat.occupant.as_ref()?.held_until);
         let holds = holds.chain(self.queue.entries.iter().filter_map(|entry| entry.held_until));
         let grace = Some(self.promotion_from()).filter(|from| *from > self.last_event && self.could_promote());
-        holds.chain(grace).min()
+        let turns = self.turns.list.iter().filter_map(Turn::ends_at);
+        let applies = self.asks.applies.iter().map(|apply| apply.expires_at);
+        let invites = self.asks.invites.iter().map(|invite| invite.expires_at);
+        holds.chain(turns).chain(applies).chain(invites).chain(grace).min()
     }
 
     /// Tells whether a free guest seat and somebody waiting (not held) coexist.

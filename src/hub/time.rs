@@ -29,6 +29,12 @@ impl UnixMs {
 }
 
 impl Millis {
+    /// Returns the sum of two spans.
+    #[must_use]
+    pub const fn plus(self, more: Self) -> Self {
+        Self(self.0.saturating_add(more.0))
+    }
+
     /// Makes a span of whole seconds.
     #[must_use]
     pub const fn from_seconds(seconds: u64) -> Self {

@@ -1,5 +1,5 @@
 //! The configuration: built-in defaults < file < environment < flags. Unknown keys are errors; relations are checked before anything starts.
-use crate::wire::state::RulesJson;
+use crate::wire::rules::RulesJson;
 use figment::{
     Figment,
     providers::{Env, Format, Toml},
@@ -129,6 +129,7 @@ sections! {
         presence_members_max: usize = 200,
         mailbox_max: usize = 4096,
         idle_ms: u64 = 60_000,
+        handover_ms: u64 = 45_000,
         rules: RulesJson = RulesJson::default(),
     }
     /// `[auth]`
@@ -258,7 +259,6 @@ impl Config {
     /// Checks ranges and relations.
     pub fn check(&self) -> Result<(), ConfigError> {
         let presence = &self.presence;
-        let rules = &self.room.rules;
         let jwt = &self.auth.jwt;
         let remote = self.auth.mode == AuthMode::Dev && !self.server.listen.ip().is_loopback() && !self.auth.dev_allow_remote;
         let no_key = self.auth.mode == AuthMode::Jwt && jwt.secret.0.is_empty() && jwt.jwks_file.is_none();
@@ -285,15 +285,7 @@ impl Config {
             (self.limits.outbox_frames >= 16, "limits.outbox_frames", "at least 16"),
             (self.room.mailbox_max >= 1, "room.mailbox_max", "at least 1"),
             (self.room.idle_ms >= 100, "room.idle_ms", "at least 100 ms"),
-            ((1..=64).contains(&rules.max_mic_count), "room.rules.max_mic_count", "1 to 64"),
-            (rules.max_queue_len <= 2000, "room.rules.max_queue_len", "0 to 2000"),
-            (rules.on_deck_size <= 10, "room.rules.on_deck_size", "0 to 10"),
-            (rules.max_jumped_by <= 1000, "room.rules.max_jumped_by", "0 to 1000"),
-            (rules.hold_seconds_queue <= 3600, "room.rules.hold_seconds_queue", "0 to 3600 seconds"),
-            (rules.hold_seconds_seat <= 3600, "room.rules.hold_seconds_seat", "0 to 3600 seconds"),
-            (rules.rejoin_cooldown_seconds <= 86_400, "room.rules.rejoin_cooldown_seconds", "0 to 86400 seconds"),
-            (rules.mode_grace_seconds <= 60, "room.rules.mode_grace_seconds", "0 to 60 seconds"),
-            (rules.mode_min_interval_seconds <= 60, "room.rules.mode_min_interval_seconds", "0 to 60 seconds"),
+            (self.room.handover_ms <= 3_600_000, "room.handover_ms", "0 to 3600000 ms"),
             (
                 !remote,
                 "server.listen",
@@ -360,7 +352,7 @@ mod tests {
             LimitsConfig::KEYS,
             LogConfig::KEYS,
         ];
-        for key in sections.concat() {
+        for key in sections.concat().iter().chain(crate::wire::rules::KEYS) {
             assert!(file.contains(key), "{key} is not documented in config.toml");
         }
     }
@@ -372,7 +364,8 @@ mod tests {
             ("[presence]\nheartbeat_intervall_ms = 1", "did you mean `heartbeat_interval_ms`?"),
             ("[server]\nlisten = \"0.0.0.0:80\"", "dev_allow_remote"),
             ("[auth]\nmode = \"jwt\"", "auth.jwt"),
-            ("[room.rules]\nmax_mic_count = 65", "1 to 64"),
+            ("[room.rules]\nmax_mic_count = 65", "/max_mic_count: 1 to 64 seats"),
+            ("[[room.rules.roles]]\nrole_id = \"dj\"\nlevl = 3", "/roles/0/levl"),
         ] {
             let message = read(toml).unwrap_err().to_string();
             assert!(message.contains(part), "{toml}: {message}");

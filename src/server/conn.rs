@@ -56,6 +56,7 @@ struct Inner {
     bounds: (usize, usize),
     waker: RefCell<Option<Waker>>,
     state: Cell<State>,
+    closed: Cell<Option<(Close, u64)>>,
     deadline: Cell<Mono>,
     last_inbound: Cell<Mono>,
     last_ping: Cell<Mono>,
@@ -95,6 +96,7 @@ impl Conn {
             bounds,
             waker: RefCell::new(None),
             state: Cell::new(State::Open),
+            closed: Cell::new(None),
             deadline: Cell::new(now),
             last_inbound: Cell::new(now),
             last_ping: Cell::new(now),
@@ -120,6 +122,12 @@ impl Conn {
     #[must_use]
     pub fn last_inbound(&self) -> Mono {
         self.0.last_inbound.get()
+    }
+
+    /// Returns with which code, and after which wait, the hub has closed the connection; `None`: it has not.
+    #[must_use]
+    pub fn closed(&self) -> Option<(Close, u64)> {
+        self.0.closed.get()
     }
 
     /// Tells whether frames are still taken: nothing has closed or broken the connection.
@@ -171,10 +179,7 @@ impl Conn {
         self.send(first, Class::Must);
         let kept = self.0.gate.borrow_mut().take();
         for (frame, class) in kept.map(|mut gate| gate.take()).unwrap_or_default() {
-            match class {
-                Some(class) => self.send(frame, class),
-                None => self.send_uncounted(frame),
-            }
+            self.send(frame, class);
         }
     }
 
@@ -183,6 +188,7 @@ impl Conn {
         if !self.is_open() {
             return;
         }
+        self.0.closed.set(Some((close, retry_after_ms)));
         self.0.gate.borrow_mut().take();
         {
             let mut outbox = self.0.outbox.borrow_mut();
@@ -223,18 +229,6 @@ impl Conn {
         }
     }
 
-    /// A frame through the shard's channel that is outside the outbox budget: a room's first frames.
-    pub(super) fn deliver_uncounted(&self, frame: Frame) {
-        let mut gate = self.0.gate.borrow_mut();
-        match gate.as_mut() {
-            Some(kept) => kept.push_uncounted(frame),
-            None => {
-                drop(gate);
-                self.send_uncounted(frame);
-            }
-        }
-    }
-
     /// Several frames at once; `joined` holds the same bytes in one piece.
     pub(super) fn deliver_joined(&self, joined: &Bytes, frames: &[(Frame, Class)]) {
         let direct = self.is_open() && self.0.gate.borrow().is_none() && self.0.outbox.borrow().is_empty();
@@ -252,14 +246,6 @@ impl Conn {
             } else {
                 self.deliver(frame.clone(), *class);
             }
-        }
-    }
-
-    fn send_uncounted(&self, frame: Frame) {
-        if self.is_open() {
-            self.0.outbox.borrow_mut().push_uncounted(frame);
-            self.drain();
-            self.wake();
         }
     }
 

@@ -1,6 +1,6 @@
 //! The shard's dispatcher: rooms' member lists, and every frame of a room joined into one write per member.
 use super::{
-    msg::{Class, ConnId, Frame, ShardMsg},
+    msg::{Class, ConnId, Frame, ShardMsg, room_key},
     shard::Shard,
     ws,
 };
@@ -83,8 +83,8 @@ impl Shard {
             ShardMsg::RoomJoined { room, conn: id, first } => {
                 self.catch_up(id, pending);
                 let Some(conn) = self.conn(id) else { return };
-                for frame in first {
-                    conn.deliver_uncounted(frame);
+                if !first.is_empty() {
+                    conn.deliver(Frame(ws::join(first.iter())), Class::Snapshot(room_key(&room)));
                 }
                 self.rooms.borrow_mut().join(&room, id);
                 self.note_room(id, &room, true);

@@ -13,7 +13,7 @@ use crate::{
         id::{RoleId, RoomId, UserId, UserType},
     },
     wire::{
-        client::{self, ClientFrame},
+        client::{self, ClientFrame, Parsed},
         fields::{BadFrame, Fields},
         server::{ErrorJson, UserOnlineStatus, UserStatus, details, json},
     },
@@ -22,7 +22,7 @@ use axum::{
     Router,
     body::Bytes,
     extract::{DefaultBodyLimit, Path, Query, State},
-    http::{HeaderMap, StatusCode, header},
+    http::{HeaderMap, HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
     routing::{get, post},
 };
@@ -43,31 +43,47 @@ pub struct Api {
 
 /// Who calls.
 enum Caller {
-    /// A backend with an API key, or anybody in dev mode.
+    /// A backend with an API key.
     Service,
+    /// Anybody, in dev mode: counts as a backend.
+    Anybody,
     /// A person with his token.
     Person(Box<Claims>),
 }
 
 /// An error as an answer: the object of the socket with a fitting status.
-struct Failure(Code, Map<String, Value>);
+pub(super) struct Failure {
+    status: StatusCode,
+    id: Option<i64>,
+    code: Code,
+    details: Map<String, Value>,
+}
 
 impl Failure {
     fn new(code: Code) -> Self {
-        Self(code, Map::new())
+        Self::with(code, Map::new())
+    }
+
+    fn with(code: Code, details: Map<String, Value>) -> Self {
+        Self { status: status_of(code), id: None, code, details }
+    }
+
+    fn to(mut self, id: Option<i64>) -> Self {
+        self.id = id;
+        self
     }
 }
 
 impl From<BadFrame> for Failure {
     fn from(bad: BadFrame) -> Self {
-        Self(bad.code, ErrorJson::from_bad_frame(&bad).details)
+        Self::with(bad.code, ErrorJson::from_bad_frame(&bad).details).to(bad.id)
     }
 }
 
 impl From<Refusal> for Failure {
     fn from(refusal: Refusal) -> Self {
         let parsed = refusal.details.and_then(|bytes| serde_json::from_slice(&bytes).ok());
-        Self(refusal.code, parsed.unwrap_or_default())
+        Self::with(refusal.code, parsed.unwrap_or_default())
     }
 }
 
@@ -94,7 +110,7 @@ pub const fn status_of(code: Code) -> StatusCode {
 
 impl IntoResponse for Failure {
     fn into_response(self) -> Response {
-        reply(status_of(self.0), json(&ErrorJson::new(None, self.0, self.1)).into())
+        reply(self.status, json(&ErrorJson::new(self.id, self.code, self.details)).into())
     }
 }
 
@@ -112,7 +128,27 @@ pub fn router(api: Api) -> Router {
         .route("/api/rooms/{room_id}/updates", get(updates))
         .route("/api/rooms/{room_id}/commands", post(command));
     let routes = if api.demo { routes.fallback(super::page::serve) } else { routes };
-    routes.layer(limit).with_state(api)
+    routes.layer(limit).layer(axum::middleware::map_response(as_error_object)).with_state(api)
+}
+
+/// Gives the error object to answers that come from beneath the routes: no such route or method, a body that is too large, a broken query.
+async fn as_error_object(response: Response) -> Response {
+    let status = response.status();
+    let is_json = response.headers().get(header::CONTENT_TYPE).is_some_and(|kind| kind == "application/json");
+    if is_json || !(status.is_client_error() || status.is_server_error()) {
+        return response;
+    }
+    let code = match status {
+        StatusCode::PAYLOAD_TOO_LARGE => Code::MessageTooLarge,
+        _ if status.is_server_error() => Code::Internal,
+        _ => Code::BadRequest,
+    };
+    let message = status.canonical_reason().unwrap_or_default().to_owned();
+    let error = ErrorJson { message, ..ErrorJson::new(None, code, Map::new()) };
+    let (mut parts, _) = response.into_parts();
+    parts.headers.remove(header::CONTENT_LENGTH);
+    parts.headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    Response::from_parts(parts, Bytes::from(json(&error)).into())
 }
 
 fn bearer(headers: &HeaderMap) -> Option<&str> {
@@ -128,7 +164,7 @@ impl Api {
                 self.auth.verify(token).map(|claims| Caller::Person(Box::new(claims))).map_err(refused)
             }
             None if self.auth.needs_token() => Err(Failure::new(Code::Unauthorized)),
-            None => Ok(Caller::Service),
+            None => Ok(Caller::Anybody),
         }
     }
 }
@@ -248,10 +284,17 @@ async fn command(State(api): State<Api>, headers: HeaderMap, Path(room): Path<St
     let room = room_id(&room)?;
     let text = text(&body)?;
     let parsed = client::parse_for_room(text, &room)?;
+    let id = parsed.id;
+    let run = run_command(&api, caller, room, text, parsed);
+    run.await.map_err(|failure| failure.to(id))
+}
+
+async fn run_command(api: &Api, caller: Caller, room: RoomId, text: &str, parsed: Parsed) -> Result<Response, Failure> {
     let act_as = Fields::parse(text)?.user("act_as")?;
+    let rated = !matches!(caller, Caller::Service);
     let actor = match (caller, act_as) {
-        (Caller::Service, Some(user)) => Actor::User(user),
-        (Caller::Service, None) => Actor::Service,
+        (Caller::Service | Caller::Anybody, Some(user)) => Actor::User(user),
+        (Caller::Service | Caller::Anybody, None) => Actor::Service,
         (Caller::Person(_), Some(_)) => return Err(Failure::new(Code::Forbidden)),
         (Caller::Person(claims), None) => Actor::User(claims.user),
     };
@@ -262,11 +305,11 @@ async fn command(State(api): State<Api>, headers: HeaderMap, Path(room): Path<St
     }
     let ClientFrame::Room { command, .. } = parsed.frame else {
         let reject = Reject::Argument { path: "/type".to_owned(), expected: "a room command" };
-        return Err(Failure(reject.code(), details(&reject)));
+        return Err(Failure::with(reject.code(), details(&reject)));
     };
     let request = Request { actor, op_id: parsed.op_id, if_rev: parsed.if_rev, command };
     let (sender, receiver) = oneshot::channel();
-    api.rooms.send(&room, RoomMsg::Command { request, reply: Reply::Http(sender) })?;
+    api.rooms.send(&room, RoomMsg::Command { request, rated, reply: Reply::Http { id: parsed.id, sender } })?;
     let ack = receiver.await.map_err(|_| Failure::new(Code::RoomNotFound))??;
     Ok(reply(StatusCode::OK, ack))
 }

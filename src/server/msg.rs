@@ -6,12 +6,14 @@ use crate::{
         command::{IfRev, Request},
         cursor::Cursor,
         id::{OpId, RoomId, SessionId, UserId, UserType},
+        time::Millis,
     },
     wire::close::Close,
 };
 use bytes::Bytes;
 use std::{
     collections::BTreeSet,
+    hash::{DefaultHasher, Hash, Hasher},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
@@ -37,8 +39,18 @@ pub enum Class {
     Must,
     /// Replaced by a newer frame of the same key that still waits: presence, digests.
     Latest(u64),
+    /// A room's first frames, or a snapshot in the place of a large update: outside the budget as long as none of the same room waits.
+    Snapshot(u64),
     /// Dropped first, and counted.
     Droppable,
+}
+
+/// Returns a room's own key among the frames of which a connection may have one.
+#[must_use]
+pub fn room_key(room: &RoomId) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    room.hash(&mut hasher);
+    hasher.finish()
 }
 
 /// To a shard.
@@ -113,11 +125,11 @@ pub enum RoomMsg {
     /// A session leaves on purpose.
     Leave { session: SessionId, reply: Option<Reply> },
     /// A session's line is gone without a goodbye.
-    Lost { session: SessionId, conn: Option<ConnId> },
+    Lost { session: SessionId, conn: Option<ConnId>, by_hub: Option<EndedByHub> },
     /// The 60 s of a lost session are over: it is not counted any more.
     Gone { user: UserId, session: SessionId },
-    /// A command.
-    Command { request: Request, reply: Reply },
+    /// A command; `rated`: it counts against the room's rate (those of an API key do not).
+    Command { request: Request, rated: bool, reply: Reply },
     /// A client asks for what it missed.
     Sync { session: SessionId, cursor: Option<Cursor>, reply: Reply },
     /// A page of members.
@@ -128,6 +140,15 @@ pub enum RoomMsg {
     Snapshot { reply: tokio::sync::oneshot::Sender<Bytes> },
     /// Missing updates for HTTP: the `/updates` object.
     Updates { cursor: Option<Cursor>, reply: tokio::sync::oneshot::Sender<Bytes> },
+}
+
+/// The hub itself has ended a line: its person gets the time to come back, whatever the room's rules say.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct EndedByHub {
+    /// How long he was told to wait.
+    pub retry_after: Millis,
+    /// The hub goes down: he is shown held only some time after he could be back.
+    pub drained: bool,
 }
 
 /// A session as a room's member.
@@ -219,8 +240,8 @@ pub struct Refusal {
 pub enum Reply {
     /// To a connection, as an `ack` or `error` frame with this `id` (no `id`: only errors are answered).
     Conn { to: ConnId, id: Option<i64> },
-    /// To an HTTP request: the ack object, or the refusal.
-    Http(tokio::sync::oneshot::Sender<Result<Bytes, Refusal>>),
+    /// To an HTTP request: the ack object with this `id`, or the refusal.
+    Http { id: Option<i64>, sender: tokio::sync::oneshot::Sender<Result<Bytes, Refusal>> },
     /// Nobody waits.
     Nobody,
 }

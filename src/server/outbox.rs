@@ -52,6 +52,10 @@ impl Outbox {
 
     /// Keeps a frame. Errors: [`Overflow`] when it does not fit and nothing droppable is left; nothing is added then.
     pub fn push(&mut self, frame: Frame, class: Class) -> Result<(), Overflow> {
+        if matches!(class, Class::Snapshot(_)) && !self.waiting.iter().any(|waiting| waiting.class == class) {
+            self.append(frame.0, class, false);
+            return Ok(());
+        }
         self.replace_older(class);
         while self.is_over(frame.0.len()) {
             if class == Class::Droppable {
@@ -66,7 +70,7 @@ impl Outbox {
         Ok(())
     }
 
-    /// Keeps a frame outside the budget: a snapshot at a join, or the end of a connection.
+    /// Keeps a frame outside the budget: the end of a connection.
     pub fn push_uncounted(&mut self, frame: Frame) {
         self.append(frame.0, Class::Must, false);
     }
@@ -75,7 +79,7 @@ impl Outbox {
     pub fn push_half(&mut self, rest: Bytes, class: Class) {
         debug_assert!(self.is_empty(), "a half-written frame is the head");
         self.half = true;
-        self.append(rest, class, true);
+        self.append(rest, class, !matches!(class, Class::Snapshot(_)));
     }
 
     /// Drops everything but a half-written head.
@@ -115,11 +119,11 @@ impl Outbox {
         self.waiting = VecDeque::new();
     }
 
-    /// Takes everything out, oldest first, with the frames' classes; `None` stands for one outside the budget.
-    pub fn take(&mut self) -> Vec<(Frame, Option<Class>)> {
+    /// Takes everything out, oldest first, with the frames' classes.
+    pub fn take(&mut self) -> Vec<(Frame, Class)> {
         self.bytes = 0;
         self.half = false;
-        std::mem::take(&mut self.waiting).into_iter().map(|w| (Frame(w.rest), w.counted.then_some(w.class))).collect()
+        std::mem::take(&mut self.waiting).into_iter().map(|w| (Frame(w.rest), w.class)).collect()
     }
 
     fn append(&mut self, rest: Bytes, class: Class, counted: bool) {
@@ -204,6 +208,21 @@ mod tests {
         outbox.push(frame(1), Class::Must).unwrap();
         outbox.push(frame(1), Class::Must).unwrap();
         assert_eq!(outbox.push(frame(1), Class::Must), Err(Overflow));
+    }
+
+    #[test]
+    fn one_snapshot_per_room_is_outside_the_budget() {
+        let mut outbox = Outbox::new(100, 2);
+        outbox.push(frame(500), Class::Snapshot(1)).unwrap();
+        outbox.push(frame(500), Class::Snapshot(2)).unwrap();
+        assert_eq!(outbox.bytes(), 0);
+        assert_eq!(outbox.push(frame(500), Class::Snapshot(1)), Err(Overflow), "a second one of the same room counts");
+        outbox.advance(500);
+        outbox.push(frame(500), Class::Snapshot(1)).unwrap();
+        outbox.advance(1000);
+        assert!(outbox.is_empty());
+        outbox.push_half(Bytes::from_static(b"half"), Class::Snapshot(1));
+        assert_eq!(outbox.bytes(), 0);
     }
 
     #[test]

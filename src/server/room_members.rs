@@ -3,8 +3,9 @@ use super::msg::{ConnId, Member, RoomSet, Shown, ShownStatus};
 use crate::hub::{
     decide::Members,
     id::{RoomId, SessionId, UserId, UserType},
+    time::{Millis, UnixMs},
 };
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 /// A person in the room.
 #[derive(Clone, Debug)]
@@ -22,12 +23,27 @@ struct Line {
     conn: Option<ConnId>,
     live: bool,
     rooms: RoomSet,
+    /// The hub itself has ended the line.
+    handover: Option<Handover>,
+}
+
+/// What somebody is granted whose line the hub has ended.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Handover {
+    /// How long his place is kept at least.
+    pub hold: Millis,
+    /// Until then he counts as live.
+    pub shown_from: UnixMs,
 }
 
 /// Everybody in the room, lost ones included.
 #[derive(Debug, Default)]
 pub(super) struct MemberList {
     people: BTreeMap<UserId, Person>,
+    /// The time of the current batch.
+    now: UnixMs,
+    /// When somebody who still counts as live does so no more.
+    looks: BTreeSet<UnixMs>,
     by_session: HashMap<SessionId, UserId>,
     conns_by_shard: BTreeMap<u16, usize>,
     /// What the people touched by the current batch were before it.
@@ -50,14 +66,32 @@ pub(super) struct Change {
 
 impl Members for MemberList {
     fn is_live(&self, user: &UserId) -> bool {
-        self.people.get(user).is_some_and(|person| person.lines.iter().any(|line| line.live))
+        let counts = |line: &Line| line.live || line.handover.is_some_and(|handover| handover.shown_from > self.now);
+        self.people.get(user).is_some_and(|person| person.lines.iter().any(counts))
+    }
+
+    fn hold_at_least(&self, user: &UserId) -> Millis {
+        let lines = self.people.get(user).into_iter().flat_map(|person| &person.lines);
+        lines.filter_map(|line| Some(line.handover?.hold)).max().unwrap_or(Millis(0))
     }
 }
 
 impl MemberList {
+    /// Says what time it is.
+    pub fn at(&mut self, now: UnixMs) {
+        self.now = now;
+        self.looks = self.looks.split_off(&now.plus(Millis(1)));
+    }
+
+    /// Returns when somebody counts as lost although nothing happens.
+    pub fn next_look(&self) -> Option<UnixMs> {
+        self.looks.first().copied()
+    }
+
     /// A session comes in, or comes back. Lost sessions of the same user end with it.
     pub fn join(&mut self, member: &Member) {
-        let line = Line { session: member.session.clone(), conn: member.conn, live: true, rooms: member.rooms.clone() };
+        let line =
+            Line { session: member.session.clone(), conn: member.conn, live: true, rooms: member.rooms.clone(), handover: None };
         self.change(&member.user, |slot| {
             let user_type = member.user_type.clone();
             let person = slot.get_or_insert_with(|| Person { user_type, status: None, told: None, lines: Vec::new() });
@@ -81,22 +115,24 @@ impl MemberList {
     }
 
     /// A session's line is gone; ignored if another connection carries it by now.
-    pub fn lost(&mut self, session: &SessionId, conn: Option<ConnId>) {
+    pub fn lost(&mut self, session: &SessionId, conn: Option<ConnId>, handover: Option<Handover>) {
         let Some(user) = self.by_session.get(session).cloned() else { return };
         self.change(&user, |slot| {
             let lines = slot.iter_mut().flat_map(|person| &mut person.lines);
             for line in lines.filter(|line| line.session == *session && line.conn == conn) {
                 line.live = false;
                 line.conn = None;
+                line.handover = handover;
             }
         });
+        self.looks.extend(handover.map(|handover| handover.shown_from).filter(|at| *at > self.now));
     }
 
-    /// A session is over; ignored if a connection carries it by now.
+    /// A session is over; ignored if it has come back by now.
     pub fn gone(&mut self, user: &UserId, session: &SessionId) {
         self.change(user, |slot| {
             if let Some(person) = slot {
-                person.lines.retain(|line| line.session != *session || line.conn.is_some());
+                person.lines.retain(|line| line.session != *session || line.live);
             }
         });
     }

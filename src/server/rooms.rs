@@ -36,6 +36,8 @@ pub struct RoomSettings {
     pub coalesce: Millis,
     /// After how long a room that nobody needs leaves memory.
     pub idle: Millis,
+    /// How long the place of somebody whose line the hub has ended is kept at least, from when he may be back.
+    pub handover: Millis,
 }
 
 impl Default for RoomSettings {
@@ -48,6 +50,7 @@ impl Default for RoomSettings {
             presence_members_max: 200,
             coalesce: Millis(20),
             idle: Millis(60_000),
+            handover: Millis(45_000),
         }
     }
 }
@@ -203,7 +206,7 @@ pub(super) fn refuse(message: RoomMsg, refusal: &Refusal, mut to_conn: impl FnMu
     use super::msg::JoinReply;
     let mut answer = |reply: Reply| match reply {
         Reply::Conn { to, id } => to_conn(to, id, refusal),
-        Reply::Http(sender) => {
+        Reply::Http { sender, .. } => {
             let _ = sender.send(Err(refusal.clone()));
         }
         Reply::Nobody => {}

@@ -13,7 +13,7 @@ use super::{
     shard::{Bound, NetSettings},
     store::{Store, StoreFault, fjall::FjallStore},
 };
-use crate::hub::{rules::Rules, time::Millis};
+use crate::hub::time::Millis;
 use std::{io::Write, sync::Arc, time::Duration};
 use tokio::{
     net::TcpListener,
@@ -80,12 +80,13 @@ fn net_settings(config: &Config, clock: Clock) -> NetSettings {
 fn room_settings(config: &Config) -> RoomSettings {
     RoomSettings {
         auto_create: config.room.auto_create,
-        rules: Arc::new(Rules::from(&config.room.rules)),
+        rules: config.room.rules.0.clone(),
         mailbox_max: config.room.mailbox_max,
         commands_per_second: config.limits.commands_per_second_per_room.into(),
         presence_members_max: config.room.presence_members_max,
         coalesce: Millis(config.presence.coalesce_ms),
         idle: Millis(config.room.idle_ms),
+        handover: Millis(config.room.handover_ms),
     }
 }
 

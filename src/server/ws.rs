@@ -128,13 +128,15 @@ fn accept_value(key: &str) -> Result<HeaderValue, Box<Response<Body>>> {
     HeaderValue::from_str(&text).map_err(|_| bad_request())
 }
 
-/// A page may connect if its origin is listed, character by character, or is the host that it connects to.
+/// A page may connect if its origin is listed, character by character, or is the one that it connects to: `http` and the `Host`;
+/// `https` only if a proxy in front says that it ended the TLS (a page cannot set that header).
 fn may_connect(headers: &HeaderMap, allowed: &[String]) -> bool {
     let Some(origin) = single(headers, &ORIGIN) else { return false };
     if allowed.iter().any(|listed| listed == origin) {
         return true;
     }
-    let authority = origin.strip_prefix("http://").or_else(|| origin.strip_prefix("https://"));
+    let https = headers.get("x-forwarded-proto").is_some_and(|proto| proto.as_bytes() == b"https");
+    let authority = origin.strip_prefix(if https { "https://" } else { "http://" });
     authority.is_some_and(|authority| !authority.is_empty() && single(headers, &HOST) == Some(authority))
 }
 

@@ -47,6 +47,12 @@ closes! {
 }
 
 impl Close {
+    /// Tells whether the hub itself ended a line that was well: its person is to find his place when he is back.
+    #[must_use]
+    pub const fn hands_over(self) -> bool {
+        matches!(self, Self::ServerError | Self::Draining | Self::SlowConsumer | Self::Rebalance | Self::ResumeNeeded)
+    }
+
     /// Tells whether the client should come back by itself.
     #[must_use]
     pub const fn retry(self) -> bool {

@@ -3,13 +3,15 @@ use super::fields::{BadFrame, Fields};
 use crate::hub::{
     command::{Command, OnMissing, Place, SeatPolicy, SeatSet},
     room::{Flag, Mode},
-    time::UnixMs,
+    time::{Millis, UnixMs},
 };
 
 /// The longest `note`, in bytes.
 const NOTE_BYTES: usize = 200;
 /// The longest `extra`, in bytes.
 const EXTRA_BYTES: usize = 1024;
+/// The longest id that the hub gives out, in bytes.
+const ID_BYTES: usize = 64;
 /// The longest cooldown, in seconds.
 const COOLDOWN_SECONDS: u64 = 86_400;
 /// The longest queue, hence the longest list of people in it.
@@ -59,6 +61,21 @@ pub fn parse(kind: &str, f: &Fields) -> Result<Option<Command>, BadFrame> {
             extra: f.free_text("extra", EXTRA_BYTES)?.ok_or_else(|| f.wrong("extra", "a text"))?,
             if_extra_rev: f.number("if_extra_rev")?,
         },
+        "apply_submit" => Command::ApplySubmit { want_seat: f.seat("want_seat")? },
+        "apply_cancel" => Command::ApplyCancel { apply_id: needed_text(f, "apply_id")? },
+        "apply_resolve" => Command::ApplyResolve {
+            apply_id: needed_text(f, "apply_id")?,
+            approve: f.needed_flag("approve")?,
+            seat_no: f.seat("seat_no")?,
+        },
+        "invite_send" => Command::InviteSend { target: target()?, seat_no: f.seat("seat_no")?, ttl: ttl(f)? },
+        "invite_reply" => Command::InviteReply { invite_id: needed_text(f, "invite_id")?, accept: f.needed_flag("accept")? },
+        "invite_cancel" => Command::InviteCancel { invite_id: needed_text(f, "invite_id")? },
+        "turn_next" => Command::TurnNext { expect: f.free_text("expect_turn_id", ID_BYTES)?, seat_no: f.seat("seat_no")? },
+        "turn_extend" => Command::TurnExtend { expect: needed_text(f, "expect_turn_id")?, seconds: extension(f)? },
+        "turn_pause" => Command::TurnPause { expect: needed_text(f, "expect_turn_id")? },
+        "turn_resume" => Command::TurnResume { expect: needed_text(f, "expect_turn_id")? },
+        "turn_yield" => Command::TurnYield { expect: f.free_text("expect_turn_id", ID_BYTES)? },
         "mode_set" => Command::ModeSet { mode: mode(f)? },
         "flag_set" => Command::FlagSet { flag: flag(f)?, on: f.needed_flag("on")? },
         "role_set" if !f.has("role_id") => return Err(f.wrong("role_id", "a role, or null")),
@@ -77,7 +94,21 @@ pub fn parse(kind: &str, f: &Fields) -> Result<Option<Command>, BadFrame> {
 }
 
 fn needed_text(f: &Fields, name: &str) -> Result<String, BadFrame> {
-    f.free_text(name, 64)?.ok_or_else(|| f.wrong(name, "a text"))
+    f.free_text(name, ID_BYTES)?.ok_or_else(|| f.wrong(name, "a text"))
+}
+
+fn ttl(f: &Fields) -> Result<Option<Millis>, BadFrame> {
+    match f.number("ttl_seconds")? {
+        Some(seconds) if !(5..=3600).contains(&seconds) => Err(f.wrong("ttl_seconds", "5 to 3600")),
+        seconds => Ok(seconds.map(Millis::from_seconds)),
+    }
+}
+
+fn extension(f: &Fields) -> Result<i64, BadFrame> {
+    match f.integer("seconds")? {
+        Some(seconds) if (-86_400..=86_400).contains(&seconds) => Ok(seconds),
+        _ => Err(f.wrong("seconds", "-86400 to 86400")),
+    }
 }
 
 fn needed_seat(f: &Fields) -> Result<u32, BadFrame> {

@@ -1,7 +1,10 @@
 //! Events as JSON, both ways: `room_update` frames show them, the store's records keep them.
-use super::state::{EntryJson, FlagsJson, ModeJson, ViaJson};
+use super::{
+    state::{EntryJson, FlagsJson, ModeJson, ViaJson},
+    turn::{CauseJson, causes, causes_json, clock, clock_json},
+};
 use crate::hub::{
-    event::{Event, QueueLeftReason, SeatLeftReason},
+    event::{ApplyOutcome, Event, InviteOutcome, QueueLeftReason, SeatLeftReason, Step, TurnEndedReason},
     id::{RoleId, UserId},
     room::{Entry, Flags},
     time::UnixMs,
@@ -12,6 +15,28 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("the record cannot be read: {0}")]
 pub struct RecordError(pub &'static str);
+
+/// Returns how many bytes the events of these steps take as JSON. Cost: that of writing them.
+#[must_use]
+pub fn weight(steps: &[Step]) -> usize {
+    struct Count(usize);
+    impl std::io::Write for Count {
+        fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+            self.0 += bytes.len();
+            Ok(bytes.len())
+        }
+
+        fn flush(&mut self) -> std::io::Result<()> {
+            Ok(())
+        }
+    }
+    let mut count = Count(0);
+    for event in steps.iter().flat_map(|step| &step.events) {
+        // Counting cannot fail.
+        let _ = serde_json::to_writer(&mut count, &EventJson::from(event));
+    }
+    count.0
+}
 
 /// Parses an id that was an id when it was written.
 pub(super) fn user(text: &str) -> Result<UserId, RecordError> {
@@ -127,6 +152,57 @@ pub enum EventJson {
         seat_no: u32,
         user_id: String,
     },
+    ApplySubmitted {
+        apply_id: String,
+        user_id: String,
+        want_seat: Option<u32>,
+        seq: u64,
+        expires_at_ms: u64,
+    },
+    ApplyEnded {
+        apply_id: String,
+        user_id: String,
+        outcome: String,
+    },
+    InviteSent {
+        invite_id: String,
+        user_id: String,
+        seat_no: u32,
+        expires_at_ms: u64,
+    },
+    InviteEnded {
+        invite_id: String,
+        user_id: String,
+        seat_no: u32,
+        outcome: String,
+    },
+    TurnStarted {
+        turn_id: String,
+        user_id: String,
+        seat_no: u32,
+        ends_at_ms: Option<u64>,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        paused_remaining_ms: Option<u64>,
+        #[serde(default, skip_serializing_if = "is_false")]
+        paused: bool,
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        paused_by: Vec<CauseJson>,
+    },
+    TurnUpdated {
+        turn_id: String,
+        ends_at_ms: Option<u64>,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        paused_remaining_ms: Option<u64>,
+        paused: bool,
+        paused_by: Vec<CauseJson>,
+        extended_ms: i64,
+    },
+    TurnEnded {
+        turn_id: String,
+        user_id: String,
+        seat_no: u32,
+        reason: String,
+    },
     ModeChanged {
         mode: ModeJson,
         from: ModeJson,
@@ -215,6 +291,32 @@ impl From<&Event> for EventJson {
                 Self::SeatHeld { seat_no, user_id: user.to_string(), held_until_ms: held_until.0 }
             }
             Event::SeatReturned { seat_no, user } => Self::SeatReturned { seat_no, user_id: user.to_string() },
+            Event::ApplySubmitted { apply_id, user, want_seat, seq, expires_at } => {
+                let (user_id, expires_at_ms) = (user.to_string(), expires_at.0);
+                Self::ApplySubmitted { apply_id, user_id, want_seat, seq, expires_at_ms }
+            }
+            Event::ApplyEnded { apply_id, user, outcome } => {
+                Self::ApplyEnded { apply_id, user_id: user.to_string(), outcome: outcome.name().to_owned() }
+            }
+            Event::InviteSent { invite_id, user, seat_no, expires_at } => {
+                Self::InviteSent { invite_id, user_id: user.to_string(), seat_no, expires_at_ms: expires_at.0 }
+            }
+            Event::InviteEnded { invite_id, user, seat_no, outcome } => {
+                Self::InviteEnded { invite_id, user_id: user.to_string(), seat_no, outcome: outcome.name().to_owned() }
+            }
+            Event::TurnStarted { turn_id, user, seat_no, clock, paused_by } => {
+                let (ends_at_ms, paused_remaining_ms) = clock_json(clock);
+                let (user_id, paused, paused_by) = (user.to_string(), paused_by.any(), causes_json(paused_by));
+                Self::TurnStarted { turn_id, user_id, seat_no, ends_at_ms, paused_remaining_ms, paused, paused_by }
+            }
+            Event::TurnUpdated { turn_id, clock, paused_by, extended } => {
+                let (ends_at_ms, paused_remaining_ms) = clock_json(clock);
+                let (paused, paused_by) = (paused_by.any(), causes_json(paused_by));
+                Self::TurnUpdated { turn_id, ends_at_ms, paused_remaining_ms, paused, paused_by, extended_ms: extended }
+            }
+            Event::TurnEnded { turn_id, user, seat_no, reason } => {
+                Self::TurnEnded { turn_id, user_id: user.to_string(), seat_no, reason: reason.name().to_owned() }
+            }
             Event::ModeChanged { mode, from } => Self::ModeChanged { mode: mode.into(), from: from.into() },
             Event::FlagsChanged { flags } => Self::FlagsChanged { flags: flags.into() },
             Event::RoleChanged { user, role, from, by_token } => Self::RoleChanged {
@@ -244,8 +346,8 @@ impl TryFrom<EventJson> for Event {
                 Self::QueueJoined { user: user(&user_id)?, index, eff_priority, skip_queue, seq, pinned, want_seat, note, why }
             }
             EventJson::QueueLeft { user_id, reason, note } => {
-                let known = QueueLeftReason::ALL.iter().find(|known| known.name() == reason);
-                Self::QueueLeft { user: user(&user_id)?, reason: *known.ok_or(RecordError("a reason"))?, note }
+                let reason = QueueLeftReason::parse(&reason).ok_or(RecordError("a reason"))?;
+                Self::QueueLeft { user: user(&user_id)?, reason, note }
             }
             EventJson::QueueMoved { user_id, from, to, after_user_id } => {
                 Self::QueueMoved { user: user(&user_id)?, from, to, after: after_user_id.map(|text| user(&text)).transpose()? }
@@ -266,13 +368,8 @@ impl TryFrom<EventJson> for Event {
             EventJson::QueueOnDeck { user_id } => Self::QueueOnDeck { user: user(&user_id)? },
             EventJson::SeatTaken { seat_no, user_id, via } => Self::SeatTaken { seat_no, user: user(&user_id)?, via: via.into() },
             EventJson::SeatLeft { seat_no, user_id, reason, cooldown_until_ms } => {
-                let known = SeatLeftReason::ALL.iter().find(|known| known.name() == reason);
-                Self::SeatLeft {
-                    seat_no,
-                    user: user(&user_id)?,
-                    reason: *known.ok_or(RecordError("a reason"))?,
-                    cooldown_until: cooldown_until_ms.map(UnixMs),
-                }
+                let reason = SeatLeftReason::parse(&reason).ok_or(RecordError("a reason"))?;
+                Self::SeatLeft { seat_no, user: user(&user_id)?, reason, cooldown_until: cooldown_until_ms.map(UnixMs) }
             }
             EventJson::SeatMoved { user_id, from, to } => Self::SeatMoved { user: user(&user_id)?, from, to },
             EventJson::SeatUpdated { seat_no, locked, admin_muted, self_muted, extra, extra_rev } => {
@@ -282,6 +379,33 @@ impl TryFrom<EventJson> for Event {
                 Self::SeatHeld { seat_no, user: user(&user_id)?, held_until: UnixMs(held_until_ms) }
             }
             EventJson::SeatReturned { seat_no, user_id } => Self::SeatReturned { seat_no, user: user(&user_id)? },
+            EventJson::ApplySubmitted { apply_id, user_id, want_seat, seq, expires_at_ms } => {
+                let (user, expires_at) = (user(&user_id)?, UnixMs(expires_at_ms));
+                Self::ApplySubmitted { apply_id, user, want_seat, seq, expires_at }
+            }
+            EventJson::ApplyEnded { apply_id, user_id, outcome } => {
+                let outcome = ApplyOutcome::parse(&outcome).ok_or(RecordError("an outcome"))?;
+                Self::ApplyEnded { apply_id, user: user(&user_id)?, outcome }
+            }
+            EventJson::InviteSent { invite_id, user_id, seat_no, expires_at_ms } => {
+                Self::InviteSent { invite_id, user: user(&user_id)?, seat_no, expires_at: UnixMs(expires_at_ms) }
+            }
+            EventJson::InviteEnded { invite_id, user_id, seat_no, outcome } => {
+                let outcome = InviteOutcome::parse(&outcome).ok_or(RecordError("an outcome"))?;
+                Self::InviteEnded { invite_id, user: user(&user_id)?, seat_no, outcome }
+            }
+            EventJson::TurnStarted { turn_id, user_id, seat_no, ends_at_ms, paused_remaining_ms, paused_by, .. } => {
+                let (clock, paused_by) = (clock(ends_at_ms, paused_remaining_ms), causes(&paused_by));
+                Self::TurnStarted { turn_id, user: user(&user_id)?, seat_no, clock, paused_by }
+            }
+            EventJson::TurnUpdated { turn_id, ends_at_ms, paused_remaining_ms, paused_by, extended_ms, .. } => {
+                let (clock, paused_by) = (clock(ends_at_ms, paused_remaining_ms), causes(&paused_by));
+                Self::TurnUpdated { turn_id, clock, paused_by, extended: extended_ms }
+            }
+            EventJson::TurnEnded { turn_id, user_id, seat_no, reason } => {
+                let reason = TurnEndedReason::parse(&reason).ok_or(RecordError("a reason"))?;
+                Self::TurnEnded { turn_id, user: user(&user_id)?, seat_no, reason }
+            }
             EventJson::ModeChanged { mode, from } => Self::ModeChanged { mode: mode.into(), from: from.into() },
             EventJson::FlagsChanged { flags } => Self::FlagsChanged { flags: Flags::from(flags) },
             EventJson::RoleChanged { user_id, role_id, from, by_token } => Self::RoleChanged {

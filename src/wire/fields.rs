@@ -134,7 +134,7 @@ impl<'a> Fields<'a> {
     /// Returns the path of a field.
     #[must_use]
     pub fn at(&self, name: &str) -> String {
-        format!("{}/{name}", self.path)
+        format!("{}/{}", self.path, name.replace('~', "~0").replace('/', "~1"))
     }
 
     /// Makes a `bad_argument` about a field.
@@ -248,17 +248,54 @@ impl<'a> Fields<'a> {
 
     /// Reads a list of user ids that must be there, at most `max` of them.
     pub fn users(&self, name: &str, max: usize) -> Result<Vec<UserId>, BadFrame> {
-        let list: Option<Vec<&RawValue>> = self.read(name, "a list of user ids")?;
-        let list = self.need(name, list)?;
+        self.need(name, self.raw(name))?;
+        self.some_users(name, max)
+    }
+
+    /// Reads a list of user ids, at most `max` of them; absent = empty.
+    pub fn some_users(&self, name: &str, max: usize) -> Result<Vec<UserId>, BadFrame> {
+        self.list(name, max, "a list of user ids", "a user id", |text| UserId::parse(text).ok())
+    }
+
+    /// Reads a list of role ids, at most `max` of them; absent = empty.
+    pub fn roles(&self, name: &str, max: usize) -> Result<Vec<RoleId>, BadFrame> {
+        self.list(name, max, "a list of role ids", "a role's id", |text| RoleId::parse(text).ok())
+    }
+
+    /// Reads a list of words out of `known`, at most `max` of them; absent = empty.
+    pub fn words(&self, name: &str, max: usize, known: &[&str], expected: &'static str) -> Result<Vec<String>, BadFrame> {
+        self.list(name, max, expected, expected, |text| known.contains(&text).then(|| text.to_owned()))
+    }
+
+    fn list<T>(
+        &self,
+        name: &str,
+        max: usize,
+        expected: &'static str,
+        each: &'static str,
+        parse: impl Fn(&str) -> Option<T>,
+    ) -> Result<Vec<T>, BadFrame> {
+        let list: Vec<&RawValue> = self.read(name, expected)?.unwrap_or_default();
         if list.len() > max {
             return Err(self.wrong(name, "a shorter list"));
         }
-        let id = |(index, raw): (usize, &&RawValue)| {
+        let one = |(index, raw): (usize, &&RawValue)| {
             let text = serde_json::from_str::<Cow<str>>(raw.get()).ok();
-            let wrong = || BadFrame::argument(format!("{}/{name}/{index}", self.path), "a user id");
-            text.and_then(|text| UserId::parse(&text).ok()).ok_or_else(wrong)
+            text.and_then(|text| parse(&text)).ok_or_else(|| BadFrame::argument(format!("{}/{name}/{index}", self.path), each))
         };
-        list.iter().enumerate().map(id).collect()
+        list.iter().enumerate().map(one).collect()
+    }
+
+    /// Refuses every field that is not `known`.
+    pub fn only(&self, known: &[&str], expected: &'static str) -> Result<(), BadFrame> {
+        let unknown = self.list.iter().find(|(key, _)| !known.contains(&key.as_ref()));
+        unknown.map_or(Ok(()), |(key, _)| Err(self.wrong(key, expected)))
+    }
+
+    /// Returns the names of the fields, in the order of the text.
+    #[must_use]
+    pub fn keys(&self) -> Vec<&str> {
+        self.list.iter().map(|(key, _)| key.as_ref()).collect()
     }
 
     /// Reads a list of seat numbers that is there, at least one and at most `max` of them.

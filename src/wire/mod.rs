@@ -8,6 +8,8 @@ pub mod fields;
 pub mod heartbeat;
 pub mod membership;
 pub mod record;
+pub mod rules;
 pub mod server;
 pub mod session;
 pub mod state;
+pub mod turn;

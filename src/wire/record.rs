@@ -1,26 +1,31 @@
 //! What a store keeps: commits, room snapshots and sessions, as JSON with a format number of their own, so that hub types stay free.
 use super::{
     event::{EventJson, RecordError, user},
-    state::{EntryJson, FlagsJson, ModeJson, RulesJson, SeatKindJson, StatusJson, ViaJson},
+    rules::RulesJson,
+    state::{EntryJson, FlagsJson, ModeJson, SeatKindJson, StatusJson, ViaJson},
+    turn::{ApplyJson, TurnJson},
 };
 use crate::hub::{
+    asks::{Apply, Asks, End, Ended, Invite},
     command::Actor,
     cursor::Cursor,
     dedup::{Dedup, Outcome},
-    event::{Commit, Event, Op, Step},
+    event::{ApplyOutcome, Commit, Event, InviteOutcome, Op, Step},
     id::{OpId, RoleId, RoomId},
     queue::{MicQueue, Slot},
     room::{Entry, Grant, Occupant, Reservation, Room, Seat, Undo},
-    rules::Rules,
     seats::Seats,
     time::UnixMs,
+    turns::{Turn, Turns},
 };
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
-use std::{collections::BTreeMap, sync::Arc};
+use std::collections::BTreeMap;
 
-/// The format of the records that this version writes; it reads no other.
-pub const FORMAT: u32 = 1;
+/// The format of the records that this version writes.
+pub const FORMAT: u32 = 2;
+/// The oldest format that this version reads: what came later is then empty.
+const OLDEST: u32 = 1;
 
 /// Writes an actor: `u:` and the user id, `service` or `hub`.
 fn actor_text(actor: &Actor) -> String {
@@ -62,7 +67,7 @@ fn read<'a, T: Deserialize<'a>>(bytes: &'a [u8]) -> Result<T, RecordError> {
 }
 
 const fn check_format(v: u32) -> Result<(), RecordError> {
-    if v == FORMAT { Ok(()) } else { Err(RecordError("written by another version")) }
+    if OLDEST <= v && v <= FORMAT { Ok(()) } else { Err(RecordError("written by another version")) }
 }
 
 #[derive(Serialize, Deserialize)]
@@ -134,6 +139,14 @@ struct RoomRecord {
     rules_rev: u64,
     rules: RulesJson,
     seats: Vec<SeatRecord>,
+    #[serde(default)]
+    turns: Vec<TurnJson>,
+    #[serde(default)]
+    applies: Vec<ApplyJson>,
+    #[serde(default)]
+    invites: Vec<InviteRecord>,
+    #[serde(default)]
+    ended: Vec<EndedRecord>,
     queue: Vec<EntryJson>,
     last_seq: u64,
     slots: Vec<SlotRecord>,
@@ -167,6 +180,57 @@ struct OccupantRecord {
     via: ViaJson,
     self_muted: bool,
     held_until: Option<u64>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct InviteRecord {
+    invite_id: String,
+    user: String,
+    by: String,
+    seat_no: u32,
+    expires_at: u64,
+}
+
+#[derive(Serialize, Deserialize)]
+struct EndedRecord {
+    id: String,
+    user: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    apply: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    invite: Option<String>,
+    by: String,
+    at: u64,
+}
+
+fn ended_record(ended: &Ended) -> EndedRecord {
+    let (apply, invite) = match ended.end {
+        End::Apply(outcome) => (Some(outcome.name().to_owned()), None),
+        End::Invite(outcome) => (None, Some(outcome.name().to_owned())),
+    };
+    EndedRecord { id: ended.id.clone(), user: ended.user.to_string(), apply, invite, by: actor_text(&ended.by), at: ended.at.0 }
+}
+
+fn ended(record: EndedRecord) -> Result<Ended, RecordError> {
+    let apply = record.apply.and_then(|name| ApplyOutcome::parse(&name)).map(End::Apply);
+    let invite = record.invite.and_then(|name| InviteOutcome::parse(&name)).map(End::Invite);
+    let end = apply.or(invite).ok_or(RecordError("an outcome"))?;
+    Ok(Ended { id: record.id, user: user(&record.user)?, end, by: actor(&record.by)?, at: UnixMs(record.at) })
+}
+
+fn invite_record(invite: &Invite) -> InviteRecord {
+    InviteRecord {
+        invite_id: invite.invite_id.clone(),
+        user: invite.user.to_string(),
+        by: actor_text(&invite.by),
+        seat_no: invite.seat_no,
+        expires_at: invite.expires_at.0,
+    }
+}
+
+fn invite(record: InviteRecord) -> Result<Invite, RecordError> {
+    let (user, by) = (user(&record.user)?, actor(&record.by)?);
+    Ok(Invite { invite_id: record.invite_id, user, by, seat_no: record.seat_no, expires_at: UnixMs(record.expires_at) })
 }
 
 #[derive(Serialize, Deserialize)]
@@ -232,8 +296,12 @@ pub fn encode_room(room: &Room) -> Bytes {
         mode_changed_at: room.mode_changed_at.map(|at| at.0),
         flags: room.flags.into(),
         rules_rev: room.rules_rev,
-        rules: (&*room.rules).into(),
+        rules: RulesJson(room.rules.clone()),
         seats: room.seats.list.iter().map(seat).collect(),
+        turns: room.turns.list.iter().map(TurnJson::from).collect(),
+        applies: room.asks.applies.iter().map(ApplyJson::from).collect(),
+        invites: room.asks.invites.iter().map(invite_record).collect(),
+        ended: room.asks.ended.iter().map(ended_record).collect(),
         queue: room.queue.entries.iter().map(EntryJson::from).collect(),
         last_seq: room.queue.last_seq,
         slots: room.queue.slots.iter().map(slot).collect(),
@@ -311,8 +379,14 @@ pub fn decode_room(bytes: &[u8]) -> Result<Room, RecordError> {
         mode_changed_at: record.mode_changed_at.map(UnixMs),
         flags: record.flags.into(),
         rules_rev: record.rules_rev,
-        rules: Arc::new(Rules::from(&record.rules)),
+        rules: record.rules.0,
         seats: Seats { list: record.seats.into_iter().map(seat).collect::<Result<_, _>>()? },
+        turns: Turns { list: record.turns.into_iter().map(Turn::try_from).collect::<Result<_, _>>()? },
+        asks: Asks {
+            applies: record.applies.into_iter().map(Apply::try_from).collect::<Result<_, _>>()?,
+            invites: record.invites.into_iter().map(invite).collect::<Result<_, _>>()?,
+            ended: record.ended.into_iter().map(ended).collect::<Result<_, _>>()?,
+        },
         queue: MicQueue {
             entries: entries(record.queue)?,
             last_seq: record.last_seq,

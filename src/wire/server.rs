@@ -1,8 +1,7 @@
 //! What the hub says: one type per frame, and the functions that make them from hub types.
-use super::{close::Close, event::EventJson, fields::BadFrame, state::StateJson};
+use super::{close::Close, event::EventJson, fields::BadFrame, state::StateJson, turn::shown_actor};
 use crate::hub::{
     code::{Code, Reject},
-    command::Actor,
     decide::Decision,
     event::Commit,
     id::{RoomId, UserId},
@@ -237,6 +236,8 @@ struct Decided<'a> {
     dup: Option<bool>,
     #[serde(skip_serializing_if = "Option::is_none")]
     noop: Option<bool>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    by: Option<&'a str>,
     #[serde(flatten)]
     event: Option<EventJson>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
@@ -258,7 +259,10 @@ struct TargetResult<'a> {
 pub fn decision_ack<'a>(id: Option<i64>, room: &'a RoomId, decision: &'a Decision) -> Vec<u8> {
     let room_id = room.as_str();
     let fields = match decision {
-        Decision::Noop { rev } => Decided { room_id, rev: *rev, dup: None, noop: Some(true), event: None, results: Vec::new() },
+        Decision::Noop { rev, by } => {
+            let by = by.as_ref().map(shown_actor);
+            Decided { room_id, rev: *rev, dup: None, noop: Some(true), by, event: None, results: Vec::new() }
+        }
         Decision::Accepted { rev, event, dup, results } => {
             let event = Some(EventJson::from(event));
             let target = |(user, refused): &'a (UserId, Option<Reject>)| {
@@ -271,7 +275,7 @@ pub fn decision_ack<'a>(id: Option<i64>, room: &'a RoomId, decision: &'a Decisio
                 }
             };
             let results = results.iter().map(target).collect();
-            Decided { room_id, rev: *rev, dup: dup.then_some(true), noop: None, event, results }
+            Decided { room_id, rev: *rev, dup: dup.then_some(true), noop: None, by: None, event, results }
         }
     };
     json(&Ack { id, fields })
@@ -302,11 +306,7 @@ struct UpdateEvent<'a> {
 pub fn room_update(room: &RoomId, commit: &Commit) -> Vec<u8> {
     let mut events = Vec::new();
     for step in &commit.steps {
-        let by = match &step.by {
-            Actor::User(user) => user.as_str(),
-            Actor::Service => "service",
-            Actor::Hub => "hub",
-        };
+        let by = shown_actor(&step.by);
         let op_id = step.op.as_ref().map(|op| op.id.as_str());
         let of = |event| UpdateEvent { rev: step.rev, event: EventJson::from(event), by, op_id, at_ms: commit.at.0 };
         events.extend(step.events.iter().map(of));

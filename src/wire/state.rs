@@ -1,9 +1,11 @@
 //! A room's state as JSON: what `room_snapshot` shows, and the parts that the store's snapshot record shares with it.
-use super::event::{RecordError, user};
+use super::{
+    event::{RecordError, user},
+    rules::RulesJson,
+    turn::{ApplyJson, ShownInvite, TurnJson},
+};
 use crate::hub::{
-    roles,
     room::{Entry, Flags, Mode, Room, Seat, SeatKind, Status, Via},
-    rules::Rules,
     time::UnixMs,
 };
 use serde::{Deserialize, Serialize};
@@ -125,67 +127,6 @@ impl TryFrom<EntryJson> for Entry {
     }
 }
 
-/// The rules as a document.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-#[allow(missing_docs, reason = "the names are those of hub::rules::Rules, spans in seconds")]
-pub struct RulesJson {
-    pub max_mic_count: u32,
-    pub host_seat: bool,
-    pub max_queue_len: usize,
-    pub queue_mode: ModeJson,
-    pub on_deck_size: usize,
-    pub max_jumped_by: u32,
-    pub hold_seconds_queue: u64,
-    pub hold_seconds_seat: u64,
-    pub rejoin_cooldown_seconds: u64,
-    pub mode_grace_seconds: u64,
-    pub mode_min_interval_seconds: u64,
-}
-
-impl Default for RulesJson {
-    fn default() -> Self {
-        Self::from(&Rules::default())
-    }
-}
-
-impl From<&Rules> for RulesJson {
-    fn from(rules: &Rules) -> Self {
-        Self {
-            max_mic_count: rules.max_mic_count,
-            host_seat: rules.host_seat,
-            max_queue_len: rules.max_queue_len,
-            queue_mode: rules.queue_mode.into(),
-            on_deck_size: rules.on_deck_size,
-            max_jumped_by: rules.max_jumped_by,
-            hold_seconds_queue: rules.hold_queue.0 / 1000,
-            hold_seconds_seat: rules.hold_seat.0 / 1000,
-            rejoin_cooldown_seconds: rules.rejoin_cooldown.0 / 1000,
-            mode_grace_seconds: rules.mode_grace.0 / 1000,
-            mode_min_interval_seconds: rules.mode_min_interval.0 / 1000,
-        }
-    }
-}
-
-impl From<&RulesJson> for Rules {
-    fn from(rules: &RulesJson) -> Self {
-        use crate::hub::time::Millis;
-        Self {
-            max_mic_count: rules.max_mic_count,
-            host_seat: rules.host_seat,
-            max_queue_len: rules.max_queue_len,
-            queue_mode: rules.queue_mode.into(),
-            on_deck_size: rules.on_deck_size,
-            max_jumped_by: rules.max_jumped_by,
-            hold_queue: Millis::from_seconds(rules.hold_seconds_queue),
-            hold_seat: Millis::from_seconds(rules.hold_seconds_seat),
-            rejoin_cooldown: Millis::from_seconds(rules.rejoin_cooldown_seconds),
-            mode_grace: Millis::from_seconds(rules.mode_grace_seconds),
-            mode_min_interval: Millis::from_seconds(rules.mode_min_interval_seconds),
-        }
-    }
-}
-
 /// `room_snapshot.state`.
 #[derive(Serialize)]
 #[allow(missing_docs, reason = "the names are those that PROTOCOL.md lists")]
@@ -200,9 +141,9 @@ pub struct StateJson<'a> {
     pub flags: FlagsJson,
     pub seats: Vec<ShownSeat<'a>>,
     pub queue: Vec<ShownEntry>,
-    pub applies: [(); 0],
-    pub invites: [(); 0],
-    pub turns: [(); 0],
+    pub applies: Vec<ApplyJson>,
+    pub invites: Vec<ShownInvite<'a>>,
+    pub turns: Vec<TurnJson>,
     pub roles: BTreeMap<&'a str, &'a str>,
     pub bans: BTreeMap<&'a str, Option<u64>>,
     pub queue_bans: BTreeMap<&'a str, u64>,
@@ -286,13 +227,13 @@ impl<'a> From<&'a Room> for StateJson<'a> {
             owner_user_id: room.owner.as_str(),
             mode: room.mode.into(),
             rules_rev: room.rules_rev,
-            rules: (&*room.rules).into(),
+            rules: RulesJson(room.rules.clone()),
             flags: room.flags.into(),
             seats: room.seats.list.iter().map(|seat| shown_seat(room, seat)).collect(),
             queue: room.queue.entries.iter().enumerate().map(entry).collect(),
-            applies: [],
-            invites: [],
-            turns: [],
+            applies: room.asks.applies.iter().map(ApplyJson::from).collect(),
+            invites: room.asks.invites.iter().map(ShownInvite::from).collect(),
+            turns: room.turns.list.iter().map(TurnJson::from).collect(),
             roles: given,
             bans: room.bans.iter().map(|(user, until)| (user.as_str(), until.map(|until| until.0))).collect(),
             queue_bans: room.queue_bans.iter().map(|(user, until)| (user.as_str(), until.0)).collect(),
@@ -316,10 +257,7 @@ fn shown_seat<'a>(room: &Room, seat: &'a Seat) -> ShownSeat<'a> {
         since_ms: occupant.since.0,
         via: occupant.via.into(),
         self_muted: occupant.self_muted,
-        silenced: seat.admin_muted
-            || occupant.self_muted
-            || (room.flags.mute_all && room.level_of(&occupant.user) < roles::ADMIN)
-            || (room.mode == Mode::Chair && room.level_of(&occupant.user) < roles::HOST),
+        silenced: room.is_silenced(seat),
         held_until_ms: occupant.held_until.map(|until| until.0),
     };
     ShownSeat {

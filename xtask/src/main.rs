@@ -1,6 +1,8 @@
 //! The project's own commands: `cargo xtask test` runs every check and test there is.
 use std::process::{Command, ExitCode};
 
+mod web;
+
 const STEPS: &[(&str, &[&str])] = &[
     ("format", &["fmt", "--all", "--check"]),
     ("hub and wire build without a runtime", &["check", "--lib", "--no-default-features"]),
@@ -11,8 +13,10 @@ const STEPS: &[(&str, &[&str])] = &[
 fn main() -> ExitCode {
     match std::env::args().nth(1).as_deref() {
         Some("test" | "ci") => all(),
+        Some("web") => done(web::test()),
+        Some("picture") => done(web::picture()),
         _ => {
-            eprintln!("usage: cargo xtask test");
+            eprintln!("usage: cargo xtask test | web | picture");
             ExitCode::from(2)
         }
     }
@@ -33,5 +37,15 @@ fn all() -> ExitCode {
             }
         }
     }
-    ExitCode::SUCCESS
+    done(web::test())
+}
+
+fn done(outcome: Result<(), String>) -> ExitCode {
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(why) => {
+            eprintln!("{why}");
+            ExitCode::FAILURE
+        }
+    }
 }

@@ -9,22 +9,36 @@ use crate::hub::{
 
 /// The least hold from a load on: everybody gets the time to come back.
 const LOAD_HOLD: Millis = Millis::from_seconds(60);
-/// The hold from a load on of somebody who was not held, also where the rules say 0: the hub itself ended his line.
-const HANDOVER: Millis = Millis::from_seconds(45);
 /// For how long after a load nobody overtakes somebody held.
 const LOAD_GRACE: Millis = Millis::from_seconds(10);
 
 impl Draft {
     /// Issues the hub's own commands whose deadline has passed.
     pub fn due(&mut self, members: &dyn Members) {
-        for (user, held_until) in self.room.placed() {
-            if let Some(held_until) = held_until.filter(|until| *until <= self.now) {
-                self.by_hub(Command::HoldExpired { user, held_until }, members);
-            }
+        for command in self.overdue() {
+            self.by_hub(command, members);
         }
         if self.room.could_promote() && self.now >= self.room.promotion_from() && self.now >= self.no_promotion_before {
             self.by_hub(Command::Promote, members);
         }
+    }
+
+    /// Returns a command for each deadline that has passed, in the order of the deadlines. Each looks again before it acts.
+    fn overdue(&self) -> Vec<Command> {
+        let held = |(user, held_until): (UserId, Option<UnixMs>)| {
+            held_until.map(|held_until| (held_until, Command::HoldExpired { user, held_until }))
+        };
+        let holds = self.room.placed().into_iter().filter_map(held);
+        let turns = self.room.turns.list.iter();
+        let turns = turns.filter_map(|turn| Some((turn.ends_at()?, Command::TurnOver { turn_id: turn.turn_id.clone() })));
+        let applies = self.room.asks.applies.iter();
+        let applies = applies.map(|apply| (apply.expires_at, Command::ApplyOver { apply_id: apply.apply_id.clone() }));
+        let invites = self.room.asks.invites.iter();
+        let invites = invites.map(|invite| (invite.expires_at, Command::InviteOver { invite_id: invite.invite_id.clone() }));
+        let all = holds.chain(turns).chain(applies).chain(invites);
+        let mut due: Vec<(UnixMs, Command)> = all.filter(|(at, _)| *at <= self.now).collect();
+        due.sort_by_key(|(at, _)| *at);
+        due.into_iter().map(|(_, command)| command).collect()
     }
 
     /// Compares who is placed with who is live: whoever is held and live returns, whoever is placed and not live is lost.
@@ -32,17 +46,21 @@ impl Draft {
         for (user, held) in self.room.placed() {
             match (held.is_some(), members.is_live(&user)) {
                 (true, true) => self.by_hub(Command::Returned { user }, members),
-                (false, false) => self.by_hub(Command::Lost { user, hold_at_least: Millis(0) }, members),
+                (false, false) => {
+                    let hold_at_least = members.hold_at_least(&user);
+                    self.by_hub(Command::Lost { user, hold_at_least }, members);
+                }
                 _ => {}
             }
         }
     }
 
-    /// The first batch after a load: nobody is live yet. Every place is held for long enough that its person can come back.
-    pub fn after_load(&mut self, members: &dyn Members) {
+    /// The first batch after a load: nobody is live yet. Every place is held for long enough that its person can come back; `handover` is
+    /// the least hold of somebody who was not held, also where the rules say 0: the hub itself ended his line.
+    pub fn after_load(&mut self, members: &dyn Members, handover: Millis) {
         self.no_promotion_before = self.now.plus(LOAD_GRACE);
         for (user, held) in self.room.placed() {
-            let hold_at_least = if held.is_some() { LOAD_HOLD } else { HANDOVER };
+            let hold_at_least = if held.is_some() { LOAD_HOLD } else { handover };
             self.by_hub(Command::Lost { user, hold_at_least }, members);
         }
     }
@@ -91,7 +109,22 @@ impl Draft {
 
     pub(super) fn left(&mut self, user: &UserId) -> Outcome {
         self.clear_place(user, QueueLeftReason::Left, SeatLeftReason::Left);
-        Ok(if self.events.is_empty() { Done::Noop } else { Done::Own(0) })
+        Ok(self.first())
+    }
+
+    /// Somebody's newest media stream stopped, and none has come for the grace that the rules give: he leaves his seat.
+    /// Whoever sat down after the stream stopped is not meant.
+    pub(super) fn stream_stopped(&mut self, user: &UserId, stopped_at: UnixMs) -> Outcome {
+        let over = self.now >= stopped_at.plus(self.room.rules.stream_stop_grace);
+        let seat = self
+            .room
+            .seats
+            .of(user)
+            .filter(|seat| over && seat.occupant.as_ref().is_some_and(|occupant| occupant.since <= stopped_at));
+        if let Some(seat_no) = seat.map(|seat| seat.no) {
+            self.unseat(seat_no, user, SeatLeftReason::StreamStopped, None);
+        }
+        Ok(self.first())
     }
 
     /// The end of a hold. Whoever is live by now has returned instead.

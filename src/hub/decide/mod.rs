@@ -1,11 +1,14 @@
 //! Requests → events, or a reason to refuse: the fixed order of checks, and the draft in which a batch sees its own effects.
 //!
 //! A command is checked first and takes effect afterwards: no refusal follows an event, so a refused command leaves the draft as it was.
+mod ask;
 mod hub;
+mod mode;
 mod people;
 mod promote;
 mod queue;
 mod seat;
+mod turn;
 
 use super::{
     code::{Code, Reject},
@@ -14,15 +17,19 @@ use super::{
     dedup::fingerprint,
     event::{Commit, Event, Op, Step},
     id::{CommitId, UserId},
-    roles,
     room::{Room, Status},
-    time::UnixMs,
+    time::{Millis, UnixMs},
 };
 
 /// Who is in the room, as far as the decision needs it.
 pub trait Members {
     /// Tells whether some session of `user`, not lost, is in the room.
     fn is_live(&self, user: &UserId) -> bool;
+
+    /// Returns the least hold of somebody whose line the hub itself has ended.
+    fn hold_at_least(&self, _user: &UserId) -> Millis {
+        Millis(0)
+    }
 }
 
 /// What became of a command that was not refused.
@@ -43,6 +50,8 @@ pub enum Decision {
     Noop {
         /// The room's rev.
         rev: u64,
+        /// Who did it already, where somebody else may have.
+        by: Option<Actor>,
     },
 }
 
@@ -54,6 +63,12 @@ pub struct Draft {
     commit: CommitId,
     now: UnixMs,
     no_promotion_before: UnixMs,
+    /// Who is acting.
+    by: Actor,
+    /// Whether a guest seat was free before the command.
+    had_free_seat: bool,
+    /// How many ids the commit has given out.
+    ids: usize,
     steps: Vec<Step>,
     events: Vec<Event>,
 }
@@ -72,6 +87,8 @@ enum Done {
     /// As `Own`, with a line per target.
     Each(usize, Vec<(UserId, Option<Reject>)>),
     Noop,
+    /// As `Noop`: it was done by this one already.
+    By(Actor),
 }
 
 type Outcome = Result<Done, Reject>;
@@ -95,6 +112,9 @@ impl Draft {
             commit: room.head.commit,
             now: room.last_event,
             no_promotion_before: UnixMs(0),
+            by: Actor::Hub,
+            had_free_seat: false,
+            ids: 0,
             steps: Vec::new(),
             events: Vec::new(),
         }
@@ -104,6 +124,7 @@ impl Draft {
     pub fn begin(&mut self, commit: CommitId, now: UnixMs) {
         self.prev = self.room.head;
         self.commit = commit;
+        self.ids = 0;
         self.now = now.max(self.room.last_event);
     }
 
@@ -116,6 +137,18 @@ impl Draft {
     #[must_use]
     pub const fn room(&self) -> &Room {
         &self.room
+    }
+
+    /// Returns what the batch has done so far.
+    #[must_use]
+    pub fn steps(&self) -> &[Step] {
+        &self.steps
+    }
+
+    /// Tells whether the request's `op_id` is remembered: its outcome is settled, whatever else is true by now.
+    #[must_use]
+    pub fn is_known(&self, request: &Request) -> bool {
+        request.op_id.as_ref().is_some_and(|op_id| self.room.dedup.find(&request.actor, op_id, self.now).is_some())
     }
 
     /// Returns when the hub must come back although nobody asks.
@@ -153,21 +186,25 @@ impl Draft {
             Actor::Service | Actor::Hub => u32::MAX,
         };
         self.check_rev(*if_rev)?;
-        if level < roles::level_for(command) || (*actor == Actor::Service && roles::level_for(command) == u32::MAX) {
+        if !self.room.may(actor, command) {
             return Err(Reject::Plain(Code::Forbidden));
         }
         let on_deck = self.on_deck();
-        let had_free_seat = self.room.seats.free_guest(None).is_some();
+        self.by = actor.clone();
+        self.had_free_seat = self.room.seats.free_guest(None).is_some();
         let done = self.run(&Ctx { actor, members, level }, command, if_rev.is_some())?;
         let (own, results) = match done {
             Done::Own(own) => (own, Vec::new()),
             Done::Each(own, results) => (own, results),
-            Done::Noop => return Ok(Decision::Noop { rev: self.room.head.rev }),
+            Done::Noop => return Ok(Decision::Noop { rev: self.room.head.rev, by: None }),
+            Done::By(by) => return Ok(Decision::Noop { rev: self.room.head.rev, by: Some(by) }),
         };
-        self.promote_after(had_free_seat, members);
+        self.promote_after(members);
         self.announce_on_deck(&on_deck);
         let events = std::mem::take(&mut self.events);
-        let Some(event) = events.get(own).cloned() else { return Ok(Decision::Noop { rev: self.room.head.rev }) };
+        let Some(event) = events.get(own).cloned() else {
+            return Ok(Decision::Noop { rev: self.room.head.rev, by: None });
+        };
         let rev = self.room.head.rev + 1;
         let op = op_id.clone().map(|id| Op { id, fingerprint: print });
         let step = Step { rev, by: actor.clone(), op, own, events };
@@ -207,8 +244,19 @@ impl Draft {
             Command::SeatLock { seats, on, evict } => self.seat_lock(ctx, seats, *on, *evict),
             Command::SeatMute { seats, on } => self.seat_mute(ctx, seats, *on),
             Command::SeatExtra { seat_no, extra, if_extra_rev } => self.seat_extra(*seat_no, extra, *if_extra_rev),
-            Command::ModeSet { mode } => self.mode_set(*mode),
+            Command::ModeSet { mode } => self.mode_set(ctx, *mode),
             Command::FlagSet { flag, on } => self.flag_set(*flag, *on),
+            Command::ApplySubmit { want_seat } => self.apply_submit(ctx, *want_seat),
+            Command::ApplyCancel { apply_id } => self.apply_cancel(ctx, apply_id),
+            Command::ApplyResolve { apply_id, approve, seat_no } => self.apply_resolve(ctx, apply_id, *approve, *seat_no),
+            Command::InviteSend { target, seat_no, ttl } => self.invite_send(ctx, target, *seat_no, *ttl),
+            Command::InviteReply { invite_id, accept } => self.invite_reply(ctx, invite_id, *accept),
+            Command::InviteCancel { invite_id } => self.invite_cancel(ctx, invite_id),
+            Command::TurnNext { expect, seat_no } => self.turn_next(ctx, expect.as_deref(), *seat_no),
+            Command::TurnExtend { expect, seconds } => self.turn_extend(ctx, expect, *seconds),
+            Command::TurnPause { expect } => self.turn_pause(ctx, expect, true),
+            Command::TurnResume { expect } => self.turn_pause(ctx, expect, false),
+            Command::TurnYield { expect } => self.turn_yield(ctx, expect.as_deref()),
             Command::RoleSet { target, role } => self.role_set(ctx, target, role.as_ref()),
             Command::OwnerTransfer { target } => self.owner_transfer(ctx, target),
             Command::UserKick { target, reason } => self.user_kick(ctx, target, reason.as_deref()),
@@ -220,6 +268,10 @@ impl Draft {
             Command::Returned { user } => self.returned(ctx, user),
             Command::Left { user } => self.left(user),
             Command::HoldExpired { user, held_until } => self.hold_expired(ctx, user, *held_until),
+            Command::TurnOver { turn_id } => self.turn_over(turn_id),
+            Command::ApplyOver { apply_id } => self.apply_over(apply_id),
+            Command::InviteOver { invite_id } => self.invite_over(invite_id),
+            Command::StreamStopped { user, stopped_at } => self.stream_stopped(user, *stopped_at),
             Command::TokenRole { user, role, issued_at } => self.token_role(user, role, *issued_at),
             Command::Promote => Ok(self.promote_now(ctx)),
         }
@@ -227,8 +279,20 @@ impl Draft {
 
     /// Records an event and lets the draft see it at once.
     fn emit(&mut self, event: Event) {
-        self.room.apply_event(&event, self.room.head.rev + 1, self.now);
+        self.room.apply_event(&event, self.room.head.rev + 1, &self.by, self.now);
         self.events.push(event);
+    }
+
+    /// Makes an id that no other history can give to anything else: it names the commit.
+    fn new_id(&mut self) -> String {
+        let index = self.ids;
+        self.ids += 1;
+        format!("{:016x}-{index}", self.commit.0)
+    }
+
+    /// Ends a command: its own event is the first, if anything has happened.
+    const fn first(&self) -> Done {
+        if self.events.is_empty() { Done::Noop } else { Done::Own(0) }
     }
 
     /// Emits the command's own event after whatever had to come first.

@@ -1,42 +1,20 @@
-//! The room family: mode, flags, roles, kicks, bans, closing.
-use super::{Ctx, Done, Draft, Outcome, seat::left};
+//! The people of a room: roles, kicks, bans, closing.
+use super::{Ctx, Done, Draft, Outcome};
 use crate::hub::{
     code::{Code, Reject},
-    event::{Event, QueueLeftReason, SeatLeftReason},
+    event::{ApplyOutcome, Event, QueueLeftReason, SeatLeftReason},
     id::{RoleId, UserId},
     roles,
-    room::{Flag, Mode, SeatKind},
+    room::SeatKind,
     time::UnixMs,
 };
 
 impl Draft {
-    pub(super) fn mode_set(&mut self, mode: Mode) -> Outcome {
-        let from = self.room.mode;
-        if mode == from {
-            return Ok(Done::Noop);
-        }
-        let ready = self.room.mode_changed_at.map_or(UnixMs(0), |at| at.plus(self.room.rules.mode_min_interval));
-        if self.now < ready {
-            return Err(Reject::Until { code: Code::TooSoon, until: Some(ready) });
-        }
-        self.own(Event::ModeChanged { mode, from })
-    }
-
-    pub(super) fn flag_set(&mut self, flag: Flag, on: bool) -> Outcome {
-        let mut flags = self.room.flags;
-        match flag {
-            Flag::QueueOpen => flags.queue_open = on,
-            Flag::FloorControlled => flags.floor_controlled = on,
-            Flag::MuteAll => flags.mute_all = on,
-        }
-        if flags == self.room.flags { Ok(Done::Noop) } else { self.own(Event::FlagsChanged { flags }) }
-    }
-
     pub(super) fn role_set(&mut self, ctx: &Ctx, target: &UserId, role: Option<&RoleId>) -> Outcome {
         self.check_rank(ctx, target)?;
         if let Some(role) = role {
             let unknown = || Reject::Argument { path: "/role_id".to_owned(), expected: "a role of this room" };
-            let level = roles::level_of_role(role.as_str()).ok_or_else(unknown)?;
+            let level = self.room.rules.level_of_role(role.as_str()).ok_or_else(unknown)?;
             if level >= ctx.level.min(roles::OWNER) {
                 return Err(Reject::Plain(Code::Forbidden));
             }
@@ -76,7 +54,7 @@ impl Draft {
         if *user == self.room.owner
             || later_word
             || same
-            || roles::level_of_role(role.as_str()).is_none()
+            || self.room.rules.level_of_role(role.as_str()).is_none()
             || role.as_str() == "member"
         {
             return Ok(Done::Noop);
@@ -124,8 +102,11 @@ impl Draft {
             return Ok(Done::Noop);
         }
         let own = self.own(Event::QueueBanned { user: target.clone(), until });
-        if until > self.now && self.room.queue.entry(target).is_some() {
-            self.emit(Event::QueueLeft { user: target.clone(), reason: QueueLeftReason::QueueBanned, note: None });
+        if until > self.now {
+            if self.room.queue.entry(target).is_some() {
+                self.emit(Event::QueueLeft { user: target.clone(), reason: QueueLeftReason::QueueBanned, note: None });
+            }
+            self.end_apply_of(target, ApplyOutcome::Cancelled);
         }
         own
     }
@@ -135,17 +116,19 @@ impl Draft {
         for (user, _) in self.room.placed() {
             self.clear_place(&user, QueueLeftReason::RoomClosed, SeatLeftReason::RoomClosed);
         }
+        self.end_all_asks();
         own
     }
 
-    /// Takes somebody out of queue or seat, if he is there.
+    /// Takes somebody out of queue or seat, and ends what he asked for and was asked.
     pub(super) fn clear_place(&mut self, user: &UserId, queue: QueueLeftReason, seat: SeatLeftReason) {
         if self.room.queue.entry(user).is_some() {
             self.emit(Event::QueueLeft { user: user.clone(), reason: queue, note: None });
         }
         if let Some(no) = self.room.seats.of(user).map(|seat| seat.no) {
-            self.emit(left(no, user, seat));
+            self.unseat(no, user, seat, None);
         }
+        self.end_asks_of(user);
     }
 
     /// Changes a role; whoever may not sit on the host seat any more leaves it.
@@ -154,7 +137,7 @@ impl Draft {
         let own = self.own(Event::RoleChanged { user: user.clone(), role, from, by_token });
         let host_seat = self.room.seats.of(user).filter(|seat| seat.kind == SeatKind::Host).map(|seat| seat.no);
         if let Some(no) = host_seat.filter(|_| self.room.level_of(user) < roles::HOST) {
-            self.emit(left(no, user, SeatLeftReason::Role));
+            self.unseat(no, user, SeatLeftReason::Role, None);
         }
         own
     }

@@ -8,34 +8,41 @@ use crate::hub::{
 
 impl Draft {
     /// Promotes as far as the mode wants it: in mode `queue` always, in mode `free` when every guest seat was full before.
-    pub(super) fn promote_after(&mut self, had_free_seat: bool, members: &dyn Members) {
+    pub(super) fn promote_after(&mut self, members: &dyn Members) {
         let wanted = match self.room.mode {
             Mode::Queue => self.now >= self.room.promotion_from(),
-            Mode::Free => !had_free_seat,
+            Mode::Free => !self.had_free_seat,
             Mode::Apply | Mode::Chair => false,
         };
-        if wanted && !self.in_load_grace() {
-            self.promote_all(members);
+        if wanted {
+            self.promote_while(members, |draft| !draft.in_load_grace());
         }
     }
 
     /// The deadline of a grace has passed.
     pub(super) fn promote_now(&mut self, ctx: &Ctx) -> Done {
         let before = self.events.len();
-        self.promote_after(true, ctx.members);
+        self.had_free_seat = true;
+        self.promote_after(ctx.members);
         if self.events.len() == before { Done::Noop } else { Done::Own(before) }
     }
 
-    /// After a load people are still coming back: nobody overtakes a held person until the grace is over.
+    /// After a load people are still coming back: until the grace is over, nobody is promoted past somebody held in front of him.
     fn in_load_grace(&self) -> bool {
-        self.now < self.no_promotion_before && self.room.queue.entries.iter().any(|entry| entry.held_until.is_some())
+        self.now < self.no_promotion_before && self.room.queue.entries.first().is_some_and(|entry| entry.held_until.is_some())
     }
 
-    fn promote_all(&mut self, members: &dyn Members) {
-        while let Some((user, want_seat)) = self.next_in_line(members) {
+    /// Fills every free guest seat, grace or not.
+    pub(super) fn promote_all(&mut self, members: &dyn Members) {
+        self.promote_while(members, |_| true);
+    }
+
+    fn promote_while(&mut self, members: &dyn Members, may: impl Fn(&Self) -> bool) {
+        while let Some((user, want_seat)) = self.next_in_line(members).filter(|_| may(self)) {
             let Some(seat_no) = self.room.seats.free_guest(want_seat) else { return };
             self.emit(Event::QueueLeft { user: user.clone(), reason: QueueLeftReason::Promoted, note: None });
-            self.emit(Event::SeatTaken { seat_no, user, via: Via::Promote });
+            self.emit(Event::SeatTaken { seat_no, user: user.clone(), via: Via::Promote });
+            self.start_turn(&user, seat_no);
         }
     }
 

@@ -135,7 +135,7 @@ impl Draft {
         if count == 0 {
             return Ok(Done::Noop);
         }
-        let undo_id = format!("{:016x}-{}", self.commit.0, self.steps.len());
+        let undo_id = self.new_id();
         self.own(Event::QueueCleared { undo_id, count })
     }
 
@@ -179,6 +179,21 @@ impl Draft {
         let index = self.behind_on_deck();
         let event = self.placed_entry(user, index, None, None);
         self.emit(event);
+    }
+
+    /// Makes the event of somebody who is put to the tail, in front of nobody.
+    pub(super) fn tail_entry(&self, user: &UserId, want_seat: Option<u32>) -> Event {
+        Event::QueueJoined {
+            user: user.clone(),
+            index: self.room.queue.entries.len(),
+            eff_priority: 0,
+            skip_queue: false,
+            seq: self.room.queue.last_seq + 1,
+            pinned: false,
+            want_seat,
+            note: None,
+            why: Vec::new(),
+        }
     }
 
     fn placed_entry(&self, user: &UserId, index: usize, want_seat: Option<u32>, note: Option<String>) -> Event {

@@ -3,11 +3,11 @@ use super::{Ctx, Done, Draft, Outcome};
 use crate::hub::{
     code::{Code, Reject},
     command::{SeatPolicy, SeatSet},
-    event::{Event, QueueLeftReason, SeatLeftReason},
+    event::{Event, QueueLeftReason, SeatLeftReason, TurnEndedReason},
     id::UserId,
     roles,
     room::{Mode, Seat, SeatKind, Via},
-    time::Millis,
+    time::{Millis, UnixMs},
 };
 
 impl Draft {
@@ -28,7 +28,8 @@ impl Draft {
     pub(super) fn seat_leave(&mut self, ctx: &Ctx) -> Outcome {
         let me = ctx.me().ok_or(Reject::Plain(Code::Forbidden))?.clone();
         let seat_no = self.seat_of(&me)?;
-        self.own(left(seat_no, &me, SeatLeftReason::OnHisOwn))
+        self.unseat(seat_no, &me, SeatLeftReason::OnHisOwn, None);
+        Ok(Done::Own(0))
     }
 
     pub(super) fn seat_assign(
@@ -50,7 +51,7 @@ impl Draft {
         let seat_no = self.goal(seat_no, target, policy)?;
         let replaced = self.room.seats.seat(seat_no)?.occupant.as_ref().map(|occupant| occupant.user.clone());
         if let Some(other) = &replaced {
-            self.emit(left(seat_no, other, SeatLeftReason::Replaced));
+            self.unseat(seat_no, other, SeatLeftReason::Replaced, None);
         }
         let own = self.sit(target, seat_no, Via::Assign);
         if let Some(other) = replaced.filter(|_| requeue) {
@@ -83,16 +84,19 @@ impl Draft {
                 if back.locked || back.closing {
                     return Err(Reject::Plain(Code::SeatLocked));
                 }
-                if back.kind == SeatKind::Host && self.room.level_of(other) < roles::HOST {
-                    return Err(Reject::Plain(Code::SeatReserved));
-                }
+                self.check_host_seat(from, other)?;
             }
-            (Some(other), _) => self.emit(left(seat_no, other, SeatLeftReason::Replaced)),
+            (Some(other), _) => self.unseat(seat_no, other, SeatLeftReason::Replaced, None),
             (None, _) => {}
         }
-        let own = self.own(Event::SeatMoved { user: target, from, to: seat_no });
-        if let (Some(other), SeatPolicy::Swap) = (other, policy) {
-            self.emit(Event::SeatMoved { user: other, from: seat_no, to: from });
+        let own = self.own(Event::SeatMoved { user: target.clone(), from, to: seat_no });
+        let swapped = other.filter(|_| policy == SeatPolicy::Swap);
+        if let Some(other) = &swapped {
+            self.emit(Event::SeatMoved { user: other.clone(), from: seat_no, to: from });
+        }
+        self.fit_turn(&target, seat_no);
+        if let Some(other) = &swapped {
+            self.fit_turn(other, from);
         }
         own
     }
@@ -102,12 +106,14 @@ impl Draft {
         let seat_no = self.seat_of(target)?;
         let explicit = Some(self.now.plus(Millis::from_seconds(cooldown_seconds))).filter(|_| cooldown_seconds > 0);
         let cooldown_until = self.room.cooldown_from(self.now, explicit);
-        let reason = SeatLeftReason::Kicked;
-        let own = self.own(Event::SeatLeft { seat_no, user: target.clone(), reason, cooldown_until });
+        self.unseat(seat_no, target, SeatLeftReason::Kicked, cooldown_until);
         if requeue {
+            // The next one comes to the seat first, so that the requeued person stands in front of those who still wait.
+            self.promote_after(ctx.members);
+            self.had_free_seat = true;
             self.requeue(target);
         }
-        own
+        Ok(Done::Own(0))
     }
 
     pub(super) fn seat_lock(&mut self, ctx: &Ctx, seats: &SeatSet, on: bool, evict: bool) -> Outcome {
@@ -121,11 +127,14 @@ impl Draft {
                 let locked = Some(on);
                 self.emit(Event::SeatUpdated { seat_no: seat.no, locked, admin_muted: None, self_muted: None, extra: None });
             }
+            if on {
+                self.cancel_invite_to(seat.no);
+            }
             if let Some(user) = evicted(seat) {
-                self.emit(left(seat.no, &user, SeatLeftReason::Evicted));
+                self.unseat(seat.no, &user, SeatLeftReason::Evicted, None);
             }
         }
-        Ok(if self.events.is_empty() { Done::Noop } else { Done::Own(0) })
+        Ok(self.first())
     }
 
     pub(super) fn seat_mute(&mut self, ctx: &Ctx, seats: &SeatSet, on: bool) -> Outcome {
@@ -154,7 +163,7 @@ impl Draft {
                 self.emit(event(Some(on), None));
             }
         }
-        Ok(if self.events.is_empty() { Done::Noop } else { Done::Own(0) })
+        Ok(self.first())
     }
 
     pub(super) fn seat_extra(&mut self, seat_no: u32, extra: &str, if_extra_rev: Option<u64>) -> Outcome {
@@ -169,16 +178,32 @@ impl Draft {
         self.own(Event::SeatUpdated { seat_no, locked: None, admin_muted: None, self_muted: None, extra })
     }
 
-    /// Sits somebody down who is not on a seat; he leaves the queue first.
-    fn sit(&mut self, user: &UserId, seat_no: u32, via: Via) -> Outcome {
+    /// Sits somebody down who is not on a seat; he leaves the queue first, and his turn begins if the mode gives one.
+    pub(super) fn sit(&mut self, user: &UserId, seat_no: u32, via: Via) -> Outcome {
         if self.room.queue.entry(user).is_some() {
             self.emit(Event::QueueLeft { user: user.clone(), reason: QueueLeftReason::Seated, note: None });
         }
-        self.own(Event::SeatTaken { seat_no, user: user.clone(), via })
+        let own = self.own(Event::SeatTaken { seat_no, user: user.clone(), via });
+        self.start_turn(user, seat_no);
+        own
+    }
+
+    /// Makes somebody's seat empty; his turn, if he has one, ends for the same reason.
+    pub(super) fn unseat(&mut self, seat_no: u32, user: &UserId, reason: SeatLeftReason, cooldown_until: Option<UnixMs>) {
+        self.emit(Event::SeatLeft { seat_no, user: user.clone(), reason, cooldown_until });
+        self.end_turn_of(user, reason.into());
+    }
+
+    /// After a move: no turns on a host seat, and a guest seat gives one where the mode says so.
+    fn fit_turn(&mut self, user: &UserId, seat_no: u32) {
+        if self.room.seats.seat(seat_no).is_ok_and(|seat| seat.kind == SeatKind::Host) {
+            self.end_turn_of(user, TurnEndedReason::Moved);
+        }
+        self.start_turn(user, seat_no);
     }
 
     /// Finds the seat that `user` may come to. No number = the lowest free guest seat.
-    fn goal(&self, seat_no: Option<u32>, user: &UserId, policy: SeatPolicy) -> Result<u32, Reject> {
+    pub(super) fn goal(&self, seat_no: Option<u32>, user: &UserId, policy: SeatPolicy) -> Result<u32, Reject> {
         let Some(seat_no) = seat_no else {
             return self.room.seats.free_guest(None).ok_or(Reject::Plain(Code::NoSeat));
         };
@@ -187,10 +212,10 @@ impl Draft {
             Code::SeatLocked
         } else if seat.occupant.is_some() && policy == SeatPolicy::Fail {
             Code::SeatTaken
-        } else if seat.reserved_for.is_some() || (seat.kind == SeatKind::Host && self.room.level_of(user) < roles::HOST) {
+        } else if seat.reserved_for.is_some() {
             Code::SeatReserved
         } else {
-            return Ok(seat_no);
+            return self.check_host_seat(seat_no, user).map(|()| seat_no);
         };
         Err(Reject::Plain(code))
     }
@@ -211,7 +236,13 @@ impl Draft {
         self.room.seats.of(user).map(|seat| seat.no).ok_or(Reject::Plain(Code::NotSeated))
     }
 
-    fn check_unseated(&self, user: &UserId) -> Result<(), Reject> {
+    /// The host seat is for level host and above.
+    pub(super) fn check_host_seat(&self, seat_no: u32, user: &UserId) -> Result<(), Reject> {
+        let host = self.room.seats.seat(seat_no)?.kind == SeatKind::Host;
+        if host && self.room.level_of(user) < roles::HOST { Err(Reject::Plain(Code::SeatReserved)) } else { Ok(()) }
+    }
+
+    pub(super) fn check_unseated(&self, user: &UserId) -> Result<(), Reject> {
         if self.room.seats.of(user).is_some() { Err(Reject::Plain(Code::AlreadySeated)) } else { Ok(()) }
     }
 
@@ -220,9 +251,4 @@ impl Draft {
         let seat = seat_no.filter(|_| policy != SeatPolicy::Fail).and_then(|no| self.room.seats.seat(no).ok());
         seat.and_then(|seat| seat.occupant.as_ref()).map_or(Ok(()), |occupant| self.check_rank(ctx, &occupant.user))
     }
-}
-
-/// Makes the event of somebody leaving his seat without a cooldown of its own.
-pub(super) fn left(seat_no: u32, user: &UserId, reason: SeatLeftReason) -> Event {
-    Event::SeatLeft { seat_no, user: user.clone(), reason, cooldown_until: None }
 }

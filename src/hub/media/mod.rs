@@ -1,0 +1,341 @@
+//! What media servers report, joined into what is live now.
+//!
+//! Callbacks come late, twice, out of order or never. So none is applied "in order of arrival": each becomes a [`Fact`], and facts are
+//! joined by operations that do not care about order or repetition (`min`, `max`, `or`, and unions of maps). What is live is a pure
+//! function of the joined state: every permutation of the same facts, with any repetition, shows the same streams.
+//!
+//! Two ways to know the newest word about a stream, joined side by side: a *register* where the server counts changes (the highest number
+//! wins, a close above an open), and *sessions* where it names them (the newest session wins; one that was closed never comes back).
+mod poll;
+mod stream;
+
+pub use poll::Sighting;
+pub use stream::{Mark, Phase};
+
+use super::time::{Millis, UnixMs};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
+use stream::Stream;
+
+/// How long what is over is remembered, so that a late word about it finds its tombstone.
+const TOMBSTONE: Millis = Millis::from_seconds(15 * 60);
+/// How long an ended epoch is remembered.
+const EPOCH_TOMBSTONE: Millis = Millis::from_seconds(24 * 3600);
+/// How many runs of sequence numbers an epoch keeps; beyond it the oldest hole is forgotten.
+const RUNS_MAX: usize = 256;
+
+macro_rules! names {
+    ($($(#[$doc:meta])* $name:ident)*) => {$(
+        $(#[$doc])*
+        #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub struct $name(Arc<str>);
+
+        impl $name {
+            /// Takes the name as the media server gives it.
+            #[must_use]
+            pub fn new(text: &str) -> Self {
+                Self(text.into())
+            }
+
+            /// Returns the name as text.
+            #[must_use]
+            pub fn as_str(&self) -> &str {
+                &self.0
+            }
+        }
+    )*};
+}
+
+names! {
+    /// One life of a room on the media server, or one boot of the server itself.
+    EpochId
+    /// A stream as viewers name it; many sessions may publish it, one after the other.
+    StreamId
+    /// One publishing of a stream: a vendor's session id, or a ticket of ours.
+    MediaSession
+    /// Whoever publishes, as the media server names him.
+    Publisher
+}
+
+/// What a birth counts: it orders sessions, and only times can be too old.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Births {
+    /// Milliseconds since the Unix epoch.
+    Times,
+    /// The number of a grant, one more for each.
+    Grants,
+}
+
+/// One thing that a media server reported.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[allow(missing_docs, reason = "the names say it")]
+pub enum Fact {
+    /// The epoch exists; `birth` orders it among the others.
+    EpochSeen { epoch: EpochId, birth: u64 },
+    /// The epoch is over, and all its streams with it.
+    EpochEnded { epoch: EpochId },
+    /// Whatever was born up to `at` is gone; younger things live on.
+    Cleared { epoch: EpochId, at: u64 },
+    /// The server's change number `seq` of the stream.
+    Numbered { epoch: EpochId, stream: StreamId, seq: u64, closed: bool, birth: u64, session: MediaSession, publisher: Publisher },
+    /// A session of the stream is asked for, on air or over. `parent`: it ends when that ends.
+    Session {
+        epoch: EpochId,
+        stream: StreamId,
+        session: MediaSession,
+        phase: Phase,
+        birth: Option<u64>,
+        publisher: Option<Publisher>,
+        parent: Option<MediaSession>,
+    },
+    /// A parent of sessions is over: somebody left, so his tracks are gone.
+    ParentEnded { epoch: EpochId, parent: MediaSession },
+}
+
+impl Fact {
+    fn epoch(&self) -> &EpochId {
+        match self {
+            Self::EpochSeen { epoch, .. }
+            | Self::EpochEnded { epoch }
+            | Self::Cleared { epoch, .. }
+            | Self::Numbered { epoch, .. }
+            | Self::Session { epoch, .. }
+            | Self::ParentEnded { epoch, .. } => epoch,
+        }
+    }
+}
+
+/// A stream that is on air.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[allow(missing_docs, reason = "the names say it")]
+pub struct Live {
+    pub stream: StreamId,
+    pub session: MediaSession,
+    pub publisher: Option<Publisher>,
+    pub birth: u64,
+    /// Not confirmed yet: the server was asked, and may still refuse.
+    pub pending: bool,
+}
+
+/// What a fact brought.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Told {
+    /// It is part of the state now (or was already).
+    Joined,
+    /// It is about something older than what is remembered: ask the server instead.
+    TooOld,
+}
+
+/// All that one source told about one of its rooms, or (where streams are global) about one server.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Space {
+    births: Births,
+    epochs: BTreeMap<EpochId, Epoch>,
+    streams: BTreeMap<(EpochId, StreamId), Stream>,
+    ended_parents: BTreeMap<(EpochId, MediaSession), UnixMs>,
+    /// What is older was forgotten.
+    horizon: UnixMs,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Epoch {
+    birth: u64,
+    closed: bool,
+    cleared_at: Option<u64>,
+    runs: BTreeSet<(u64, u64)>,
+    seen_at: UnixMs,
+}
+
+impl Epoch {
+    const fn unborn(at: UnixMs) -> Self {
+        Self { birth: u64::MAX, closed: false, cleared_at: None, runs: BTreeSet::new(), seen_at: at }
+    }
+
+    /// Notes a sequence number, keeping runs of neighbours as one.
+    fn note(&mut self, seq: u64) {
+        self.note_run(seq, seq);
+    }
+
+    fn note_run(&mut self, mut from: u64, mut to: u64) {
+        let touching = |run: &&(u64, u64)| run.0 <= to.saturating_add(1) && from <= run.1.saturating_add(1);
+        let touched: Vec<(u64, u64)> = self.runs.iter().filter(touching).copied().collect();
+        for run in touched {
+            from = from.min(run.0);
+            to = to.max(run.1);
+            self.runs.remove(&run);
+        }
+        self.runs.insert((from, to));
+        while self.runs.len() > RUNS_MAX {
+            if let (Some(first), Some(second)) = (self.runs.pop_first(), self.runs.pop_first()) {
+                self.runs.insert((first.0, second.1));
+            }
+        }
+    }
+}
+
+impl Space {
+    /// Makes a space of which nothing is known.
+    #[must_use]
+    pub const fn new(births: Births) -> Self {
+        Self { births, epochs: BTreeMap::new(), streams: BTreeMap::new(), ended_parents: BTreeMap::new(), horizon: UnixMs(0) }
+    }
+
+    /// Joins one fact that came in `at`. Order and repetition do not matter to what [`Self::live`] shows.
+    pub fn join(&mut self, fact: &Fact, at: UnixMs) -> Told {
+        let times = self.births == Births::Times;
+        let old = |birth: u64| times && UnixMs(birth) < self.horizon;
+        match fact {
+            Fact::Numbered { epoch, stream, closed: false, birth, .. }
+            | Fact::Session { epoch, stream, phase: Phase::Pending | Phase::Open, birth: Some(birth), .. }
+                if old(*birth) && !self.streams.contains_key(&(epoch.clone(), stream.clone())) =>
+            {
+                return Told::TooOld;
+            }
+            _ => {}
+        }
+        let epoch = self.epochs.entry(fact.epoch().clone()).or_insert_with(|| Epoch::unborn(at));
+        epoch.seen_at = epoch.seen_at.max(at);
+        match fact {
+            Fact::EpochSeen { birth, .. } => epoch.birth = epoch.birth.min(*birth),
+            Fact::EpochEnded { .. } => epoch.closed = true,
+            Fact::Cleared { at, .. } => epoch.cleared_at = epoch.cleared_at.max(Some(*at)),
+            Fact::ParentEnded { epoch, parent } => {
+                let seen = self.ended_parents.entry((epoch.clone(), parent.clone())).or_insert(at);
+                *seen = (*seen).max(at);
+            }
+            Fact::Numbered { epoch: id, stream, seq, closed, birth, session, publisher } => {
+                epoch.note(*seq);
+                if times {
+                    epoch.birth = epoch.birth.min(*birth);
+                }
+                let mark = Mark::reported(*seq, *closed, *birth, session.clone(), publisher.clone());
+                self.stream(id, stream, at).mark(mark);
+            }
+            Fact::Session { epoch: id, stream, session, phase, birth, publisher, parent } => {
+                if let (true, Some(birth)) = (times, birth) {
+                    epoch.birth = epoch.birth.min(*birth);
+                }
+                self.stream(id, stream, at).session(session, *phase, *birth, publisher.as_ref(), parent.as_ref(), at);
+            }
+        }
+        Told::Joined
+    }
+
+    fn stream(&mut self, epoch: &EpochId, stream: &StreamId, at: UnixMs) -> &mut Stream {
+        let known = self.streams.entry((epoch.clone(), stream.clone())).or_insert_with(|| Stream::first_seen(at));
+        known.seen(at);
+        known
+    }
+
+    /// Joins all that another copy of this space knows: two nodes that heard different halves agree afterwards.
+    pub fn merge(&mut self, other: &Self) {
+        for (id, theirs) in &other.epochs {
+            let ours = self.epochs.entry(id.clone()).or_insert_with(|| Epoch::unborn(theirs.seen_at));
+            ours.birth = ours.birth.min(theirs.birth);
+            ours.closed |= theirs.closed;
+            ours.cleared_at = ours.cleared_at.max(theirs.cleared_at);
+            ours.seen_at = ours.seen_at.max(theirs.seen_at);
+            for (from, to) in &theirs.runs {
+                ours.note_run(*from, *to);
+            }
+        }
+        for (key, theirs) in &other.streams {
+            match self.streams.get_mut(key) {
+                Some(ours) => ours.merge(theirs),
+                None => drop(self.streams.insert(key.clone(), theirs.clone())),
+            }
+        }
+        for (key, at) in &other.ended_parents {
+            let seen = self.ended_parents.entry(key.clone()).or_insert(*at);
+            *seen = (*seen).max(*at);
+        }
+        self.horizon = self.horizon.max(other.horizon);
+    }
+
+    /// Returns the epoch in force: the one born last; equals are told apart by their ids.
+    #[must_use]
+    pub fn current(&self) -> Option<&EpochId> {
+        let born = |epoch: &Epoch| if epoch.birth == u64::MAX { 0 } else { epoch.birth };
+        self.epochs.iter().max_by_key(|(id, epoch)| (born(epoch), *id)).map(|(id, _)| id)
+    }
+
+    /// Returns what is on air, in the order of the streams' names.
+    #[must_use]
+    pub fn live(&self) -> Vec<Live> {
+        let Some((id, epoch)) = self.current().and_then(|id| self.epochs.get_key_value(id)) else { return Vec::new() };
+        if epoch.closed {
+            return Vec::new();
+        }
+        let ended = |parent: &MediaSession| self.ended_parents.contains_key(&(id.clone(), parent.clone()));
+        self.of_epoch(id).filter_map(|(stream, known)| known.live(stream, epoch.cleared_at, &ended)).collect()
+    }
+
+    fn of_epoch<'a>(&'a self, id: &'a EpochId) -> impl Iterator<Item = (&'a StreamId, &'a Stream)> {
+        let from = (id.clone(), StreamId::new(""));
+        self.streams.range(from..).take_while(move |((epoch, _), _)| epoch == id).map(|((_, stream), known)| (stream, known))
+    }
+
+    /// Tells whether this session has been on air and is over: a ticket is good for one publishing.
+    #[must_use]
+    pub fn is_spent(&self, session: &MediaSession) -> bool {
+        self.streams.values().any(|stream| stream.has_closed(session))
+    }
+
+    /// Returns the first sequence number that is missing in the current epoch.
+    #[must_use]
+    pub fn hole(&self) -> Option<u64> {
+        let epoch = self.epochs.get(self.current()?)?;
+        let mut runs = epoch.runs.iter();
+        let first = runs.next()?;
+        runs.next().map(|_| first.1 + 1)
+    }
+
+    /// Forgets what has been over for so long that no word about it can still be under way.
+    pub fn forget(&mut self, now: UnixMs) {
+        let horizon = UnixMs(now.0.saturating_sub(TOMBSTONE.0));
+        self.horizon = self.horizon.max(horizon);
+        let live: BTreeSet<StreamId> = self.live().into_iter().map(|live| live.stream).collect();
+        let current = self.current().cloned();
+        self.streams.retain(|(epoch, stream), known| {
+            let on_air = current.as_ref() == Some(epoch) && live.contains(stream);
+            if on_air {
+                known.forget_sessions(horizon);
+            }
+            on_air || known.seen_at() >= horizon
+        });
+        self.ended_parents.retain(|_, seen| *seen >= horizon);
+        let old = UnixMs(now.0.saturating_sub(EPOCH_TOMBSTONE.0));
+        self.epochs.retain(|id, epoch| current.as_ref() == Some(id) || epoch.seen_at >= old);
+    }
+}
+
+/// How what is on air changed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Change {
+    /// Somebody began to publish.
+    Added(Live),
+    /// Another session publishes the same stream.
+    Replaced {
+        /// What was on air.
+        old: Live,
+        /// What is on air.
+        new: Live,
+    },
+    /// Nobody publishes it any more.
+    Removed(Live),
+}
+
+/// Compares two answers of [`Space::live`].
+#[must_use]
+pub fn changes(before: &[Live], after: &[Live]) -> Vec<Change> {
+    let find = |list: &[Live], stream: &StreamId| list.iter().find(|live| live.stream == *stream).cloned();
+    let gone = before.iter().filter(|old| find(after, &old.stream).is_none()).cloned().map(Change::Removed);
+    let here = after.iter().filter_map(|new| match find(before, &new.stream) {
+        None => Some(Change::Added(new.clone())),
+        Some(old) if old.session != new.session => Some(Change::Replaced { old, new: new.clone() }),
+        Some(_) => None,
+    });
+    gone.chain(here).collect()
+}

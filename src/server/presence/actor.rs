@@ -1,0 +1,185 @@
+//! The actor: takes what it is asked in order, and looks at the clock in between.
+use super::{Ask, Inbox, PresenceSettings, Seen, Watcher};
+use crate::server::{
+    clock::Clock,
+    msg::{ConnId, Frame, RoomMsg},
+    rooms::Rooms,
+    session_store::SessionStore,
+    shard::ShardHandle,
+};
+use crate::{
+    hub::{
+        id::{RoomId, SessionId, UserId},
+        presence::People,
+        time::{Millis, UnixMs},
+    },
+    wire::session::SessionRecord,
+};
+use std::{
+    collections::{BTreeMap, BTreeSet, HashMap, VecDeque},
+    time::Duration,
+};
+use tokio::sync::mpsc;
+
+/// How many asks are taken at once.
+const BATCH: usize = 512;
+/// The longest wait between two looks at the clock.
+const TICK_MS: u64 = 1_000;
+/// Coming this much late means that the process stood still.
+const PAUSED_MS: u64 = 1_000;
+
+pub(super) struct Line {
+    pub conn: Option<ConnId>,
+    pub seen: Seen,
+    /// Where the session was when its line was lost.
+    pub rooms: Vec<RoomId>,
+}
+
+pub(super) struct Actor {
+    pub people: People,
+    pub lines: HashMap<SessionId, Line>,
+    /// What rooms are to hear later, about sessions and connections that were replaced.
+    pub later: BTreeMap<(UnixMs, u64), (RoomId, RoomMsg)>,
+    pub later_count: u64,
+    pub watchers: HashMap<UserId, BTreeSet<Watcher>>,
+    pub kept: HashMap<UserId, VecDeque<Frame>>,
+    pub settings: PresenceSettings,
+    pub shards: Vec<ShardHandle>,
+    pub rooms: Rooms,
+    pub store: SessionStore,
+    pub clock: Clock,
+}
+
+impl Inbox {
+    /// Takes over the stored sessions and lives until all handles are gone.
+    pub async fn run(
+        self,
+        settings: PresenceSettings,
+        shards: Vec<ShardHandle>,
+        rooms: Rooms,
+        store: SessionStore,
+        clock: Clock,
+    ) {
+        let mut actor = Actor {
+            people: People::new(settings.timeout, settings.busy_on_seat),
+            lines: HashMap::new(),
+            later: BTreeMap::new(),
+            later_count: 0,
+            watchers: HashMap::new(),
+            kept: HashMap::new(),
+            settings,
+            shards,
+            rooms,
+            store,
+            clock,
+        };
+        actor.restore().await;
+        actor.live(self.0).await;
+    }
+}
+
+impl Actor {
+    async fn restore(&mut self) {
+        let now = self.clock.now();
+        for record in self.store.load().await {
+            let SessionRecord { session, user, user_type, choice } = record;
+            self.people.restore(&user, &user_type, session.clone(), choice, now);
+            self.lines.insert(session, Line { conn: None, seen: Seen::new(now), rooms: Vec::new() });
+        }
+        // Nobody listens yet: what people look like now is where everybody starts.
+        self.people.take_changes();
+    }
+
+    async fn live(&mut self, mut inbox: mpsc::UnboundedReceiver<Ask>) {
+        let mut batch = Vec::with_capacity(BATCH);
+        let mut flush_at: Option<UnixMs> = None;
+        loop {
+            let now = self.clock.now();
+            let deadline =
+                self.people.next_deadline().into_iter().chain(self.later.keys().next().map(|(at, _)| *at)).chain(flush_at);
+            let wake_at = deadline.min().unwrap_or(UnixMs(u64::MAX)).min(now.plus(Millis(TICK_MS)));
+            let wait = Duration::from_millis(wake_at.since(now).0);
+            // Reaching the timer is the normal case; an end of the mailbox shows as an empty batch before it.
+            if let Ok(0) = tokio::time::timeout(wait, inbox.recv_many(&mut batch, BATCH)).await {
+                return;
+            }
+            let late = self.clock.now().since(wake_at);
+            if late.0 > PAUSED_MS {
+                tracing::warn!(late_ms = late.0, "the process stood still; nobody is judged for it");
+                self.people.slept(late);
+            }
+            for ask in batch.drain(..) {
+                self.take(ask).await;
+            }
+            let now = self.clock.now();
+            self.expire(now);
+            if self.people.has_touched() && flush_at.is_none() {
+                flush_at = Some(now.plus(self.settings.coalesce));
+            }
+            if flush_at.is_some_and(|at| at <= now) {
+                flush_at = None;
+                self.tell().await;
+            }
+        }
+    }
+
+    async fn take(&mut self, ask: Ask) {
+        match ask {
+            Ask::Open { opening, reply } => self.open(opening, reply).await,
+            Ask::Lost { user, session, conn, rooms, by_hub } => self.lost(user, session, conn, rooms, by_hub),
+            Ask::End { session } => {
+                self.lines.remove(&session);
+                if self.people.end(&session, self.clock.now()) {
+                    self.store.put(session, None, || {});
+                }
+            }
+            Ask::Forget { user, session, rooms } => self.gone(&user, &session, rooms),
+            Ask::Choose { user, status, reply } => self.choose(&user, status, reply),
+            Ask::Query { users, answer } => self.answer(&users, answer).await,
+            Ask::Watch { by, users, answer } => {
+                for user in &users {
+                    self.watchers.entry(user.clone()).or_default().insert(by.clone());
+                }
+                if let Watcher::Room(room) = &by {
+                    self.rooms.post(room, RoomMsg::Presence(users.iter().map(|user| self.shown(user)).collect()));
+                }
+                self.answer(&users, answer).await;
+            }
+            Ask::Unwatch { by, users } => {
+                for user in &users {
+                    let Some(watchers) = self.watchers.get_mut(user) else { continue };
+                    watchers.remove(&by);
+                    if watchers.is_empty() {
+                        self.watchers.remove(user);
+                    }
+                }
+            }
+            Ask::Message { to, frame, reply } => {
+                let outcome = self.message(&to, frame).await;
+                let _ = reply.send(outcome);
+            }
+            Ask::Seated { user, room, on } => self.people.seat(&user, &room, on),
+        }
+    }
+
+    fn expire(&mut self, now: UnixMs) {
+        for (user, session) in self.people.expire(now) {
+            let line = self.lines.remove(&session);
+            self.store.put(session.clone(), None, || {});
+            self.gone(&user, &session, line.map(|line| line.rooms).unwrap_or_default());
+            if !self.people.is_here(&user) {
+                self.kept.remove(&user);
+            }
+        }
+        while let Some(entry) = self.later.first_entry().filter(|entry| entry.key().0 <= now) {
+            let (room, message) = entry.remove();
+            self.rooms.post(&room, message);
+        }
+    }
+
+    pub(super) fn gone(&self, user: &UserId, session: &SessionId, rooms: Vec<RoomId>) {
+        for room in rooms {
+            self.rooms.post(&room, RoomMsg::Gone { user: user.clone(), session: session.clone() });
+        }
+    }
+}

@@ -1,0 +1,69 @@
+//! What others see: states on request, and changes for shards and rooms, once each.
+use super::{Answer, Watcher, actor::Actor};
+use crate::hub::{
+    id::{RoomId, UserId},
+    presence::{Status, View},
+    time::UnixMs,
+};
+use crate::server::msg::{Class, RoomMsg, ShardMsg, Shown, ShownStatus};
+use std::{collections::BTreeMap, sync::Arc};
+
+impl Actor {
+    pub(super) async fn answer(&self, users: &[UserId], answer: Answer) {
+        let shown = || users.iter().map(|user| self.shown(user)).collect::<Vec<_>>();
+        match answer {
+            Answer::Conn { to, encode } => {
+                let frame = encode(&shown());
+                self.to_shard(to.shard, ShardMsg::Deliver { to, frame, class: Class::Must }).await;
+            }
+            Answer::Value(reply) => {
+                let _ = reply.send(shown());
+            }
+            Answer::Nobody => {}
+        }
+    }
+
+    /// Tells every shard and room that is interested what has changed, once each.
+    pub(super) async fn tell(&mut self) {
+        let mut by_shard: BTreeMap<u16, Vec<Shown>> = BTreeMap::new();
+        let mut by_room: BTreeMap<RoomId, Vec<Shown>> = BTreeMap::new();
+        for view in self.people.take_changes() {
+            let Some(watchers) = self.watchers.get(&view.user) else { continue };
+            let shown = self.show(view);
+            for watcher in watchers {
+                match watcher {
+                    Watcher::Shard(shard) => by_shard.entry(*shard).or_default().push(shown.clone()),
+                    Watcher::Room(room) => by_room.entry(room.clone()).or_default().push(shown.clone()),
+                }
+            }
+        }
+        for (room, shown) in by_room {
+            self.rooms.post(&room, RoomMsg::Presence(shown));
+        }
+        for (shard, shown) in by_shard {
+            self.to_shard(shard, ShardMsg::Presence(Arc::new(shown))).await;
+        }
+    }
+
+    pub(super) fn shown(&self, user: &UserId) -> Shown {
+        self.show(self.people.view(user))
+    }
+
+    fn show(&self, view: View) -> Shown {
+        let heard = self.people.live(&view.user).iter().filter_map(|session| Some(self.lines.get(session)?.seen.at())).max();
+        let status = match view.status {
+            Status::Online => ShownStatus::Online,
+            Status::Busy => ShownStatus::Busy,
+            Status::Away => ShownStatus::Away,
+            Status::Offline => ShownStatus::Offline,
+        };
+        let last_seen = view.last_seen.max(heard).map_or(0, UnixMs::seconds);
+        Shown { user: view.user, user_type: view.user_type, status, last_seen }
+    }
+
+    pub(super) async fn to_shard(&self, shard: u16, message: ShardMsg) {
+        if let Some(handle) = self.shards.get(usize::from(shard)) {
+            handle.send(message).await;
+        }
+    }
+}

@@ -1,0 +1,268 @@
+//! A batch: decided on the draft, committed once, and decided again where the log has moved on.
+use super::{Fate, SNAPSHOT_EVERY, Settled, Task, unavailable};
+use crate::server::{
+    msg::{Class, EndedByHub, Frame, Member, RoomMsg, TokenRole},
+    room_log,
+    room_members::Handover,
+    store::{CommitError, LogEntry},
+};
+use crate::{
+    hub::{
+        code::{Code, Reject},
+        command::{Actor, Command, Request},
+        decide::{Decision, Draft},
+        event::{Commit, Event},
+        id::CommitId,
+        room::Status,
+        time::{Millis, UnixMs},
+    },
+    wire::{
+        codec::text_frame,
+        event::weight,
+        membership,
+        record::{encode_commit, encode_room},
+    },
+};
+
+/// How often a batch is decided again when the store's log has moved on.
+const ATTEMPTS: usize = 3;
+/// For how long after a load nobody is promoted past somebody held.
+const LOAD_GRACE: Millis = Millis(10_000);
+/// At how many bytes of events a batch ends.
+const BATCH_BYTES: usize = 64 * 1024;
+/// How long somebody whom a hub going down has sent away may take, from when he may be back, until he is shown held.
+const DRAINED: Millis = Millis(5_000);
+/// The wait before a deadline that could not be dealt with is tried again.
+const RETRY: Millis = Millis(1_000);
+
+impl Task {
+    /// Decides a batch, commits it, and only then answers.
+    ///
+    /// Returns the messages that did not fit into it.
+    pub(super) async fn batch(&mut self, mut batch: Vec<RoomMsg>) -> Vec<RoomMsg> {
+        let mut rest = Vec::new();
+        let bucket = self.bucket.clone();
+        let mut outcome = Settled::Moved;
+        let mut fates = Vec::new();
+        let mut committed = None;
+        self.members.begin();
+        for _ in 0..ATTEMPTS {
+            if self.unsure && !self.catch_up().await {
+                outcome = Settled::Failed(unavailable("none"));
+                break;
+            }
+            self.bucket = bucket.clone();
+            fates = self.decide(&batch);
+            rest.splice(0..0, batch.split_off(fates.len()));
+            committed = self.draft.finish();
+            outcome = match &committed {
+                None => Settled::Done,
+                Some(commit) => self.commit(commit).await,
+            };
+            match &outcome {
+                Settled::Moved => {
+                    self.members.rewind();
+                    self.unsure = true;
+                }
+                Settled::Done | Settled::Failed(_) => break,
+            }
+        }
+        for _ in batch.iter().filter(|message| matches!(message, RoomMsg::Command { .. })) {
+            self.seat.waiting.taken();
+        }
+        let refused = match outcome {
+            Settled::Done => {
+                let now = self.now();
+                // A deadline that is still due would make the task spin.
+                let stuck = committed.is_none() && self.draft.next_deadline().is_some_and(|at| at <= now);
+                self.retry_at = if stuck { now.plus(RETRY) } else { UnixMs(0) };
+                self.publish(batch, fates, committed).await;
+                self.settle_members();
+                self.level_at = None;
+                return rest;
+            }
+            Settled::Failed(refusal) => refusal,
+            Settled::Moved => unavailable("none"),
+        };
+        self.members.rewind();
+        self.draft = Draft::new(&self.room);
+        self.draft.hold_promotion(self.no_promotion_before);
+        let again = self.now().plus(RETRY);
+        self.retry_at = again;
+        self.turn_away(batch, &refused).await;
+        self.settle_members();
+        self.level_at = Some(again);
+        rest
+    }
+
+    fn decide(&mut self, batch: &[RoomMsg]) -> Vec<Fate> {
+        let now = self.now();
+        self.kicked.clear();
+        self.members.at(now);
+        self.draft.begin(CommitId(rand::random()), now);
+        if !self.held_at_load {
+            self.no_promotion_before = now.plus(LOAD_GRACE);
+            let handover = self.seat.rooms.deps().settings.handover;
+            self.draft.after_load(&self.members, handover);
+        }
+        self.draft.due(&self.members);
+        let mut fates = Vec::with_capacity(batch.len());
+        let (mut steps, mut bytes) = (0, 0);
+        for message in batch {
+            fates.push(self.decide_one(message, now));
+            if batch.len() > 1 {
+                bytes += self.draft.steps().get(steps..).map_or(0, weight);
+                steps = self.draft.steps().len();
+            }
+            if bytes >= BATCH_BYTES {
+                break;
+            }
+        }
+        self.draft.level(&self.members);
+        fates
+    }
+
+    fn decide_one(&mut self, message: &RoomMsg, now: UnixMs) -> Fate {
+        match message {
+            RoomMsg::Command { request, rated, .. } => Fate::Decided(self.command(request, *rated)),
+            RoomMsg::Join { member, token_role, .. } => Fate::Entered(self.enter(member, token_role.as_ref(), now)),
+            RoomMsg::Leave { session, .. } => match self.members.leave(session) {
+                None => Fate::Left(None),
+                Some((user, conn, last)) => {
+                    if last {
+                        self.by_hub(Command::Left { user });
+                    }
+                    Fate::Left(conn)
+                }
+            },
+            RoomMsg::Lost { .. } | RoomMsg::Gone { .. } => {
+                self.drop_line(message);
+                Fate::Read
+            }
+            RoomMsg::Presence(_)
+            | RoomMsg::Sync { .. }
+            | RoomMsg::Members { .. }
+            | RoomMsg::Snapshot { .. }
+            | RoomMsg::Updates { .. } => Fate::Read,
+        }
+    }
+
+    pub(super) fn drop_line(&mut self, message: &RoomMsg) {
+        match message {
+            RoomMsg::Lost { session, conn, by_hub } => {
+                let handover = by_hub.map(|ended| self.handover(ended));
+                self.members.lost(session, *conn, handover);
+            }
+            RoomMsg::Gone { user, session } => self.members.gone(user, session),
+            _ => {}
+        }
+    }
+
+    fn handover(&self, ended: EndedByHub) -> Handover {
+        let hold = ended.retry_after.plus(self.seat.rooms.deps().settings.handover);
+        let drained = ended.drained.then(|| self.now().plus(ended.retry_after.plus(DRAINED)));
+        Handover { hold, shown_from: drained.unwrap_or(UnixMs(0)) }
+    }
+
+    fn command(&mut self, request: &Request, rated: bool) -> Result<Decision, Reject> {
+        let rated = rated && !self.draft.is_known(request);
+        if rated && !self.bucket.take(self.seat.rooms.deps().clock.mono()) {
+            return Err(Reject::Plain(Code::RateLimited));
+        }
+        let decision = self.draft.decide(request, &self.members)?;
+        if let Decision::Accepted {
+            event: Event::MemberKicked { user, .. } | Event::MemberBanned { user, .. }, dup: false, ..
+        } = &decision
+        {
+            self.kicked.extend(self.members.put_out(user));
+        }
+        Ok(decision)
+    }
+
+    fn enter(&mut self, member: &Member, token_role: Option<&TokenRole>, now: UnixMs) -> Result<(), Reject> {
+        let room = self.draft.room();
+        if room.status == Status::Closed {
+            return Err(Reject::Plain(Code::RoomClosed));
+        }
+        if let Some(until) = room.ban_of(&member.user, now) {
+            return Err(Reject::Until { code: Code::Forbidden, until });
+        }
+        self.members.join(member);
+        if let Some(TokenRole { role, issued_at }) = token_role.cloned() {
+            self.by_hub(Command::TokenRole { user: member.user.clone(), role, issued_at });
+        }
+        Ok(())
+    }
+
+    fn by_hub(&mut self, command: Command) {
+        let request = Request { actor: Actor::Hub, op_id: None, if_rev: None, command };
+        if let Err(reject) = self.draft.decide(&request, &self.members) {
+            tracing::error!(room = %self.seat.id, ?request, %reject, "the hub's own command is refused");
+        }
+    }
+
+    /// Hands the commit to the store. After a success the room stands at its head.
+    async fn commit(&mut self, commit: &Commit) -> Settled {
+        let entry = LogEntry { prev: commit.prev, cursor: commit.cursor, record: encode_commit(commit) };
+        let snapshot = (self.commits >= SNAPSHOT_EVERY).then(|| encode_room(self.draft.room()));
+        let written_snapshot = snapshot.is_some();
+        let rooms = self.seat.rooms.clone();
+        let store = &rooms.deps().store;
+        let mut result = store.commit(&self.seat.id, entry.clone(), snapshot.clone()).await;
+        let uncertain = matches!(result, Err(CommitError::Unknown(_)));
+        if uncertain {
+            result = store.commit(&self.seat.id, entry, snapshot).await;
+        }
+        match result {
+            Ok(()) => {}
+            Err(CommitError::Mismatch { since }) => {
+                if !since.iter().flatten().any(|known| known.cursor == commit.cursor) {
+                    return if uncertain { self.unsure("the log has moved on") } else { Settled::Moved };
+                }
+            }
+            Err(CommitError::NotDone(fault)) if !uncertain => {
+                tracing::error!(room = %self.seat.id, %fault, "a commit was not written");
+                return Settled::Failed(unavailable("none"));
+            }
+            Err(error) => return self.unsure(&error.to_string()),
+        }
+        if self.room.apply(commit).is_err() {
+            // The draft was made from this room, so this cannot be; if it were, the log is right.
+            return self.unsure("the room is not at the commit's position");
+        }
+        self.commits = if written_snapshot { 1 } else { self.commits + 1 };
+        self.held_at_load = true;
+        Settled::Done
+    }
+
+    fn unsure(&mut self, why: &str) -> Settled {
+        tracing::error!(room = %self.seat.id, why, "it is not known whether a commit was written");
+        self.unsure = true;
+        Settled::Failed(unavailable("unknown"))
+    }
+
+    /// Reads the log again, and tells everybody what was missed. Returns whether the room is known again.
+    async fn catch_up(&mut self) -> bool {
+        let rooms = self.seat.rooms.clone();
+        let (room, tail) = match room_log::load(&*rooms.deps().store, &self.seat.id).await {
+            Ok(Some(loaded)) => loaded,
+            Ok(None) => return false,
+            Err(fault) => {
+                tracing::error!(room = %self.seat.id, %fault, "a room cannot be loaded again");
+                return false;
+            }
+        };
+        let missed = tail.since(self.room.head);
+        (self.room, self.tail, self.unsure) = (room, tail, false);
+        self.draft = Draft::new(&self.room);
+        self.draft.hold_promotion(self.no_promotion_before);
+        let frames = missed.unwrap_or_else(|| {
+            tracing::warn!(room = %self.seat.id, "the room's history is another one by now");
+            vec![Frame(text_frame(&membership::room_reset(&self.seat.id, "history_changed"))), self.snapshot()]
+        });
+        for frame in frames {
+            self.to_members(frame, Class::Must).await;
+        }
+        true
+    }
+}

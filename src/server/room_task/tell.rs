@@ -1,0 +1,65 @@
+//! What a room tells of its people: to presence who sits and who is in, to members who came, went or changed.
+use super::Task;
+use crate::server::msg::{Class, Frame, room_key};
+use crate::{
+    hub::{id::UserId, time::Millis},
+    wire::{
+        codec::text_frame,
+        membership::{self, PresenceChange},
+    },
+};
+use std::collections::BTreeSet;
+
+/// Whoever is above it is shown in a large room, too.
+const MEMBER: u32 = 100;
+/// The least time between two presence frames of a large room.
+const DIGEST: Millis = Millis(500);
+
+impl Task {
+    /// Tells presence who sits, where that has changed.
+    pub(super) fn tell_seats(&mut self) {
+        let occupants = self.room.seats.list.iter().filter_map(|seat| seat.occupant.as_ref());
+        let seated: BTreeSet<UserId> = occupants.map(|occupant| occupant.user.clone()).collect();
+        let presence = &self.seat.rooms.deps().presence;
+        for user in self.seated.symmetric_difference(&seated) {
+            presence.seated(user.clone(), &self.seat.id, seated.contains(user));
+        }
+        self.seated = seated;
+    }
+
+    /// After a batch: presence hears who came and went, and a presence frame is due if there is something to tell.
+    pub(super) fn settle_members(&mut self) {
+        self.members.settle(&self.seat.id);
+        let presence = &self.seat.rooms.deps().presence;
+        for (user, on) in self.members.take_moves() {
+            if on { presence.enter(&self.seat.id, user) } else { presence.leave(&self.seat.id, user) }
+        }
+        if self.members.has_untold() && self.tell_at.is_none() {
+            let settings = &self.seat.rooms.deps().settings;
+            let soon = self.now().plus(settings.coalesce);
+            let large = self.members.count() > settings.presence_members_max;
+            self.tell_at = Some(if large { soon.max(self.told_at.plus(DIGEST)) } else { soon });
+        }
+    }
+
+    /// Sends one presence frame with everything gathered.
+    pub(super) async fn tell(&mut self) {
+        self.tell_at = None;
+        let all = self.members.take_changes();
+        let count = self.members.count();
+        let large = count > self.seat.rooms.deps().settings.presence_members_max;
+        let matters = |user: &UserId| !large || self.room.is_placed(user) || self.room.level_of(user) > MEMBER;
+        let changes: Vec<_> = all
+            .iter()
+            .filter(|change| matters(&change.user))
+            .map(|change| PresenceChange { user_id: change.user.as_str(), status: change.status.name(), joined: change.joined })
+            .collect();
+        if all.is_empty() {
+            return;
+        }
+        self.told_at = self.now();
+        let frame = Frame(text_frame(&membership::room_presence(&self.seat.id, count, &changes)));
+        let class = if changes.is_empty() { Class::Latest(room_key(&self.seat.id)) } else { Class::Must };
+        self.to_members(frame, class).await;
+    }
+}

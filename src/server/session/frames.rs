@@ -1,0 +1,142 @@
+//! What a session does with each kind of frame.
+use super::{Delivered, ExpiresAt, Next, Nothing, Session, Watched, error, text};
+use crate::server::{
+    auth::AuthError,
+    msg::{JoinReply, Reply, RoomMsg, Shown},
+    presence::Answer,
+    watch::{status_frame, user_status},
+};
+use crate::{
+    hub::{
+        code::Code,
+        command::{Actor, Request},
+        id::{RoomId, UserId},
+        presence::Status,
+    },
+    wire::{
+        client::{Choice, ClientFrame, Parsed},
+        server::{Ack, Message},
+    },
+};
+
+impl Session {
+    pub(super) async fn handle(&mut self, parsed: Parsed) -> Next {
+        let Parsed { id, op_id, if_rev, senders: _, frame } = parsed;
+        match frame {
+            ClientFrame::UserOnline(_) => self.not_understood(error(id, Code::BadRequest)),
+            ClientFrame::Heartbeat { ts_ms } => self.heartbeat(id, &[], ts_ms),
+            ClientFrame::UserOffline => {
+                self.ack(id, Nothing {});
+                return Next::Offline;
+            }
+            ClientFrame::StatusChange { status } => {
+                let status = match status {
+                    Choice::Online => Status::Online,
+                    Choice::Busy => Status::Busy,
+                    Choice::Away => Status::Away,
+                    Choice::Offline => Status::Offline,
+                };
+                if self.all().presence.choose(self.user.clone(), status).await {
+                    self.ack(id, Nothing {});
+                } else {
+                    self.error(id, Code::Internal);
+                }
+            }
+            ClientFrame::Message { to, message } => self.message(id, to, &message).await,
+            ClientFrame::RequestOnlineStatus { users } => {
+                let encode = Box::new(move |shown: &[Shown]| status_frame(id, shown));
+                self.all().presence.query(users, Answer::Conn { to: self.conn.id(), encode });
+            }
+            ClientFrame::WatchStatus { users } => self.watch(id, users),
+            ClientFrame::UnwatchStatus { users } => {
+                let free = self.shard.watches.borrow_mut().remove(self.conn.id(), &users);
+                if !free.is_empty() {
+                    self.all().presence.unwatch(self.shard.shard, free);
+                }
+                if id.is_some() {
+                    self.all().presence.query(users, self.watch_ack(id));
+                }
+            }
+            ClientFrame::RefreshToken { token } => self.refresh(id, &token),
+            ClientFrame::RoomJoin { room, cursor } => {
+                let reply = JoinReply::Ack(Reply::Conn { to: self.conn.id(), id });
+                if let Err(refused) = self.enter(&room, cursor, reply) {
+                    self.refused(id, &refused);
+                }
+            }
+            ClientFrame::RoomLeave { room } => {
+                let (session, reply) = (self.session.clone(), self.reply(id));
+                self.to_joined(id, &room, RoomMsg::Leave { session, reply: Some(reply) });
+            }
+            ClientFrame::RoomSync { room, cursor } => {
+                let (session, reply) = (self.session.clone(), self.reply(id));
+                self.to_joined(id, &room, RoomMsg::Sync { session, cursor, reply });
+            }
+            ClientFrame::RoomMembers { room, offset, limit } => {
+                let reply = self.reply(id);
+                self.to_joined(id, &room, RoomMsg::Members { offset, limit, reply });
+            }
+            ClientFrame::Room { room, command } => {
+                let request = Request { actor: Actor::User(self.user.clone()), op_id, if_rev, command };
+                self.to_room(id, &room, RoomMsg::Command { request, rated: true, reply: self.reply(id) });
+            }
+        }
+        Next::Stay
+    }
+
+    fn reply(&self, id: Option<i64>) -> Reply {
+        Reply::Conn { to: self.conn.id(), id }
+    }
+
+    fn to_joined(&self, id: Option<i64>, room: &RoomId, message: RoomMsg) {
+        if self.rooms.contains(room) {
+            self.to_room(id, room, message);
+        } else {
+            self.error(id, Code::NotMember);
+        }
+    }
+
+    fn to_room(&self, id: Option<i64>, room: &RoomId, message: RoomMsg) {
+        if let Err(refused) = self.all().rooms.send(room, message) {
+            self.refused(id, &refused);
+        }
+    }
+
+    async fn message(&self, id: Option<i64>, to: UserId, message: &str) {
+        let timestamp = self.all().clock.now().seconds();
+        let frame = Message { from_user_id: self.user.as_str(), to_user_id: to.as_str(), message, timestamp };
+        let frame = text(&frame);
+        match self.all().presence.message(to, frame).await {
+            Some(delivered) => self.ack(id, Delivered { delivered }),
+            None => self.error(id, Code::UserNotReachable),
+        }
+    }
+
+    fn watch(&self, id: Option<i64>, users: Vec<UserId>) {
+        let max = self.all().settings.watches_per_session;
+        if !self.shard.watches.borrow_mut().add(&self.conn, &users, max) {
+            return self.error(id, Code::TooMany);
+        }
+        self.all().presence.watch(self.shard.shard, users, self.watch_ack(id));
+    }
+
+    fn watch_ack(&self, id: Option<i64>) -> Answer {
+        if id.is_none() {
+            return Answer::Nobody;
+        }
+        let encode = move |shown: &[Shown]| text(&Ack { id, fields: Watched { user_status: &user_status(shown) } });
+        Answer::Conn { to: self.conn.id(), encode: Box::new(encode) }
+    }
+
+    fn refresh(&mut self, id: Option<i64>, token: &str) {
+        match self.all().auth.verify(token) {
+            Ok(claims) if claims.user == self.user => {
+                let expires_at_ms = claims.expires_at.saturating_mul(1000);
+                self.claims = Some(claims);
+                self.ack(id, ExpiresAt { expires_at_ms });
+            }
+            Ok(_) => self.error(id, Code::IdentityMismatch),
+            Err(AuthError::Invalid | AuthError::Expired | AuthError::CannotMint) => self.error(id, Code::Unauthorized),
+        }
+    }
+}

@@ -1,0 +1,108 @@
+//! A connection before its session: it must say who it is, and prove it.
+use super::{BAD_REQUESTS_MAX, SessionDeps, error, text};
+use crate::server::{
+    auth::Claims,
+    conn::{Conn, Hello},
+    msg::{Class, Frame},
+    reader::{Inbound, Reader},
+};
+use crate::{
+    hub::{code::Code, id::UserId},
+    wire::{
+        client::{self, ClientFrame, Parsed, UserOnline},
+        close::Close,
+        fields::{BadFrame, Fields},
+        server::ErrorJson,
+    },
+};
+use std::time::Duration;
+
+/// A connection before its session.
+pub(super) struct Greeter<'a> {
+    pub all: &'a SessionDeps,
+    pub conn: &'a Conn,
+    pub reader: Reader,
+    pub bad_requests: u32,
+}
+
+impl Greeter<'_> {
+    /// Waits for a good `user_online`. `None`: the connection is closed.
+    pub(super) async fn greet(&mut self, hello: &Hello) -> Option<(UserOnline, Option<Claims>)> {
+        let timeout = Duration::from_millis(self.all.settings.auth_timeout_ms);
+        match tokio::time::timeout(timeout, self.first_frame(hello)).await {
+            Ok(greeted) => greeted,
+            Err(_) => self.refuse(None, Close::Unauthorized),
+        }
+    }
+
+    async fn first_frame(&mut self, hello: &Hello) -> Option<(UserOnline, Option<Claims>)> {
+        loop {
+            let line = match self.reader.next().await {
+                Inbound::Text(line) => line,
+                Inbound::Control => continue,
+                Inbound::Ended => return None,
+                Inbound::Binary => {
+                    self.not_understood(error(None, Code::BadRequest))?;
+                    continue;
+                }
+            };
+            match client::parse(&line) {
+                Ok(Parsed { id, senders, frame: ClientFrame::UserOnline(online), .. }) => {
+                    return self.identify(id, &senders, *online, hello);
+                }
+                Ok(Parsed { id, .. }) => return self.refuse(Some(error(id, Code::Unauthorized)), Close::Unauthorized),
+                Err(bad) if bad.code == Code::BadRequest => self.not_understood(text(&ErrorJson::from_bad_frame(&bad)))?,
+                Err(bad) if is_user_online(&line) => {
+                    return self.refuse(Some(text(&ErrorJson::from_bad_frame(&bad))), Close::BadRequest);
+                }
+                Err(bad) => return self.refuse(Some(error(bad.id, Code::Unauthorized)), Close::Unauthorized),
+            }
+        }
+    }
+
+    fn identify(
+        &self,
+        id: Option<i64>,
+        senders: &[UserId],
+        mut online: UserOnline,
+        hello: &Hello,
+    ) -> Option<(UserOnline, Option<Claims>)> {
+        let query = hello.query_token.as_deref().filter(|_| self.all.settings.query_token);
+        let token = online.token.as_deref().or(hello.bearer.as_deref()).or(query);
+        let claims = match token.map(|token| self.all.auth.verify(token)) {
+            Some(Ok(claims)) => Some(claims),
+            None if !self.all.auth.needs_token() => None,
+            None | Some(Err(_)) => return self.refuse(Some(error(id, Code::Unauthorized)), Close::Unauthorized),
+        };
+        let user = claims.as_ref().map_or(&online.user, |claims| &claims.user);
+        if online.user != *user || senders.iter().any(|sender| sender != user) {
+            return self.refuse(Some(error(id, Code::IdentityMismatch)), Close::Unauthorized);
+        }
+        if !self.all.settings.user_types.iter().any(|known| known == online.user_type.as_str()) {
+            let bad = BadFrame { id, ..BadFrame::argument("/user_type".to_owned(), "a known kind of user") };
+            return self.refuse(Some(text(&ErrorJson::from_bad_frame(&bad))), Close::BadRequest);
+        }
+        if let Some(user_type) = claims.as_ref().and_then(|claims| claims.user_type.clone()) {
+            online.user_type = user_type;
+        }
+        Some((online, claims))
+    }
+
+    fn not_understood(&mut self, error: Frame) -> Option<()> {
+        self.bad_requests += 1;
+        self.conn.send(error, Class::Must);
+        if self.bad_requests >= BAD_REQUESTS_MAX { self.refuse(None, Close::BadRequest) } else { Some(()) }
+    }
+
+    fn refuse<T>(&self, error: Option<Frame>, close: Close) -> Option<T> {
+        if let Some(error) = error {
+            self.conn.send(error, Class::Must);
+        }
+        self.conn.close(close, 0);
+        None
+    }
+}
+
+fn is_user_online(line: &str) -> bool {
+    Fields::parse(line).is_ok_and(|fields| fields.text("type").is_ok_and(|kind| kind.as_deref() == Some("user_online")))
+}

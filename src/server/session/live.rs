@@ -1,0 +1,144 @@
+//! The life of a session: every frame is counted against the rates and read; when the line goes, presence and rooms hear how.
+use super::{BAD_REQUESTS_MAX, EXPIRY_SLACK_MS, Next, RATE_RETRY_MS, Session, error, text};
+use crate::server::{
+    msg::{EndedByHub, Frame, RoomMsg},
+    rate::Verdict,
+    reader::{Inbound, Reader},
+};
+use crate::{
+    hub::{code::Code, id::UserId, time::Millis},
+    wire::{
+        client::{self, ClientFrame, Parsed},
+        close::Close,
+        server::{ErrorJson, HeartbeatAck},
+    },
+};
+use std::time::Duration;
+
+impl Session {
+    /// Reads until the line is gone or the client says goodbye, and tells presence and rooms which of the two it was.
+    pub(super) async fn live(&mut self, mut reader: Reader) {
+        let mut next = Next::Stay;
+        while next == Next::Stay {
+            let inbound = match self.token_rest() {
+                None => reader.next().await,
+                Some(rest) => match tokio::time::timeout(rest, reader.next()).await {
+                    Ok(inbound) => inbound,
+                    Err(_) => {
+                        self.check_expiry();
+                        continue;
+                    }
+                },
+            };
+            self.seen.stamp(self.all().clock.now());
+            next = match inbound {
+                Inbound::Text(line) => self.take(&line).await,
+                Inbound::Binary => {
+                    self.not_understood(error(None, Code::BadRequest));
+                    Next::Stay
+                }
+                Inbound::Control => Next::Stay,
+                Inbound::Ended => break,
+            };
+        }
+        self.end(next);
+        // The connection is closed by now, or will be by the peer: the rest is the reader's.
+        while reader.next().await != Inbound::Ended {}
+    }
+
+    fn end(&self, how: Next) {
+        let all = self.all();
+        let free = self.shard.watches.borrow_mut().end(self.conn.id());
+        if !free.is_empty() {
+            all.presence.unwatch(self.shard.shard, free);
+        }
+        all.settings.user_rates.forget(&self.user);
+        if how == Next::Offline {
+            for room in self.rooms.list() {
+                all.rooms.post(&room, RoomMsg::Leave { session: self.session.clone(), reply: None });
+            }
+            all.presence.end(self.session.clone());
+            self.conn.close(Close::Normal, 0);
+        } else {
+            all.presence.lost(self.user.clone(), self.session.clone(), self.conn.id(), self.rooms.list(), self.by_hub());
+        }
+    }
+
+    /// Tells whether it was the hub that ended the line, and how.
+    fn by_hub(&self) -> Option<EndedByHub> {
+        let (close, retry_after_ms) = self.conn.closed().filter(|(close, _)| close.hands_over())?;
+        Some(EndedByHub { retry_after: Millis(retry_after_ms), drained: close == Close::Draining })
+    }
+
+    /// Returns how long the token is still good, with some slack for the look that follows.
+    fn token_rest(&self) -> Option<Duration> {
+        let end = self.claims.as_ref()?.expires_at;
+        let rest = end.saturating_sub(self.all().clock.wall_seconds());
+        Some(Duration::from_millis(rest.saturating_mul(1000).saturating_add(EXPIRY_SLACK_MS)))
+    }
+
+    fn check_expiry(&self) {
+        if self.claims.as_ref().is_some_and(|claims| claims.expires_at <= self.all().clock.wall_seconds()) {
+            self.conn.close(Close::TokenExpired, 0);
+        }
+    }
+
+    pub(super) fn not_understood(&mut self, error: Frame) {
+        self.bad_requests += 1;
+        self.send(error);
+        if self.bad_requests >= BAD_REQUESTS_MAX {
+            self.conn.close(Close::BadRequest, 0);
+        }
+    }
+
+    /// Counts a frame against the rates. Returns whether it may be handled.
+    fn admit(&mut self, id: Option<i64>) -> bool {
+        let all = &self.shard.shared;
+        let now = all.clock.mono();
+        let user_ok = all.settings.user_rates.take(&self.user, now);
+        match self.rates.take(now, user_ok) {
+            Verdict::Fine => return true,
+            Verdict::TooFast => self.error(id, Code::RateLimited),
+            Verdict::Enough => {
+                self.error(id, Code::RateLimited);
+                self.conn.close(Close::RateLimited, RATE_RETRY_MS);
+            }
+        }
+        false
+    }
+
+    async fn take(&mut self, line: &str) -> Next {
+        let parsed = match client::parse(line) {
+            Ok(Parsed { frame: ClientFrame::Heartbeat { ts_ms }, senders, id, .. }) => {
+                self.heartbeat(id, &senders, ts_ms);
+                return Next::Stay;
+            }
+            Ok(parsed) if self.admit(parsed.id) => parsed,
+            Err(bad) if self.admit(bad.id) => {
+                let frame = text(&ErrorJson::from_bad_frame(&bad));
+                if bad.senders.iter().any(|sender| *sender != self.user) {
+                    self.send(error(bad.id, Code::IdentityMismatch));
+                } else if bad.code == Code::BadRequest {
+                    self.not_understood(frame);
+                } else {
+                    self.send(frame);
+                }
+                return Next::Stay;
+            }
+            Ok(_) | Err(_) => return Next::Stay,
+        };
+        if parsed.senders.iter().any(|sender| *sender != self.user) {
+            self.error(parsed.id, Code::IdentityMismatch);
+            return Next::Stay;
+        }
+        self.handle(parsed).await
+    }
+
+    pub(super) fn heartbeat(&self, id: Option<i64>, senders: &[UserId], ts_ms: Option<i64>) {
+        if senders.iter().any(|sender| *sender != self.user) {
+            return self.error(id, Code::IdentityMismatch);
+        }
+        let now = self.all().clock.now();
+        self.send(text(&HeartbeatAck { timestamp: now.seconds(), ts_ms, server_ts_ms: now.0 }));
+    }
+}
