@@ -261,7 +261,7 @@ impl Draft {
             Command::OwnerTransfer { target } => self.owner_transfer(ctx, target),
             Command::UserKick { target, reason } => self.user_kick(ctx, target, reason.as_deref()),
             Command::UserBan { target, reason, until } => self.user_ban(ctx, target, reason.as_deref(), *until),
-            Command::UserUnban { target } => self.user_unban(target),
+            Command::UserUnban { target } => self.user_unban(ctx, target),
             Command::QueueBan { target, until } => self.queue_ban(ctx, target, *until),
             Command::RoomClose { reason } => self.room_close(reason.as_deref()),
             Command::Lost { user, hold_at_least } => self.lost(ctx, user, *hold_at_least),

@@ -11,20 +11,20 @@ use crate::hub::{
 
 impl Draft {
     pub(super) fn role_set(&mut self, ctx: &Ctx, target: &UserId, role: Option<&RoleId>) -> Outcome {
+        let level = role.map(|role| self.room.rules.level_of_role(role.as_str()));
+        if level.flatten().is_some_and(|level| level >= ctx.level.min(roles::OWNER)) {
+            return Err(Reject::Plain(Code::Forbidden));
+        }
         self.check_rank(ctx, target)?;
-        if let Some(role) = role {
-            let unknown = || Reject::Argument { path: "/role_id".to_owned(), expected: "a role of this room" };
-            let level = self.room.rules.level_of_role(role.as_str()).ok_or_else(unknown)?;
-            if level >= ctx.level.min(roles::OWNER) {
-                return Err(Reject::Plain(Code::Forbidden));
-            }
+        if level == Some(None) {
+            return Err(Reject::Argument { path: "/role_id".to_owned(), expected: "a role of this room" });
         }
         if *target == self.room.owner {
             return Err(Reject::Plain(Code::LastOwner));
         }
         let role = role.filter(|role| role.as_str() != "member").cloned();
         let known = self.room.roles.get(target);
-        if known.is_some_and(|grant| grant.role == role && grant.by_person_at.is_some()) || (known.is_none() && role.is_none()) {
+        if known.is_some_and(|grant| grant.role == role && grant.by_person_at.is_some()) {
             return Ok(Done::Noop);
         }
         self.change_role(target, role, false)
@@ -88,7 +88,8 @@ impl Draft {
         own
     }
 
-    pub(super) fn user_unban(&mut self, target: &UserId) -> Outcome {
+    pub(super) fn user_unban(&mut self, ctx: &Ctx, target: &UserId) -> Outcome {
+        self.check_rank(ctx, target)?;
         match self.room.ban_of(target, self.now) {
             None => Ok(Done::Noop),
             Some(_) => self.own(Event::MemberUnbanned { user: target.clone() }),

@@ -24,7 +24,8 @@ pub fn invariants(state: &Value, did: &Did) -> Result<(), String> {
     let (queue, seats, turns) = (list(state, "queue"), list(state, "seats"), list(state, "turns"));
     let seated: Vec<(&str, &Value)> =
         seats.iter().filter(|seat| !seat["occupant"].is_null()).map(|seat| (text(&seat["occupant"], "user_id"), seat)).collect();
-    let placed: Vec<&str> = queue.iter().map(|entry| text(entry, "user_id")).chain(seated.iter().map(|(user, _)| *user)).collect();
+    let placed: Vec<&str> =
+        queue.iter().map(|entry| text(entry, "user_id")).chain(seated.iter().map(|(user, _)| *user)).collect();
     if placed.iter().collect::<BTreeSet<_>>().len() != placed.len() {
         return fail("I1: somebody is placed twice");
     }
@@ -33,7 +34,9 @@ pub fn invariants(state: &Value, did: &Did) -> Result<(), String> {
         return fail("I3: the seats' numbers do not rise");
     }
     for (index, turn) in turns.iter().enumerate() {
-        let sits = seated.iter().any(|(user, seat)| *user == text(turn, "user_id") && seat["no"] == turn["seat_no"] && seat["kind"] == "guest");
+        let sits = seated
+            .iter()
+            .any(|(user, seat)| *user == text(turn, "user_id") && seat["no"] == turn["seat_no"] && seat["kind"] == "guest");
         if !sits || turns[..index].iter().any(|other| other["user_id"] == turn["user_id"]) {
             return fail("I4, I5: a turn without its person on its seat");
         }
@@ -41,7 +44,14 @@ pub fn invariants(state: &Value, did: &Did) -> Result<(), String> {
             return fail("a turn in a mode without turns");
         }
     }
-    if queue.iter().any(|entry| entry["jumped_by"].as_u64() > state["rules"]["max_jumped_by"].as_u64().max(Some(0)) && did.own.iter().flat_map(|s| &s.events).any(|e| e["event"] == "queue_joined" && e["pinned"] == false && e["index"].as_u64() <= queue.iter().position(|x| x == entry).map(|i| i as u64))) {
+    if queue.iter().any(|entry| {
+        entry["jumped_by"].as_u64() > state["rules"]["max_jumped_by"].as_u64().max(Some(0))
+            && did.own.iter().flat_map(|s| &s.events).any(|e| {
+                e["event"] == "queue_joined"
+                    && e["pinned"] == false
+                    && e["index"].as_u64() <= queue.iter().position(|x| x == entry).map(|i| i as u64)
+            })
+    }) {
         return fail("I12: somebody was overtaken too often");
     }
     for user in &placed {

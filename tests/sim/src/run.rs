@@ -61,8 +61,7 @@ pub fn run(trace: &Trace) -> Report {
 impl Runner {
     fn new(trace: &Trace) -> Self {
         let sut = Sut::new("own", &trace.rules, START);
-        let mut model = Model::new("own", &trace.rules, START);
-        model.has_turns = sut.state(START)["rules"].get("timeout_seconds").is_some();
+        let model = Model::new("own", &trace.rules, START);
         Self {
             sut,
             model,
@@ -224,7 +223,13 @@ impl Runner {
         match &wanted {
             Ok(reply) => {
                 let changes = !reply.dup && !reply.noop;
-                let outcome = if reply.dup { "dup" } else if reply.noop { "noop" } else { "ok" };
+                let outcome = if reply.dup {
+                    "dup"
+                } else if reply.noop {
+                    "noop"
+                } else {
+                    "ok"
+                };
                 self.count(&told, outcome);
                 if answer["type"] != "ack" {
                     return Err(format!("the model accepts ({outcome}), the hub says {answer}"));
@@ -256,7 +261,12 @@ impl Runner {
                 self.same_steps(own, false)?;
             }
         }
-        if answer["dup"] != true && own.iter().flat_map(|seen| &seen.events).any(|event| event["event"] == "member_kicked" || event["event"] == "member_banned") {
+        if answer["dup"] != true
+            && own
+                .iter()
+                .flat_map(|seen| &seen.events)
+                .any(|event| event["event"] == "member_kicked" || event["event"] == "member_banned")
+        {
             let target = text(&told, "target_user_id").to_owned();
             self.model.s.live.retain(|user| *user != target);
         }

@@ -8,14 +8,13 @@ use michub::{
         event::{Commit, Event},
         id::{CommitId, OpId, RoleId, RoomId, UserId},
         room::Room,
-        rules::Rules,
         time::{Millis, UnixMs},
     },
     wire::{
         client::{ClientFrame, parse_for_room},
         fields::BadFrame,
+        rules,
         server::{ErrorJson, decision_ack, room_snapshot, room_update},
-        state::RulesJson,
     },
 };
 use serde_json::{Value, json};
@@ -83,16 +82,6 @@ pub struct Sut {
     no_promotion_before: UnixMs,
 }
 
-/// Reads a rules document, without the keys that this version does not know.
-fn rules(doc: &Value) -> Rules {
-    let known = serde_json::to_value(RulesJson::default()).expect("rules are JSON");
-    let mut doc = doc.clone();
-    if let Some(map) = doc.as_object_mut() {
-        map.retain(|key, _| known.get(key).is_some());
-    }
-    Rules::from(&serde_json::from_value::<RulesJson>(doc).expect("rules that are good"))
-}
-
 /// Makes a user id.
 pub fn user(name: &str) -> UserId {
     UserId::parse(name).expect("a user id")
@@ -117,7 +106,8 @@ impl Sut {
     /// A new room with everybody in it.
     pub fn new(owner: &str, doc: &Value, now: u64) -> Self {
         let id = RoomId::parse("r1").expect("a room id");
-        let room = Room::create(id.clone(), user(owner), Arc::new(rules(doc)), CommitId(0), UnixMs(now));
+        let rules = rules::parse(&doc.to_string()).expect("rules that are good");
+        let room = Room::create(id.clone(), user(owner), Arc::new(rules), CommitId(0), UnixMs(now));
         let store = Store::new(&room);
         let nodes = (0..NODES).map(|_| Node { draft: Draft::new(&room), room: room.clone() }).collect();
         Self { id, nodes, store, live: Live::default(), commits: 0, no_promotion_before: UnixMs(0) }
@@ -202,7 +192,7 @@ impl Sut {
         let time = now.max(node.room.last_event);
         if matches!(ask, Ask::Load) {
             self.no_promotion_before = time.plus(Millis(10_000));
-            draft.after_load(&people);
+            draft.after_load(&people, Millis(45_000));
         }
         draft.due(&people);
         let rev_due = draft.room().head.rev;
@@ -233,6 +223,10 @@ impl Sut {
         let rev_own = draft.room().head.rev;
         draft.level(&live);
         let mut did = Did { answer, at: time.0, ..Did::default() };
+        if draft.steps().is_empty() && node.room.head != self.store.head() {
+            // Refusals and no-ops are confirmed too.
+            return Ok(None);
+        }
         if let Some(commit) = draft.finish() {
             let mut said = self.store.commit(&commit, draft.room(), fault);
             if said == Said::Nothing {

@@ -14,6 +14,7 @@ impl Model {
         self.s.check_access(me)?;
         let (id, until, seat) = (self.new_id("apply_id"), self.s.now + self.s.rules.apply_ttl, f["want_seat"].as_u64());
         let event = json!({"event": "apply_submitted", "apply_id": id, "user_id": me, "want_seat": seat, "expires_at_ms": until});
+        self.s.last_seq += 1;
         self.s.applies.push(Ask { id, user: me.to_owned(), by: me.to_owned(), seat, until, ended: None });
         self.own(event)
     }
@@ -118,7 +119,8 @@ impl Model {
         let number = self.s.goal(f["seat_no"].as_u64(), target, "fail")?;
         let ttl = f["ttl_seconds"].as_u64().map_or(self.s.rules.invite_ttl, |seconds| seconds * 1000);
         let (id, until) = (self.new_id("invite_id"), self.s.now + ttl);
-        let event = json!({"event": "invite_sent", "invite_id": id, "user_id": target, "seat_no": number, "expires_at_ms": until});
+        let event =
+            json!({"event": "invite_sent", "invite_id": id, "user_id": target, "seat_no": number, "expires_at_ms": until});
         self.s.invites.push(Ask { id, user: target.to_owned(), by: actor.to_owned(), seat: Some(number), until, ended: None });
         self.own(event)
     }

@@ -155,11 +155,11 @@ pub struct Model {
     ops: BTreeMap<String, Vec<Known>>,
     /// The events of the current step.
     pub out: Vec<Value>,
+    /// Whether a guest seat was free before the step.
+    had_free: bool,
     results: Option<Value>,
     /// The ids that the hub gave in this step, per field name, in order.
     ids: BTreeMap<&'static str, Vec<String>>,
-    /// Whether the hub under test has turns at all.
-    pub has_turns: bool,
 }
 
 /// Makes a refusal without details.
@@ -207,7 +207,7 @@ impl Model {
             live: Vec::new(),
             no_promotion_before: 0,
         };
-        Self { s, ops: BTreeMap::new(), out: Vec::new(), results: None, ids: BTreeMap::new(), has_turns: true }
+        Self { s, ops: BTreeMap::new(), out: Vec::new(), had_free: true, results: None, ids: BTreeMap::new() }
     }
 
     /// Notes the ids that the hub's events of this step carry.
@@ -332,16 +332,16 @@ impl Model {
             "turn_pause" => self.turn_hand(actor, f, true),
             "turn_resume" => self.turn_hand(actor, f, false),
             "turn_yield" => self.turn_yield(actor, f),
-            "mode_set" => self.mode_set(f),
+            "mode_set" => self.mode_set(actor, f),
             "flag_set" => self.flag_set(f),
-            "rules_set" => self.rules_set(f),
+            "rules_set" => self.rules_set(actor, f),
             "role_set" => self.role_set(actor, f),
             "owner_transfer" => self.owner_transfer(f),
             "user_kick" => self.user_kick(actor, f),
             "user_ban" => self.user_ban(actor, f),
             "user_unban" => self.user_unban(actor, f),
             "queue_ban" => self.queue_ban(actor, f),
-            "room_close" => self.room_close(f),
+            "room_close" => self.room_close(actor, f),
             other => panic!("the model has no command {other}"),
         }
     }
@@ -363,21 +363,15 @@ impl Model {
     }
 
     /// What must be known from before a command to find its cascades.
-    fn before(&self) -> (Vec<String>, bool) {
-        (self.s.on_deck(), self.s.free_guest(None).is_some())
+    fn before(&mut self) -> Vec<String> {
+        self.had_free = self.s.free_guest(None).is_some();
+        self.s.on_deck()
     }
 
     /// The cascades behind every step: promotion, who is newly on deck, the new rev.
-    fn after(&mut self, (on_deck, had_free): &(Vec<String>, bool)) {
+    fn after(&mut self, on_deck: &[String]) {
         self.settle_pauses();
-        let wanted = match self.s.mode.as_str() {
-            "queue" => self.s.now >= self.s.promotion_from(),
-            "free" => !had_free,
-            _ => false,
-        };
-        if wanted && !self.s.closed {
-            self.promote_all();
-        }
+        self.promote_wanted();
         for user in self.s.on_deck() {
             if !on_deck.contains(&user) {
                 self.emit(json!({"event": "queue_on_deck", "user_id": user}));
@@ -386,8 +380,14 @@ impl Model {
         self.s.rev += 1;
     }
 
-    fn promote_all(&mut self) {
-        while let Some((user, want)) = self.s.next_in_line() {
+    /// Promotes as far as the mode wants it.
+    fn promote_wanted(&mut self) {
+        let wanted = match self.s.mode.as_str() {
+            "queue" => self.s.now >= self.s.promotion_from(),
+            "free" => !self.had_free,
+            _ => false,
+        };
+        while let Some((user, want)) = self.s.next_in_line().filter(|_| wanted && !self.s.closed) {
             let Some(no) = self.s.free_guest(want) else { return };
             self.leave_queue(&user, "promoted");
             self.sit(&user, no, "promote");
@@ -450,25 +450,23 @@ impl State {
         if self.mode == "queue" { self.mode_at.map_or(0, |at| at + self.rules.mode_grace) } else { 0 }
     }
 
-    /// Who is promoted next: the first who is not held. After a load, nobody overtakes somebody held.
+    /// The first who waits and is here.
+    pub fn first_waiting(&self) -> Option<(String, Option<u64>)> {
+        let here = |entry: &&Entry| entry.held.is_none() && self.is_live(&entry.user);
+        self.queue.iter().find(here).map(|entry| (entry.user.clone(), entry.want))
+    }
+
+    /// Who is promoted next by itself: after a load, nobody overtakes somebody held.
     pub fn next_in_line(&self) -> Option<(String, Option<u64>)> {
-        let index = self.queue.iter().position(|entry| entry.held.is_none() && self.is_live(&entry.user))?;
-        let waits = self.now < self.no_promotion_before && self.queue[..index].iter().any(|entry| entry.held.is_some());
-        (!waits).then(|| (self.queue[index].user.clone(), self.queue[index].want))
+        let (user, want) = self.first_waiting()?;
+        let ahead = self.queue.iter().take_while(|entry| entry.user != user);
+        let waits = self.now < self.no_promotion_before && ahead.into_iter().any(|entry| entry.held.is_some());
+        (!waits).then_some((user, want))
     }
 }
 
 impl Seat {
     pub const fn new(no: u64, host: bool) -> Self {
-        Self {
-            no,
-            host,
-            closing: false,
-            locked: false,
-            admin_muted: false,
-            extra: String::new(),
-            extra_rev: 0,
-            occ: None,
-        }
+        Self { no, host, closing: false, locked: false, admin_muted: false, extra: String::new(), extra_rev: 0, occ: None }
     }
 }

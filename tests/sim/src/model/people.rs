@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 const FLAGS: [&str; 3] = ["queue_open", "floor_controlled", "mute_all"];
 
 impl Model {
-    pub(super) fn mode_set(&mut self, f: &Value) -> Outcome {
+    pub(super) fn mode_set(&mut self, actor: &str, f: &Value) -> Outcome {
         let (mode, from) = (text(f, "mode").to_owned(), self.s.mode.clone());
         if mode == from {
             return Ok(Done::Noop);
@@ -25,12 +25,12 @@ impl Model {
         if mode == "free" || mode == "queue" {
             let open: Vec<_> = self.s.applies.iter().filter(|apply| apply.ended.is_none()).cloned().collect();
             for apply in &open {
-                self.end_apply(&apply.id, "mode_changed", "hub");
+                self.end_apply(&apply.id, "mode_changed", actor);
             }
             for apply in open.iter().filter(|_| mode == "queue") {
                 let user = apply.user.as_str();
                 let placed = self.s.seat_of(user).is_some() || self.s.index_of(user).is_some();
-                if placed || !self.s.is_live(user) || self.s.check_banned(user).is_err() {
+                if placed || !self.s.is_live(user) || self.s.check_access(user).is_err() {
                     continue;
                 }
                 let mut entry = self.s.new_entry(user, false);
@@ -58,7 +58,7 @@ impl Model {
         self.own(json!({"event": "flags_changed", "flags": self.s.flags}))
     }
 
-    pub(super) fn rules_set(&mut self, f: &Value) -> Outcome {
+    pub(super) fn rules_set(&mut self, actor: &str, f: &Value) -> Outcome {
         if f["if_rules_rev"].as_u64().is_some_and(|rev| rev != self.s.rules_rev) {
             return no_with("stale_rev", json!({"rev": self.s.rules_rev}));
         }
@@ -77,7 +77,7 @@ impl Model {
         for user in self.placed() {
             if user != self.s.owner && self.s.is_blacklisted(&user) && !refused_before.contains(&user) {
                 self.clear_place(&user, "blacklisted");
-                self.cancel_asks(&user, "hub");
+                self.cancel_asks(&user, actor);
             }
         }
         Ok(Done::Own(0))
@@ -122,11 +122,8 @@ impl Model {
             return no("last_owner");
         }
         let role = role.filter(|role| *role != "member").map(str::to_owned);
-        let same = match self.s.roles.get(target) {
-            None => role.is_none(),
-            Some((known, by_person)) => *known == role && by_person.is_some(),
-        };
-        if same {
+        // A person's word on somebody who has no role is kept too: it wins over older tokens.
+        if self.s.roles.get(target).is_some_and(|(known, by_person)| *known == role && by_person.is_some()) {
             return Ok(Done::Noop);
         }
         self.change_role(target, role, Some(self.s.now));
@@ -229,7 +226,7 @@ impl Model {
         Ok(Done::Own(0))
     }
 
-    pub(super) fn room_close(&mut self, f: &Value) -> Outcome {
+    pub(super) fn room_close(&mut self, actor: &str, f: &Value) -> Outcome {
         let reason = f["reason"].as_str();
         self.emit(json!({"event": "room_closed", "reason": reason}));
         self.s.closed = true;
@@ -238,7 +235,7 @@ impl Model {
         }
         let asked: Vec<String> = self.s.applies.iter().chain(&self.s.invites).map(|ask| ask.user.clone()).collect();
         for user in asked {
-            self.cancel_asks(&user, "hub");
+            self.cancel_asks(&user, actor);
         }
         Ok(Done::Own(0))
     }

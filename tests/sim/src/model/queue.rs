@@ -8,12 +8,13 @@ impl State {
         let role = self.role_of(user);
         let said = self.rules.role(&role);
         let by_role = said.and_then(|r| r["priority_level"].as_i64()).unwrap_or(0);
-        let special = self.rules.list("special_user_list").iter().find(|special| {
-            special["user_id"] == user && special["until_ms"].as_u64().is_none_or(|until| until > self.now)
-        });
+        let special = self
+            .rules
+            .list("special_user_list")
+            .iter()
+            .find(|special| special["user_id"] == user && special["until_ms"].as_u64().is_none_or(|until| until > self.now));
         let base = special.and_then(|special| special["priority_level"].as_i64()).map_or(by_role, |p| p.max(by_role));
-        let boosts: i64 =
-            self.rules.windows(self.now).iter().filter_map(|window| window["boost"][role.as_str()].as_i64()).sum();
+        let boosts: i64 = self.rules.windows(self.now).iter().filter_map(|window| window["boost"][role.as_str()].as_i64()).sum();
         (base + boosts, said.is_some_and(|r| r["can_skip_queue"] == true))
     }
 
@@ -177,7 +178,8 @@ impl Model {
         let entry = self.s.new_entry(user, true);
         let (seq, prio) = (entry.seq, entry.prio);
         self.s.queue.insert(index, entry);
-        let event = json!({"event": "queue_joined", "user_id": user, "index": index, "eff_priority": prio, "seq": seq, "pinned": true});
+        let event =
+            json!({"event": "queue_joined", "user_id": user, "index": index, "eff_priority": prio, "seq": seq, "pinned": true});
         self.emit(event);
     }
 
@@ -189,7 +191,13 @@ impl Model {
     }
 
     pub(super) fn queue_remove(&mut self, actor: &str, f: &Value) -> Outcome {
-        let targets: Vec<&str> = f["target_user_ids"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
+        let mut targets: Vec<&str> = Vec::new();
+        for target in f["target_user_ids"].as_array().into_iter().flatten().filter_map(Value::as_str) {
+            // Somebody named twice counts once.
+            if !targets.contains(&target) {
+                targets.push(target);
+            }
+        }
         for target in &targets {
             self.s.check_rank(actor, target)?;
         }

@@ -185,6 +185,9 @@ impl Model {
         self.s.number_of_seat(target)?;
         let own = self.unsit(target, "kicked", "kicked", f["cooldown_seconds"].as_u64().unwrap_or(0) * 1000);
         if f["requeue"] == true {
+            // The next one comes to the seat first: the requeued person stands in front of those who still wait.
+            self.promote_wanted();
+            self.had_free = true;
             self.requeue(target);
         }
         Ok(Done::Own(own))

@@ -16,16 +16,26 @@ impl Model {
             json!({
                 "turn_id": t.id, "user_id": t.user, "seat_no": s.seat_of(&t.user).map(|seat| seat.no), "started_at_ms": t.started,
                 "paused": paused, "ends_at_ms": s.ends_at(t), "paused_remaining_ms": t.left.filter(|_| paused),
-                "extended_ms": t.extended, "paused_by": t.causes,
+                "extended_ms": t.extended, "length_ms": t.length, "paused_by": t.causes,
             })
         }).collect();
         let open = |list: &[Ask]| -> Vec<Ask> { list.iter().filter(|ask| ask.ended.is_none()).cloned().collect() };
-        let applies: Vec<Value> = open(&s.applies).iter().map(|a| json!({
-            "apply_id": a.id, "user_id": a.user, "want_seat": a.seat, "expires_at_ms": a.until,
-        })).collect();
-        let invites: Vec<Value> = open(&s.invites).iter().map(|a| json!({
-            "invite_id": a.id, "user_id": a.user, "by": a.by, "seat_no": a.seat, "expires_at_ms": a.until,
-        })).collect();
+        let applies: Vec<Value> = open(&s.applies)
+            .iter()
+            .map(|a| {
+                json!({
+                    "apply_id": a.id, "user_id": a.user, "want_seat": a.seat, "expires_at_ms": a.until,
+                })
+            })
+            .collect();
+        let invites: Vec<Value> = open(&s.invites)
+            .iter()
+            .map(|a| {
+                json!({
+                    "invite_id": a.id, "user_id": a.user, "by": a.by, "seat_no": a.seat, "expires_at_ms": a.until,
+                })
+            })
+            .collect();
         let mut roles: Map<String, Value> = Map::new();
         for (user, (role, _)) in &s.roles {
             if let Some(role) = role {
@@ -34,8 +44,12 @@ impl Model {
         }
         roles.insert(s.owner.clone(), json!("owner"));
         let ahead = |until: u64| until > s.now;
-        let bans: Map<String, Value> =
-            s.bans.iter().filter(|(_, until)| until.is_none_or(ahead)).map(|(user, until)| (user.clone(), json!(until))).collect();
+        let bans: Map<String, Value> = s
+            .bans
+            .iter()
+            .filter(|(_, until)| until.is_none_or(ahead))
+            .map(|(user, until)| (user.clone(), json!(until)))
+            .collect();
         let dated = |map: &std::collections::BTreeMap<String, u64>| -> Map<String, Value> {
             map.iter().filter(|(_, until)| ahead(**until)).map(|(user, until)| (user.clone(), json!(until))).collect()
         };

@@ -41,7 +41,7 @@ impl Model {
     pub(super) fn start_turn(&mut self, user: &str) {
         let seat = self.s.seat_of(user).expect("seated");
         let has = self.s.turns.iter().any(|turn| turn.user == user);
-        if !self.has_turns || self.s.mode != "queue" || seat.host || has {
+        if self.s.mode != "queue" || seat.host || has {
             return;
         }
         let number = seat.no;
@@ -49,7 +49,8 @@ impl Model {
         let left = (length > 0).then(|| i64::try_from(length).unwrap_or(i64::MAX));
         let id = self.new_id("turn_id");
         let (started, since) = (self.s.now, self.s.now);
-        let mut turn = Turn { id, user: user.to_owned(), started, left, since, hand: false, extended: 0, length, causes: Vec::new() };
+        let mut turn =
+            Turn { id, user: user.to_owned(), started, left, since, hand: false, extended: 0, length, causes: Vec::new() };
         turn.causes = self.s.causes(&turn);
         let event = json!({"event": "turn_started", "turn_id": turn.id, "user_id": user, "seat_no": number, "ends_at_ms": self.s.ends_at(&turn)});
         self.s.turns.push(turn);
@@ -108,21 +109,29 @@ impl Model {
             let Some(turn) = candidates.iter().find(|turn| turn.id == expected) else {
                 return no("turn_changed");
             };
-            self.s.check_rank(actor, &turn.user)?;
-            return self.finish_turn(&turn.user, "next");
+            return self.next(actor, Some(turn));
         }
         match candidates.as_slice() {
-            [] if !matches!(self.s.mode.as_str(), "queue" | "free") => Ok(Done::Noop),
-            [] => {
-                self.promote_all();
-                self.first_is_own()
-            }
-            [turn] => {
-                self.s.check_rank(actor, &turn.user)?;
-                self.finish_turn(&turn.user, "next")
-            }
+            [] => self.next(actor, None),
+            [turn] => self.next(actor, Some(turn)),
             _ => no("bad_argument"),
         }
+    }
+
+    /// Ends that turn and promotes, whatever grace there is.
+    fn next(&mut self, actor: &str, turn: Option<&Turn>) -> Outcome {
+        if let Some(turn) = turn {
+            self.s.check_rank(actor, &turn.user)?;
+            self.finish_turn(&turn.user, "next")?;
+        }
+        if matches!(self.s.mode.as_str(), "queue" | "free") {
+            while let Some((user, want)) = self.s.first_waiting() {
+                let Some(no) = self.s.free_guest(want) else { break };
+                self.leave_queue(&user, "promoted");
+                self.sit(&user, no, "promote");
+            }
+        }
+        self.first_is_own()
     }
 
     pub(super) fn turn_extend(&mut self, actor: &str, f: &Value) -> Outcome {
