@@ -6,6 +6,7 @@ use michub::{
         auth::{Auth, Claims},
         clock::Clock,
         config::{Config, LogFormat},
+        load::{self, LoadArgs},
         run,
     },
 };
@@ -51,6 +52,8 @@ enum What {
         #[arg(long, default_value_t = 3600, value_parser = clap::value_parser!(u64).range(1..=86_400))]
         ttl: u64,
     },
+    /// Puts load on a running hub and measures it
+    Load(LoadArgs),
 }
 
 fn main() -> ExitCode {
@@ -65,6 +68,9 @@ fn main() -> ExitCode {
 }
 
 fn begin(args: &Args) -> Result<(), String> {
+    if let Some(What::Load(load)) = &args.command {
+        return load::run(load.clone()).map_err(|error| error.to_string());
+    }
     let mut config = Config::load(args.config.as_deref()).map_err(|error| error.to_string())?;
     config.server.listen = args.listen.unwrap_or(config.server.listen);
     config.data.dir = args.data.clone().unwrap_or(config.data.dir);
@@ -82,6 +88,7 @@ fn begin(args: &Args) -> Result<(), String> {
             print!("{}", toml::to_string(&config).map_err(|error| error.to_string())?);
             Ok(())
         }
+        What::Load(_) => Ok(()),
         What::Token { user_id, room, role, ttl } => token(&config, user_id, room.as_deref().zip(role.as_deref()), *ttl),
     }
 }

@@ -50,6 +50,12 @@ impl Clock {
         Mono(millis(self.started.elapsed()))
     }
 
+    /// Returns the microseconds since the start: for measuring only.
+    #[must_use]
+    pub fn micros(&self) -> u64 {
+        u64::try_from(self.started.elapsed().as_micros()).unwrap_or(u64::MAX)
+    }
+
     /// Returns the wall clock's Unix seconds: for tokens only.
     #[must_use]
     #[expect(clippy::disallowed_methods, reason = "this file is where time is read")]

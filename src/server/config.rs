@@ -1,4 +1,5 @@
 //! The configuration: built-in defaults < file < environment < flags. Unknown keys are errors; relations are checked before anything starts.
+use super::store::redis::connect::{Durability, RedisSettings, Shape};
 use crate::wire::rules::RulesJson;
 use figment::{
     Figment,
@@ -8,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use std::{
     net::{IpAddr, SocketAddr},
     path::{Path, PathBuf},
+    time::Duration,
 };
 
 /// Why a configuration is refused.
@@ -55,6 +57,33 @@ impl std::fmt::Debug for Secret {
 impl Serialize for Secret {
     fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.serialize_str(if self.0.is_empty() { "" } else { "(redacted)" })
+    }
+}
+
+/// An address of a server; a name and password in it are never shown.
+#[derive(Clone, Default, PartialEq, Eq, Deserialize)]
+#[serde(transparent)]
+pub struct Address(pub String);
+
+impl std::fmt::Display for Address {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let shown = |url: &str| match (url.split_once("://"), url.rsplit_once('@')) {
+            (Some((scheme, _)), Some((_, host))) => format!("{scheme}://(redacted)@{host}"),
+            _ => url.to_owned(),
+        };
+        f.write_str(&self.0.split(',').map(shown).collect::<Vec<_>>().join(","))
+    }
+}
+
+impl std::fmt::Debug for Address {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{self}")
+    }
+}
+
+impl Serialize for Address {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
     }
 }
 
@@ -111,9 +140,26 @@ sections! {
     StoreConfig {
         kind: StoreKind = StoreKind::Embedded,
         embedded: EmbeddedConfig = EmbeddedConfig::default(),
+        redis: RedisConfig = RedisConfig::default(),
     }
     /// `[store.embedded]`
     EmbeddedConfig { fsync_interval_ms: u64 = 1000, }
+    /// `[store.redis]`
+    RedisConfig {
+        url: Address = Address("redis://127.0.0.1:6379".to_owned()),
+        shape: Shape = Shape::Standalone,
+        sentinel_master: String = "mymaster".to_owned(),
+        username: String = String::new(),
+        password: Secret = Secret::default(),
+        password_file: Option<PathBuf> = None,
+        ca_file: Option<PathBuf> = None,
+        key_prefix: String = String::new(),
+        durability: Durability = Durability::Async,
+        connect_timeout_ms: u64 = 2000,
+        command_timeout_ms: u64 = 500,
+        wait_ms: u64 = 2000,
+        lease_ms: u64 = 15_000,
+    }
     /// `[presence]`
     PresenceConfig {
         heartbeat_interval_ms: u64 = 30_000,
@@ -184,6 +230,8 @@ sections! {
 pub enum StoreKind {
     /// In `data.dir`, for one machine.
     Embedded,
+    /// In Redis, for many nodes.
+    Redis,
 }
 
 /// Who needs a token.
@@ -252,6 +300,11 @@ impl Config {
             let text = read.map_err(|error| ConfigError::Secret { key: "auth.jwt.secret_file", path, error })?;
             config.auth.jwt.secret = Secret(text.trim_end().to_owned());
         }
+        if let Some(path) = config.store.redis.password_file.clone() {
+            let read = std::fs::read_to_string(&path);
+            let text = read.map_err(|error| ConfigError::Secret { key: "store.redis.password_file", path, error })?;
+            config.store.redis.password = Secret(text.trim_end().to_owned());
+        }
         config.check()?;
         Ok(config)
     }
@@ -260,6 +313,7 @@ impl Config {
     pub fn check(&self) -> Result<(), ConfigError> {
         let presence = &self.presence;
         let jwt = &self.auth.jwt;
+        let redis = &self.store.redis;
         let remote = self.auth.mode == AuthMode::Dev && !self.server.listen.ip().is_loopback() && !self.auth.dev_allow_remote;
         let no_key = self.auth.mode == AuthMode::Jwt && jwt.secret.0.is_empty() && jwt.jwks_file.is_none();
         let checks: &[(bool, &'static str, &'static str)] = &[
@@ -273,6 +327,24 @@ impl Config {
                 (100..presence.heartbeat_timeout_ms).contains(&presence.ping_interval_ms),
                 "presence.ping_interval_ms",
                 "at least 100 ms, and less than presence.heartbeat_timeout_ms",
+            ),
+            ((100..=60_000).contains(&redis.connect_timeout_ms), "store.redis.connect_timeout_ms", "100 to 60000 ms"),
+            ((50..=60_000).contains(&redis.command_timeout_ms), "store.redis.command_timeout_ms", "50 to 60000 ms"),
+            (
+                (redis.command_timeout_ms..=60_000).contains(&redis.wait_ms),
+                "store.redis.wait_ms",
+                "store.redis.command_timeout_ms to 60000 ms",
+            ),
+            ((3_000..=600_000).contains(&redis.lease_ms), "store.redis.lease_ms", "3000 to 600000 ms"),
+            (
+                redis.key_prefix.len() <= 64 && !redis.key_prefix.contains(['{', '}']),
+                "store.redis.key_prefix",
+                "at most 64 bytes, without { and }",
+            ),
+            (
+                self.store.kind != StoreKind::Redis || redis.settings().check().is_ok(),
+                "store.redis.url",
+                "redis://host:port or rediss://host:port; several with commas between them",
             ),
             ((1..=1000).contains(&presence.coalesce_ms), "presence.coalesce_ms", "1 to 1000 ms"),
             (self.server.drain_timeout_ms >= 100, "server.drain_timeout_ms", "at least 100 ms"),
@@ -310,6 +382,27 @@ impl Config {
     }
 }
 
+impl RedisConfig {
+    /// Returns what the store is opened with.
+    #[must_use]
+    pub fn settings(&self) -> RedisSettings {
+        RedisSettings {
+            urls: self.url.0.split(',').map(|url| url.trim().to_owned()).collect(),
+            shape: self.shape,
+            sentinel_master: self.sentinel_master.clone(),
+            username: self.username.clone(),
+            password: self.password.0.clone(),
+            ca_file: self.ca_file.clone(),
+            key_prefix: self.key_prefix.clone(),
+            durability: self.durability,
+            connect_timeout: Duration::from_millis(self.connect_timeout_ms),
+            command_timeout: Duration::from_millis(self.command_timeout_ms),
+            wait: Duration::from_millis(self.wait_ms),
+            lease: Duration::from_millis(self.lease_ms),
+        }
+    }
+}
+
 impl LimitsConfig {
     fn switch_off(&mut self, key: &str) {
         match key {
@@ -341,10 +434,11 @@ mod tests {
     fn the_file_says_what_is_built_in() {
         let file = include_str!("../../config.toml");
         assert_eq!(read(file).unwrap(), read("").unwrap());
-        let sections: [&[&str]; 9] = [
+        let sections: [&[&str]; 10] = [
             ServerConfig::KEYS,
             StoreConfig::KEYS,
             EmbeddedConfig::KEYS,
+            RedisConfig::KEYS,
             PresenceConfig::KEYS,
             RoomConfig::KEYS,
             AuthConfig::KEYS,
@@ -364,12 +458,20 @@ mod tests {
             ("[presence]\nheartbeat_intervall_ms = 1", "did you mean `heartbeat_interval_ms`?"),
             ("[server]\nlisten = \"0.0.0.0:80\"", "dev_allow_remote"),
             ("[auth]\nmode = \"jwt\"", "auth.jwt"),
+            ("[store]\nkind = \"redis\"\n[store.redis]\nurl = \"somewhere\"", "store.redis.url"),
+            ("[store.redis]\nkey_prefix = \"{a}\"", "store.redis.key_prefix"),
             ("[room.rules]\nmax_mic_count = 65", "/max_mic_count: 1 to 64 seats"),
             ("[[room.rules.roles]]\nrole_id = \"dj\"\nlevl = 3", "/roles/0/levl"),
         ] {
             let message = read(toml).unwrap_err().to_string();
             assert!(message.contains(part), "{toml}: {message}");
         }
+    }
+
+    #[test]
+    fn an_address_is_shown_without_its_password() {
+        let shown = Address("rediss://me:secret@a:1,redis://b:2".to_owned()).to_string();
+        assert_eq!(shown, "rediss://(redacted)@a:1,redis://b:2");
     }
 
     #[test]

@@ -4,14 +4,14 @@ use super::{
     admit::Caps,
     auth::{Auth, AuthSetupError},
     clock::Clock,
-    config::{AuthMode, Config},
+    config::{AuthMode, Config, StoreKind},
     http::{self, Api},
     presence::{Presence, PresenceSettings},
     rooms::{RoomSettings, Rooms},
     session::{SessionDeps, SessionSettings},
     session_store::SessionStore,
     shard::{Bound, NetSettings},
-    store::{Store, StoreFault, fjall::FjallStore},
+    store::{Store, StoreFault, fjall::FjallStore, redis::RedisStore},
 };
 use crate::hub::time::Millis;
 use std::{io::Write, sync::Arc, time::Duration};
@@ -105,8 +105,13 @@ async fn serve(config: Config) -> Result<(), StartError> {
     let mut interrupt = signal(SignalKind::interrupt()).map_err(io("SIGINT"))?;
     let clock = Clock::new();
     let auth = Auth::new(&config.auth, &config.data.dir, clock)?;
-    let fsync = Duration::from_millis(config.store.embedded.fsync_interval_ms);
-    let store: Arc<dyn Store> = FjallStore::open(&config.data.dir.join("store"), fsync)?;
+    let store: Arc<dyn Store> = match config.store.kind {
+        StoreKind::Embedded => {
+            let fsync = Duration::from_millis(config.store.embedded.fsync_interval_ms);
+            FjallStore::open(&config.data.dir.join("store"), fsync)?
+        }
+        StoreKind::Redis => RedisStore::open(config.store.redis.settings(), clock)?,
+    };
     let node = format!("{:08x}", rand::random::<u32>());
 
     let bound = Bound::new(net_settings(&config, clock)).map_err(io(format!("server.listen {}", config.server.listen)))?;
@@ -127,8 +132,9 @@ async fn serve(config: Config) -> Result<(), StartError> {
     let (drain, draining) = watch::channel(false);
     let shards = bound.run(http::router(api), move |shard| deps.clone().on_shard(shard), draining).map_err(io("shards"))?;
     let mode = if config.auth.mode == AuthMode::Dev { "dev" } else { "jwt" };
+    let kind = if config.store.kind == StoreKind::Redis { "redis" } else { "embedded" };
     let line = format!(
-        "michub listening on http://{} (store=embedded, auth={mode}, node={node}, admin=http://{admin_address})",
+        "michub listening on http://{} (store={kind}, auth={mode}, node={node}, admin=http://{admin_address})",
         shards.local_addr
     );
     // A closed stdout is no reason not to serve.

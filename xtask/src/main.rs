@@ -1,6 +1,7 @@
 //! The project's own commands: `cargo xtask test` runs every check and test there is.
 use std::process::{Command, ExitCode};
 
+mod setup;
 mod web;
 
 const STEPS: &[(&str, &[&str])] = &[
@@ -23,6 +24,10 @@ fn main() -> ExitCode {
 }
 
 fn all() -> ExitCode {
+    if let Err(why) = setup::redis() {
+        eprintln!("{why}");
+        return ExitCode::FAILURE;
+    }
     for (name, args) in STEPS {
         println!("== {name}");
         match Command::new("cargo").args(*args).status() {

@@ -73,6 +73,17 @@ async fn the_embedded_store_passes() {
     }
 }
 
+#[tokio::test]
+async fn the_redis_store_passes() {
+    use super::redis::connect::Durability::{Async, Disk};
+    for (durability, args) in [(Async, &[][..]), (Disk, &["--appendonly", "yes", "--appendfsync", "always"])] {
+        let dir = tempfile::tempdir().unwrap();
+        let args = args.iter().map(ToString::to_string).collect();
+        let server = xtask::bed::Redis::start(dir.path(), xtask::bed::RedisOptions { args, sentinel: false }).unwrap();
+        suite(|| super::redis::testing::store(&server.url(), |settings| settings.durability = durability)).await;
+    }
+}
+
 #[test]
 fn a_folder_has_one_process() {
     let dir = tempfile::tempdir().unwrap();

@@ -2,10 +2,14 @@
 #[cfg(test)]
 mod contract;
 pub mod fjall;
+pub mod redis;
 
-use crate::hub::{cursor::Cursor, id::RoomId};
+use crate::hub::{
+    cursor::Cursor,
+    id::{RoomId, UserId},
+};
 use bytes::Bytes;
-use std::{future::Future, pin::Pin};
+use std::{future::Future, pin::Pin, sync::Arc};
 
 /// A store's answer, later. Boxed, so that the hub can hold any store behind one pointer; one allocation per commit, not per command.
 pub type Later<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
@@ -62,6 +66,35 @@ pub enum StoreFault {
     Locked,
 }
 
+/// What came of giving a store back what it may have lost.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Restored {
+    /// It had lost nothing.
+    Same,
+    /// It had lost its newest commits, and has them again.
+    Appended,
+    /// It had lost the room, and has it again.
+    Seeded,
+    /// It is ahead: these commits follow.
+    Behind(Vec<LogEntry>),
+    /// It holds another history.
+    Fork,
+}
+
+/// What a followed room brings.
+#[derive(Clone, Debug)]
+pub enum Followed {
+    /// A commit, this node's own included.
+    Entry(LogEntry),
+    /// A message of the nodes among each other.
+    Other(Bytes),
+    /// Something may have been missed.
+    Gap,
+}
+
+/// Whoever follows a room; it only passes on.
+pub type Listener = Arc<dyn Fn(Followed) + Send + Sync>;
+
 /// Keeps rooms and sessions. Every implementation passes the same contract suite.
 pub trait Store: Send + Sync + 'static {
     /// Creates a room if absent; `false` = it was there already, so load it.
@@ -73,6 +106,40 @@ pub trait Store: Send + Sync + 'static {
     /// Appends `entry` if the log's head is `entry.prev`, and replaces the snapshot in the same step if one is given (at `entry.cursor`).
     /// The log is trimmed only below min(snapshot rev, head − 256).
     fn commit<'a>(&'a self, room: &'a RoomId, entry: LogEntry, snapshot: Option<Bytes>) -> Later<'a, Result<(), CommitError>>;
+
+    /// Tells whether `at` is the log's head still: before a refusal is told on the strength of it. Errors: as for a commit, never unknown.
+    fn confirm<'a>(&'a self, _room: &'a RoomId, _at: Cursor) -> Later<'a, Result<(), CommitError>> {
+        Box::pin(std::future::ready(Ok(())))
+    }
+
+    /// Gives the store back what it may have lost: the state at `at`, and the commits that lead there, under their own ids.
+    fn restore<'a>(
+        &'a self,
+        _room: &'a RoomId,
+        _at: Cursor,
+        _snapshot: Bytes,
+        _entries: Vec<LogEntry>,
+    ) -> Later<'a, Result<Restored, StoreFault>> {
+        Box::pin(std::future::ready(Ok(Restored::Fork)))
+    }
+
+    /// Shows the queue at `at` to other tools, if it is the head still.
+    fn project<'a>(&'a self, _room: &'a RoomId, _at: Cursor, _queue: Vec<UserId>) -> Later<'a, Result<(), StoreFault>> {
+        Box::pin(std::future::ready(Ok(())))
+    }
+
+    /// Follows a room from here on. Returns whether that is confirmed; if not, a [`Followed::Gap`] comes when it is.
+    fn follow<'a>(&'a self, _room: &'a RoomId, _listener: Listener) -> Later<'a, bool> {
+        Box::pin(std::future::ready(true))
+    }
+
+    /// Follows a room no longer.
+    fn unfollow(&self, _room: &RoomId) {}
+
+    /// Tells whether other nodes write to it too.
+    fn shared(&self) -> bool {
+        false
+    }
 
     /// Names every room.
     fn rooms(&self) -> Later<'_, Result<Vec<RoomId>, StoreFault>>;

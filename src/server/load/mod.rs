@@ -1,0 +1,21 @@
+//! The load generator, `michub load`: many clients over real sockets against a hub that runs elsewhere. It counts frames without parsing
+//! every byte, and shows every error that it meets. It knows nothing of the hub's inside.
+mod args;
+mod bound;
+mod client;
+mod crew;
+mod fanout;
+mod frames;
+mod idle;
+mod mixed;
+mod queue;
+mod reconnect;
+mod report;
+mod run;
+mod tally;
+mod usage;
+mod watch;
+
+pub use args::{LoadArgs, Scenario};
+pub use report::Report;
+pub use run::{LoadError, run};

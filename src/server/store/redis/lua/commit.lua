@@ -1,0 +1,16 @@
+-- Appends one commit if the room's head is the expected position; without a new position it only confirms the head.
+-- KEYS: head hash, log stream, snapshot. ARGV: expected rev, expected id, new rev ('' = confirm), new id, record, snapshot ('' = none), lowest rev to keep
+local head = redis.call('HMGET', KEYS[1], 'v', 't')
+if not head[1] then return {'GONE'} end
+if head[1] ~= ARGV[1] or head[2] ~= ARGV[2] then
+  return {'MISMATCH', head[1], head[2], redis.call('XRANGE', KEYS[2], '(' .. ARGV[1] .. '-0', '+', 'COUNT', 512)}
+end
+if ARGV[3] == '' then return {'OK'} end
+redis.call('XADD', KEYS[2], ARGV[3] .. '-0', 'p', ARGV[2], 'f', ARGV[1], 't', ARGV[4], 'd', ARGV[5])
+redis.call('HSET', KEYS[1], 'v', ARGV[3], 't', ARGV[4])
+if ARGV[6] ~= '' then
+  redis.call('SET', KEYS[3], ARGV[6])
+  redis.call('XTRIM', KEYS[2], 'MINID', ARGV[7] .. '-0')
+end
+redis.pcall('SPUBLISH', KEYS[2], ARGV[1] .. '.' .. ARGV[2] .. ' ' .. ARGV[3] .. '.' .. ARGV[4] .. '\n' .. ARGV[5])
+return {'OK'}

@@ -1,0 +1,204 @@
+//! The store of many nodes: rooms in Redis, changed by one script that compares positions; no owner, no lock, no consensus of our own.
+pub mod connect;
+mod entries;
+mod fault;
+pub mod keys;
+pub mod link;
+pub mod live;
+mod rooms;
+#[cfg(test)]
+pub(crate) mod testing;
+
+use super::{CommitError, Later, Listener, Loaded, LogEntry, Restored, Store, StoreFault};
+use crate::{
+    hub::{
+        cursor::Cursor,
+        id::{CommitId, RoomId, UserId},
+    },
+    server::clock::{Clock, Mono},
+};
+use bytes::Bytes;
+use connect::{Durability, RedisSettings, Shared};
+use dashmap::DashMap;
+use keys::Keys;
+use link::{Keeper, Link, Lua};
+use live::Live;
+use redis::Value;
+use std::sync::Arc;
+use tokio::sync::oneshot;
+
+/// For how long after a reconnect commits wait: replicas that know more than the server say so first.
+const AFTER_RECONNECT_MS: u64 = 1_000;
+/// Over how many connections durable commits are spread.
+const DURABLE_LINKS: usize = 4;
+
+/// The scripts.
+struct Scripts {
+    commit: Lua,
+    create: Lua,
+    load: Lua,
+    restore: Lua,
+    project: Lua,
+}
+
+/// The store in Redis.
+pub struct RedisStore {
+    settings: Shared,
+    keys: Keys,
+    clock: Clock,
+    link: Keeper,
+    /// Commits that WAIT for replicas have connections of their own.
+    durable: Vec<Keeper>,
+    live: Live,
+    scripts: Scripts,
+    /// Commits on their way, which the live path may settle first.
+    in_flight: Arc<DashMap<CommitId, oneshot::Sender<()>>>,
+}
+
+impl RedisStore {
+    /// Starts to reach Redis; whether it can be reached shows later. Needs a runtime. Errors: an address that is none.
+    pub fn open(settings: RedisSettings, clock: Clock) -> Result<Arc<Self>, StoreFault> {
+        settings.check().map_err(|error| StoreFault::Engine(error.to_string().into()))?;
+        let keys = Keys::new(&settings.key_prefix);
+        let settings: Shared = Arc::new(settings);
+        let durable = if settings.durability == Durability::Replica { DURABLE_LINKS } else { 0 };
+        let scripts = Scripts {
+            commit: Lua::new(include_str!("lua/commit.lua")),
+            create: Lua::new(include_str!("lua/create.lua")),
+            load: Lua::new(include_str!("lua/load.lua")),
+            restore: Lua::new(include_str!("lua/restore.lua")),
+            project: Lua::new(include_str!("lua/project.lua")),
+        };
+        Ok(Arc::new(Self {
+            keys,
+            clock,
+            link: Link::start(settings.clone(), clock),
+            durable: (0..durable).map(|_| Link::start(settings.clone(), clock)).collect(),
+            live: Live::start(settings.clone()),
+            settings,
+            scripts,
+            in_flight: Arc::default(),
+        }))
+    }
+
+    /// Returns the settings.
+    #[must_use]
+    pub fn settings(&self) -> &RedisSettings {
+        &self.settings
+    }
+
+    /// Returns the names of keys.
+    #[must_use]
+    pub const fn keys(&self) -> &Keys {
+        &self.keys
+    }
+
+    /// Returns the link for commands.
+    #[must_use]
+    pub fn link(&self) -> &Link {
+        &self.link
+    }
+
+    /// Returns the live path.
+    #[must_use]
+    pub const fn live(&self) -> &Live {
+        &self.live
+    }
+
+    /// Returns until when a command that begins now may wait.
+    #[must_use]
+    pub fn deadline(&self) -> Mono {
+        self.clock.mono().plus(u64::try_from(self.settings.wait.as_millis()).unwrap_or(u64::MAX))
+    }
+
+    async fn set_session(&self, session: &str, record: Option<Bytes>) -> Result<(), StoreFault> {
+        let key = self.keys.hub("sessions");
+        let cmd = match record {
+            Some(record) => redis::Cmd::hset(key, session, record.as_ref()),
+            None => redis::Cmd::hdel(key, session),
+        };
+        self.link.run(&cmd, self.deadline()).await.map(|_| ()).map_err(engine)
+    }
+
+    async fn read_sessions(&self) -> Result<Vec<(String, Bytes)>, StoreFault> {
+        let cmd = redis::Cmd::hgetall(self.keys.hub("sessions"));
+        let value = self.link.run(&cmd, self.deadline()).await.map_err(engine)?;
+        let list: Vec<(String, Vec<u8>)> = redis::from_redis_value(value).map_err(engine)?;
+        Ok(list.into_iter().map(|(session, record)| (session, record.into())).collect())
+    }
+}
+
+fn engine(error: impl std::fmt::Display) -> StoreFault {
+    StoreFault::Engine(error.to_string().into())
+}
+
+impl Store for RedisStore {
+    fn create<'a>(&'a self, room: &'a RoomId, at: Cursor, snapshot: Bytes) -> Later<'a, Result<bool, CommitError>> {
+        Box::pin(self.create_room(room, at, snapshot))
+    }
+
+    fn load<'a>(&'a self, room: &'a RoomId) -> Later<'a, Result<Option<Loaded>, StoreFault>> {
+        Box::pin(self.load_room(room))
+    }
+
+    fn commit<'a>(&'a self, room: &'a RoomId, entry: LogEntry, snapshot: Option<Bytes>) -> Later<'a, Result<(), CommitError>> {
+        Box::pin(self.commit_entry(room, entry, snapshot))
+    }
+
+    fn confirm<'a>(&'a self, room: &'a RoomId, at: Cursor) -> Later<'a, Result<(), CommitError>> {
+        Box::pin(self.confirm_head(room, at))
+    }
+
+    fn restore<'a>(
+        &'a self,
+        room: &'a RoomId,
+        at: Cursor,
+        snapshot: Bytes,
+        entries: Vec<LogEntry>,
+    ) -> Later<'a, Result<Restored, StoreFault>> {
+        Box::pin(self.restore_room(room, at, snapshot, entries))
+    }
+
+    fn project<'a>(&'a self, room: &'a RoomId, at: Cursor, queue: Vec<UserId>) -> Later<'a, Result<(), StoreFault>> {
+        Box::pin(self.project_queue(room, at, queue))
+    }
+
+    fn follow<'a>(&'a self, room: &'a RoomId, listener: Listener) -> Later<'a, bool> {
+        Box::pin(self.follow_room(room, listener))
+    }
+
+    fn unfollow(&self, room: &RoomId) {
+        self.live.unlisten(self.keys.room(room, 'l'));
+    }
+
+    fn shared(&self) -> bool {
+        true
+    }
+
+    fn rooms(&self) -> Later<'_, Result<Vec<RoomId>, StoreFault>> {
+        Box::pin(self.room_names())
+    }
+
+    fn put_session<'a>(&'a self, session_id: &'a str, record: Option<Bytes>) -> Later<'a, Result<(), StoreFault>> {
+        Box::pin(self.set_session(session_id, record))
+    }
+
+    fn sessions(&self) -> Later<'_, Result<Vec<(String, Bytes)>, StoreFault>> {
+        Box::pin(self.read_sessions())
+    }
+
+    fn healthy(&self) -> bool {
+        self.link.is_up()
+    }
+}
+
+/// Splits an answer of a script into its word and the rest.
+fn word(value: &Value) -> (Option<&[u8]>, &[Value]) {
+    match value {
+        Value::Array(list) => match list.split_first() {
+            Some((Value::BulkString(word), rest)) => (Some(word), rest),
+            _ => (None, list),
+        },
+        _ => (None, &[]),
+    }
+}

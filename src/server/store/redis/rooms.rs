@@ -1,0 +1,270 @@
+//! Rooms in Redis: create, load, commit, confirm, restore, and the queue for other tools.
+use super::{
+    AFTER_RECONNECT_MS, RedisStore,
+    connect::Durability,
+    engine,
+    entries::{id_text, position, read_entries, read_message, read_snapshot, write_snapshot},
+    fault::Verdict,
+    link::{Failed, Link},
+    live::Heard,
+    word,
+};
+use crate::{
+    hub::{
+        cursor::Cursor,
+        id::{RoomId, UserId},
+    },
+    server::{
+        clock::Mono,
+        store::{CommitError, Followed, Listener, Loaded, LogEntry, Restored, StoreFault},
+    },
+};
+use bytes::Bytes;
+use redis::Value;
+use std::{
+    hash::{DefaultHasher, Hash, Hasher},
+    sync::Arc,
+    time::Duration,
+};
+use tokio::sync::oneshot;
+
+/// How many revs before the head stay readable for clients that resume by cursor.
+const KEEP_REVS: u64 = 256;
+/// The pause before a write that was refused for a moment is tried again, without its jitter.
+const PAUSE_MS: u64 = 30;
+
+/// What a script that compares positions says.
+enum Said {
+    Ok,
+    /// What the log holds since the expected position, if it is known there.
+    Moved(Option<Vec<LogEntry>>),
+}
+
+impl RedisStore {
+    fn room_keys(&self, room: &RoomId) -> [String; 3] {
+        ['m', 'l', 's'].map(|part| self.keys.room(room, part))
+    }
+
+    pub(super) async fn create_room(&self, room: &RoomId, at: Cursor, snapshot: Bytes) -> Result<bool, CommitError> {
+        let deadline = self.deadline();
+        self.after_reconnect(deadline).await;
+        let (rev, id, snapshot) = (at.rev.to_string(), id_text(at.commit), write_snapshot(at, &snapshot));
+        let args: [&[u8]; 3] = [rev.as_bytes(), id.as_bytes(), &snapshot];
+        let said = self.link.script(&self.scripts.create, &self.room_keys(room), &args, deadline).await.map_err(failed)?;
+        // A list of names for people and tools; nothing depends on it.
+        let listed = redis::Cmd::sadd(self.keys.hub("rooms"), room.as_str());
+        if let Err(error) = self.link.run(&listed, deadline).await {
+            tracing::warn!(%error, %room, "the room is not listed");
+        }
+        Ok(said == Value::Int(1))
+    }
+
+    pub(super) async fn load_room(&self, room: &RoomId) -> Result<Option<Loaded>, StoreFault> {
+        let value = self.link.script(&self.scripts.load, &self.room_keys(room), &[], self.deadline()).await.map_err(engine)?;
+        let broken = |rev, what| StoreFault::Broken { room: room.clone(), rev, what };
+        let Value::Array(parts) = &value else { return Err(broken(0, "the answer cannot be read")) };
+        let [rev, id, Value::BulkString(snapshot), log] = parts.as_slice() else {
+            return if parts.is_empty() { Ok(None) } else { Err(broken(0, "the answer cannot be read")) };
+        };
+        let head = position(rev, id).ok_or_else(|| broken(0, "the head cannot be read"))?;
+        let (at, snapshot) = read_snapshot(snapshot).ok_or_else(|| broken(head.rev, "the snapshot cannot be read"))?;
+        let entries = read_entries(log).ok_or_else(|| broken(at.rev, "a log entry cannot be read"))?;
+        let (before, log): (Vec<_>, Vec<_>) = entries.into_iter().partition(|entry| entry.cursor.rev <= at.rev);
+        let mut reached = at;
+        for entry in &log {
+            if entry.prev != reached {
+                return Err(broken(reached.rev, "the chain of commits has a gap"));
+            }
+            reached = entry.cursor;
+        }
+        if reached != head {
+            return Err(broken(reached.rev, "the log does not lead to the head"));
+        }
+        Ok(Some(Loaded { at, snapshot, log, before }))
+    }
+
+    /// Offers a commit until it is certain what became of it, or the time is over. Offering it again is safe: the script compares
+    /// positions, and an entry with the same id in the log is this one.
+    pub(super) async fn commit_entry(&self, room: &RoomId, entry: LogEntry, snapshot: Option<Bytes>) -> Result<(), CommitError> {
+        let deadline = self.deadline();
+        self.after_reconnect(deadline).await;
+        let (settle, settled) = oneshot::channel();
+        let early = self.settings.durability == Durability::Async;
+        if early {
+            self.in_flight.insert(entry.cursor.commit, settle);
+        }
+        let outcome = tokio::select! {
+            outcome = self.offer(room, &entry, snapshot, deadline) => outcome,
+            Ok(()) = settled, if early => Ok(()),
+        };
+        self.in_flight.remove(&entry.cursor.commit);
+        outcome
+    }
+
+    async fn offer(&self, room: &RoomId, entry: &LogEntry, snapshot: Option<Bytes>, deadline: Mono) -> Result<(), CommitError> {
+        let keep = if snapshot.is_some() { entry.cursor.rev.saturating_sub(KEEP_REVS).to_string() } else { String::new() };
+        let snapshot = snapshot.map(|record| write_snapshot(entry.cursor, &record)).unwrap_or_default();
+        let (prev_rev, prev_id) = (entry.prev.rev.to_string(), id_text(entry.prev.commit));
+        let (rev, id) = (entry.cursor.rev.to_string(), id_text(entry.cursor.commit));
+        let args: [&[u8]; 7] =
+            [prev_rev.as_bytes(), prev_id.as_bytes(), rev.as_bytes(), id.as_bytes(), &entry.record, &snapshot, keep.as_bytes()];
+        let keys = self.room_keys(room);
+        let mut unsure = None;
+        loop {
+            let failed = match self.send_commit(room, &keys, &args, deadline).await {
+                Ok((value, durable)) => match said(&value, entry.prev) {
+                    Ok(Said::Ok) if durable => return Ok(()),
+                    Ok(Said::Ok) => return Err(CommitError::Unknown(engine("too few replicas have confirmed it"))),
+                    Ok(Said::Moved(since)) => {
+                        if since.iter().flatten().any(|known| known.cursor == entry.cursor) {
+                            return if durable { Ok(()) } else { Err(CommitError::Unknown(engine("too few replicas have it"))) };
+                        }
+                        return Err(CommitError::Mismatch { since });
+                    }
+                    Err(fault) => return Err(CommitError::Unknown(fault)),
+                },
+                Err(failed) => failed,
+            };
+            let fault = engine(&failed);
+            match failed.verdict() {
+                Verdict::Refused if unsure.is_none() => return Err(CommitError::NotDone(fault)),
+                Verdict::Unknown => unsure = Some(fault.clone()),
+                Verdict::Refused | Verdict::NotNow | Verdict::NoScript => {}
+            }
+            let down = matches!(failed, Failed::Down);
+            if down || self.clock.mono() >= deadline {
+                return Err(match unsure {
+                    Some(fault) => CommitError::Unknown(fault),
+                    None => CommitError::NotDone(fault),
+                });
+            }
+            tokio::time::sleep(Duration::from_millis(PAUSE_MS + rand::random_range(0..PAUSE_MS))).await;
+        }
+    }
+
+    async fn send_commit(&self, room: &RoomId, keys: &[String], args: &[&[u8]], deadline: Mono) -> Result<(Value, bool), Failed> {
+        if self.durable.is_empty() {
+            return Ok((self.link.script(&self.scripts.commit, keys, args, deadline).await?, true));
+        }
+        let (value, replicas) = self.durable_link(room).script_and_wait(&self.scripts.commit, keys, args, 1, deadline).await?;
+        Ok((value, replicas >= 1))
+    }
+
+    fn durable_link(&self, room: &RoomId) -> &Link {
+        let mut hasher = DefaultHasher::new();
+        room.hash(&mut hasher);
+        let at = usize::try_from(hasher.finish() % self.durable.len().max(1) as u64).unwrap_or(0);
+        self.durable.get(at).unwrap_or(&self.link)
+    }
+
+    pub(super) async fn confirm_head(&self, room: &RoomId, at: Cursor) -> Result<(), CommitError> {
+        let deadline = self.deadline();
+        self.after_reconnect(deadline).await;
+        let (rev, id) = (at.rev.to_string(), id_text(at.commit));
+        let args: [&[u8]; 3] = [rev.as_bytes(), id.as_bytes(), b""];
+        let value = self.link.script(&self.scripts.commit, &self.room_keys(room), &args, deadline).await;
+        // Nothing is written, so nothing is unknown.
+        match said(&value.map_err(|error| CommitError::NotDone(engine(error)))?, at).map_err(CommitError::NotDone)? {
+            Said::Ok => Ok(()),
+            Said::Moved(since) => Err(CommitError::Mismatch { since }),
+        }
+    }
+
+    pub(super) async fn restore_room(
+        &self,
+        room: &RoomId,
+        at: Cursor,
+        snapshot: Bytes,
+        entries: Vec<LogEntry>,
+    ) -> Result<Restored, StoreFault> {
+        let mut args = vec![at.rev.to_string().into_bytes(), id_text(at.commit).into_bytes(), write_snapshot(at, &snapshot)];
+        for entry in &entries {
+            args.push(entry.prev.rev.to_string().into_bytes());
+            args.push(id_text(entry.prev.commit).into_bytes());
+            args.push(entry.cursor.rev.to_string().into_bytes());
+            args.push(id_text(entry.cursor.commit).into_bytes());
+            args.push(entry.record.to_vec());
+        }
+        let args: Vec<&[u8]> = args.iter().map(Vec::as_slice).collect();
+        let deadline = self.deadline();
+        let value = self.link.script(&self.scripts.restore, &self.room_keys(room), &args, deadline).await.map_err(engine)?;
+        match word(&value) {
+            (Some(b"SAME"), _) => Ok(Restored::Same),
+            (Some(b"APPENDED"), _) => Ok(Restored::Appended),
+            (Some(b"SEEDED"), _) => {
+                let listed = redis::Cmd::sadd(self.keys.hub("rooms"), room.as_str());
+                let _ = self.link.run(&listed, deadline).await;
+                Ok(Restored::Seeded)
+            }
+            _ => match said(&value, at)? {
+                Said::Moved(Some(since)) => Ok(Restored::Behind(since)),
+                _ => Ok(Restored::Fork),
+            },
+        }
+    }
+
+    pub(super) async fn project_queue(&self, room: &RoomId, at: Cursor, queue: Vec<UserId>) -> Result<(), StoreFault> {
+        let keys = ['m', 'q'].map(|part| self.keys.room(room, part));
+        let (rev, id) = (at.rev.to_string(), id_text(at.commit));
+        let mut args: Vec<&[u8]> = vec![rev.as_bytes(), id.as_bytes()];
+        args.extend(queue.iter().map(|user| user.as_str().as_bytes()));
+        self.link.script(&self.scripts.project, &keys, &args, self.deadline()).await.map(|_| ()).map_err(engine)
+    }
+
+    pub(super) async fn follow_room(&self, room: &RoomId, listener: Listener) -> bool {
+        let in_flight = self.in_flight.clone();
+        let ear = move |heard| match heard {
+            Heard::Gap => listener(Followed::Gap),
+            Heard::Message(message) => match read_message(&message) {
+                Some(entry) => {
+                    if let Some((_, settle)) = in_flight.remove(&entry.cursor.commit) {
+                        let _ = settle.send(());
+                    }
+                    listener(Followed::Entry(entry));
+                }
+                None => listener(Followed::Other(message)),
+            },
+        };
+        self.live.listen(self.keys.room(room, 'l'), Arc::new(ear)).await
+    }
+
+    pub(super) async fn room_names(&self) -> Result<Vec<RoomId>, StoreFault> {
+        let cmd = redis::Cmd::smembers(self.keys.hub("rooms"));
+        let value = self.link.run(&cmd, self.deadline()).await.map_err(engine)?;
+        let names: Vec<String> = redis::from_redis_value(value).map_err(engine)?;
+        Ok(names.iter().filter_map(|name| RoomId::parse(name).ok()).collect())
+    }
+
+    /// Waits until replicas had their chance to give a server that came back what it has lost.
+    async fn after_reconnect(&self, deadline: Mono) {
+        let up = *self.link.watch().borrow();
+        // The first connection of a process follows nothing that could have been lost.
+        let Some(since) = up.since.filter(|_| up.generation > 1) else { return };
+        let now = self.clock.mono();
+        let until = since.plus(AFTER_RECONNECT_MS).min(deadline);
+        if until > now {
+            tokio::time::sleep(Duration::from_millis(until.since(now))).await;
+        }
+    }
+}
+
+fn failed(failed: Failed) -> CommitError {
+    match failed.verdict() {
+        Verdict::Unknown => CommitError::Unknown(engine(failed)),
+        Verdict::NoScript | Verdict::NotNow | Verdict::Refused => CommitError::NotDone(engine(failed)),
+    }
+}
+
+/// Reads what a script says that compares positions.
+fn said(value: &Value, expected: Cursor) -> Result<Said, StoreFault> {
+    match word(value) {
+        (Some(b"OK"), _) => Ok(Said::Ok),
+        (Some(b"GONE"), _) => Ok(Said::Moved(None)),
+        (Some(b"MISMATCH"), [_, _, log]) => {
+            let entries = read_entries(log).ok_or_else(|| engine("a log entry cannot be read"))?;
+            let follows = entries.first().is_some_and(|first| first.prev == expected);
+            Ok(Said::Moved(follows.then_some(entries)))
+        }
+        _ => Err(engine("the answer cannot be read")),
+    }
+}

@@ -1,0 +1,51 @@
+//! The test bed: processes on free ports with folders of their own, ended by their own handle and by nothing else.
+mod redis;
+
+pub use redis::{Redis, RedisOptions};
+
+use std::{
+    io,
+    net::{Ipv4Addr, SocketAddr, TcpListener},
+    process::{Child, Command},
+    time::{Duration, Instant},
+};
+
+/// How long a process has for being ready.
+pub const READY: Duration = Duration::from_secs(20);
+
+/// Returns a port that nobody uses now.
+pub fn free_port() -> io::Result<u16> {
+    Ok(TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?.port())
+}
+
+/// Returns a loopback address.
+#[must_use]
+pub const fn local(port: u16) -> SocketAddr {
+    SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), port)
+}
+
+/// Sends a signal by its name to one process.
+pub fn signal(child: &Child, name: &str) -> io::Result<()> {
+    let status = Command::new("kill").arg(format!("-{name}")).arg(child.id().to_string()).status()?;
+    if status.success() { Ok(()) } else { Err(io::Error::other(format!("kill -{name}: {status}"))) }
+}
+
+/// Ends a process at once.
+pub fn kill(child: &mut Child) {
+    // It may have ended by itself.
+    let _ = child.kill();
+    let _ = child.wait();
+}
+
+/// Tries something until it works or the time is over.
+#[expect(clippy::disallowed_methods, reason = "a process outside the hub is waited for, in real time")]
+pub fn until<T>(within: Duration, mut attempt: impl FnMut() -> io::Result<T>) -> io::Result<T> {
+    let end = Instant::now() + within;
+    loop {
+        match attempt() {
+            Ok(done) => return Ok(done),
+            Err(error) if Instant::now() >= end => return Err(error),
+            Err(_) => std::thread::park_timeout(Duration::from_millis(20)),
+        }
+    }
+}
