@@ -40,7 +40,7 @@ pub fn has_events(wanted: &[Value], shown: &[Value]) -> Result<(), String> {
         let fits = |other: &&Value| {
             event.as_object().into_iter().flatten().all(|(key, value)| other.get(key).unwrap_or(&Value::Null) == value)
         };
-        match left.iter().position(|other| fits(other)) {
+        match left.iter().position(fits) {
             Some(at) => left.remove(at),
             None => return Err(format!("the event {event} is missing in {shown:?}")),
         };

@@ -69,7 +69,7 @@ fn main() -> ExitCode {
                     if seed >= end {
                         return;
                     }
-                    let Report { counts: seen, failure, .. } = run(&generate::trace(seed, args.steps));
+                    let Report { counts: seen, failure } = run(&generate::trace(seed, args.steps));
                     let mut counts = counts.lock().unwrap();
                     for (name, count) in seen {
                         *counts.entry(name).or_default() += count;

@@ -28,8 +28,6 @@ pub struct Report {
     pub counts: BTreeMap<String, u64>,
     /// The step that failed, and why.
     pub failure: Option<(usize, String)>,
-    /// The state at the end.
-    pub state: Value,
 }
 
 struct Runner {
@@ -55,7 +53,7 @@ pub fn run(trace: &Trace) -> Report {
             break;
         }
     }
-    Report { failure, state: runner.sut.state(runner.now), counts: runner.counts }
+    Report { failure, counts: runner.counts }
 }
 
 impl Runner {
@@ -110,6 +108,8 @@ impl Runner {
             "come" => self.come(&who, step),
             "leave" => {
                 self.sut.live.0.remove(&sut::user(&who));
+                // What is due before it finds him gone already.
+                self.model.s.live.retain(|user| *user != who);
                 let did = self.batch(&sut::left(&who), step)?;
                 self.follow(&did, false, |runner, own| {
                     let changed = runner.model.left(&who);

@@ -37,7 +37,6 @@ impl Members for Live {
 #[derive(Clone, Debug)]
 pub struct Seen {
     pub rev: u64,
-    pub by: String,
     pub events: Vec<Value>,
 }
 
@@ -264,13 +263,12 @@ impl Sut {
         for step in &commit.steps {
             let events: Vec<Value> =
                 update["events"].as_array().into_iter().flatten().filter(|e| e["rev"] == step.rev).cloned().collect();
-            let by = events.first().and_then(|e| e["by"].as_str()).unwrap_or("").to_owned();
             let list = match step.rev {
                 rev if rev <= rev_due => &mut did.due,
                 rev if rev <= rev_own => &mut did.own,
                 _ => &mut did.level,
             };
-            list.push(Seen { rev: step.rev, by, events });
+            list.push(Seen { rev: step.rev, events });
         }
         Ok(update)
     }

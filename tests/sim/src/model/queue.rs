@@ -287,9 +287,8 @@ impl Model {
         if count == 0 {
             return Ok(Done::Noop);
         }
-        for index in 0..count {
-            self.s.remember_slot(index);
-        }
+        // Nobody is left to stand beside: the slots are forgotten.
+        self.s.slots.clear();
         let undo_id = self.new_id("undo_id");
         let entries = std::mem::take(&mut self.s.queue);
         self.s.undo.push((undo_id.clone(), self.s.now, entries));

@@ -66,7 +66,9 @@ impl Model {
     /// Takes somebody off his seat. A turn ends with it, for `turn_reason`.
     pub(super) fn unsit(&mut self, user: &str, reason: &str, turn_reason: &str, cooldown: u64) -> usize {
         let number = self.s.seat_of(user).expect("seated").no;
-        self.end_turn(user, turn_reason);
+        if reason == "turn_ended" {
+            self.end_turn(user, turn_reason);
+        }
         let until = if matches!(reason, "replaced" | "turn_ended") { None } else { self.s.cool_down(user, cooldown) };
         let seat = self.s.seat_mut(number);
         (seat.occ, seat.admin_muted) = (None, false);
@@ -78,7 +80,9 @@ impl Model {
             event["cooldown_until_ms"] = json!(until);
         }
         self.emit(event);
-        self.out.len() - 1
+        let own = self.out.len() - 1;
+        self.end_turn(user, turn_reason);
+        own
     }
 
     /// Takes somebody out of queue or seat, if he is there.
