@@ -3,8 +3,10 @@ use super::{
     cursor::Cursor,
     id::{OpId, RoleId, UserId},
     room::{Flag, Mode},
+    rules::{BadRules, Rules},
     time::{Millis, UnixMs},
 };
+use std::sync::Arc;
 
 /// Who asks. It comes from the verified token or key, never from the frame.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -199,6 +201,11 @@ pub enum Command {
     },
     TurnYield {
         expect: Option<String>,
+    },
+    /// A document that cannot be read is refused like any other command, in its turn.
+    RulesSet {
+        rules: Result<Arc<Rules>, BadRules>,
+        if_rules_rev: Option<u64>,
     },
     RoleSet {
         target: UserId,

@@ -4,9 +4,11 @@ use super::{
     cursor::Cursor,
     id::{OpId, RoleId, UserId},
     room::{Entry, Flags, Mode, Via},
+    rules::Rules,
     time::UnixMs,
     turns::{Causes, Clock},
 };
+use std::sync::Arc;
 
 macro_rules! reasons {
     ($(#[$doc:meta])* $name:ident { $($variant:ident $wire:literal)* }) => {
@@ -223,6 +225,10 @@ pub enum Event {
     },
     FlagsChanged {
         flags: Flags,
+    },
+    RulesChanged {
+        rules_rev: u64,
+        rules: Arc<Rules>,
     },
     /// `role = None`: back to the default. `by_token`: a person's later word wins over it.
     RoleChanged {

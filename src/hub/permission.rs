@@ -85,6 +85,7 @@ impl Command {
             Self::TurnYield { .. } => "turn_yield",
             Self::ModeSet { .. } => "mode_set",
             Self::FlagSet { .. } => "flag_set",
+            Self::RulesSet { .. } => "rules_set",
             Self::RoleSet { .. } => "role_set",
             Self::OwnerTransfer { .. } => "owner_transfer",
             Self::UserKick { .. } => "user_kick",

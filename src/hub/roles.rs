@@ -65,7 +65,7 @@ pub const fn level_for(command: &Command) -> u32 {
         | Command::UserBan { .. }
         | Command::UserUnban { .. }
         | Command::QueueBan { .. } => ADMIN,
-        Command::OwnerTransfer { .. } | Command::RoomClose { .. } => OWNER,
+        Command::RulesSet { .. } | Command::OwnerTransfer { .. } | Command::RoomClose { .. } => OWNER,
         Command::Lost { .. }
         | Command::Returned { .. }
         | Command::Left { .. }

@@ -182,6 +182,8 @@ pub struct Room {
     pub mode: Mode,
     /// When the mode last changed.
     pub mode_changed_at: Option<UnixMs>,
+    /// When promotion begins: after the grace of the last change to mode `queue`.
+    pub promotion_from: UnixMs,
     /// The room's switches.
     pub flags: Flags,
     /// Counts the changes of `rules`.
@@ -222,6 +224,7 @@ impl Room {
             owner,
             mode: rules.queue_mode,
             mode_changed_at: None,
+            promotion_from: UnixMs(0),
             flags: Flags { queue_open: true, floor_controlled: false, mute_all: false },
             rules_rev: 0,
             seats: Seats::new(&rules),
@@ -273,15 +276,6 @@ impl Room {
         self.queue_bans.get(user).copied().filter(|until| *until > now)
     }
 
-    /// Returns when promotion begins after the last change to mode `queue`.
-    #[must_use]
-    pub fn promotion_from(&self) -> UnixMs {
-        match (self.mode, self.mode_changed_at) {
-            (Mode::Queue, Some(at)) => at.plus(self.rules.mode_grace),
-            _ => UnixMs(0),
-        }
-    }
-
     /// Tells whether nobody should hear whoever sits on this seat: muted, or the room has given the floor to others.
     #[must_use]
     pub fn is_silenced(&self, seat: &Seat) -> bool {
@@ -300,7 +294,7 @@ impl Room {
     pub fn next_deadline(&self) -> Option<UnixMs> {
         let holds = self.seats.list.iter().filter_map(|seat| seat.occupant.as_ref()?.held_until);
         let holds = holds.chain(self.queue.entries.iter().filter_map(|entry| entry.held_until));
-        let grace = Some(self.promotion_from()).filter(|from| *from > self.last_event && self.could_promote());
+        let grace = Some(self.promotion_from).filter(|from| *from > self.last_event && self.could_promote());
         let turns = self.turns.list.iter().filter_map(Turn::ends_at);
         let applies = self.asks.applies.iter().map(|apply| apply.expires_at);
         let invites = self.asks.invites.iter().map(|invite| invite.expires_at);

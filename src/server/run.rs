@@ -11,7 +11,11 @@ use super::{
     session::{SessionDeps, SessionSettings},
     session_store::SessionStore,
     shard::{Bound, NetSettings},
-    store::{Store, StoreFault, fjall::FjallStore, redis::RedisStore},
+    store::{
+        Store, StoreFault,
+        fjall::{FjallSettings, FjallStore},
+        redis::RedisStore,
+    },
 };
 use crate::hub::time::Millis;
 use std::{io::Write, sync::Arc, time::Duration};
@@ -77,6 +81,18 @@ fn net_settings(config: &Config, clock: Clock) -> NetSettings {
     }
 }
 
+/// How the embedded store is kept, by the configuration.
+#[must_use]
+pub fn store_settings(config: &Config) -> FjallSettings {
+    let embedded = &config.store.embedded;
+    FjallSettings {
+        dir: config.data.dir.clone(),
+        fsync_interval: Duration::from_millis(embedded.fsync_interval_ms),
+        reopen: Duration::from_millis(embedded.reopen_ms),
+        history_days: config.history.retention_days,
+    }
+}
+
 fn room_settings(config: &Config) -> RoomSettings {
     RoomSettings {
         auto_create: config.room.auto_create,
@@ -106,10 +122,7 @@ async fn serve(config: Config) -> Result<(), StartError> {
     let clock = Clock::new();
     let auth = Auth::new(&config.auth, &config.data.dir, clock)?;
     let store: Arc<dyn Store> = match config.store.kind {
-        StoreKind::Embedded => {
-            let fsync = Duration::from_millis(config.store.embedded.fsync_interval_ms);
-            FjallStore::open(&config.data.dir.join("store"), fsync)?
-        }
+        StoreKind::Embedded => FjallStore::open(store_settings(&config), clock)?,
         StoreKind::Redis => RedisStore::open(config.store.redis.settings(), clock)?,
     };
     let node = format!("{:08x}", rand::random::<u32>());

@@ -1,5 +1,6 @@
 //! Events as JSON, both ways: `room_update` frames show them, the store's records keep them.
 use super::{
+    rules::RulesJson,
     state::{EntryJson, FlagsJson, ModeJson, ViaJson},
     turn::{CauseJson, causes, causes_json, clock, clock_json},
 };
@@ -210,6 +211,10 @@ pub enum EventJson {
     FlagsChanged {
         flags: FlagsJson,
     },
+    RulesChanged {
+        rules_rev: u64,
+        rules: RulesJson,
+    },
     RoleChanged {
         user_id: String,
         role_id: Option<String>,
@@ -319,6 +324,7 @@ impl From<&Event> for EventJson {
             }
             Event::ModeChanged { mode, from } => Self::ModeChanged { mode: mode.into(), from: from.into() },
             Event::FlagsChanged { flags } => Self::FlagsChanged { flags: flags.into() },
+            Event::RulesChanged { rules_rev, rules } => Self::RulesChanged { rules_rev, rules: RulesJson(rules) },
             Event::RoleChanged { user, role, from, by_token } => Self::RoleChanged {
                 user_id: user.to_string(),
                 role_id: role.map(|role| role.to_string()),
@@ -408,6 +414,7 @@ impl TryFrom<EventJson> for Event {
             }
             EventJson::ModeChanged { mode, from } => Self::ModeChanged { mode: mode.into(), from: from.into() },
             EventJson::FlagsChanged { flags } => Self::FlagsChanged { flags: Flags::from(flags) },
+            EventJson::RulesChanged { rules_rev, rules } => Self::RulesChanged { rules_rev, rules: rules.0 },
             EventJson::RoleChanged { user_id, role_id, from, by_token } => Self::RoleChanged {
                 user: user(&user_id)?,
                 role: role_id.map(|text| role(&text)).transpose()?,

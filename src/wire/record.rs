@@ -108,6 +108,16 @@ pub fn encode_commit(commit: &Commit) -> Bytes {
     })
 }
 
+/// Reads the hub time of a commit without the rest of it; `None` = not such a record.
+#[must_use]
+pub fn commit_time(bytes: &[u8]) -> Option<UnixMs> {
+    #[derive(Deserialize)]
+    struct Time {
+        at: u64,
+    }
+    read::<Time>(bytes).ok().map(|time| UnixMs(time.at))
+}
+
 /// Reads a commit. Errors: not a record, or one of another version.
 pub fn decode_commit(bytes: &[u8]) -> Result<Commit, RecordError> {
     let record: CommitRecord = read(bytes)?;
@@ -135,6 +145,7 @@ struct RoomRecord {
     owner: String,
     mode: ModeJson,
     mode_changed_at: Option<u64>,
+    promotion_from: u64,
     flags: FlagsJson,
     rules_rev: u64,
     rules: RulesJson,
@@ -294,6 +305,7 @@ pub fn encode_room(room: &Room) -> Bytes {
         owner: room.owner.to_string(),
         mode: room.mode.into(),
         mode_changed_at: room.mode_changed_at.map(|at| at.0),
+        promotion_from: room.promotion_from.0,
         flags: room.flags.into(),
         rules_rev: room.rules_rev,
         rules: RulesJson(room.rules.clone()),
@@ -377,6 +389,7 @@ pub fn decode_room(bytes: &[u8]) -> Result<Room, RecordError> {
         owner: user(&record.owner)?,
         mode: record.mode.into(),
         mode_changed_at: record.mode_changed_at.map(UnixMs),
+        promotion_from: UnixMs(record.promotion_from),
         flags: record.flags.into(),
         rules_rev: record.rules_rev,
         rules: record.rules.0,

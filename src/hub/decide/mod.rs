@@ -7,6 +7,7 @@ mod mode;
 mod people;
 mod promote;
 mod queue;
+mod rules;
 mod seat;
 mod turn;
 
@@ -257,6 +258,7 @@ impl Draft {
             Command::TurnPause { expect } => self.turn_pause(ctx, expect, true),
             Command::TurnResume { expect } => self.turn_pause(ctx, expect, false),
             Command::TurnYield { expect } => self.turn_yield(ctx, expect.as_deref()),
+            Command::RulesSet { rules, if_rules_rev } => self.rules_set(rules, *if_rules_rev),
             Command::RoleSet { target, role } => self.role_set(ctx, target, role.as_ref()),
             Command::OwnerTransfer { target } => self.owner_transfer(ctx, target),
             Command::UserKick { target, reason } => self.user_kick(ctx, target, reason.as_deref()),

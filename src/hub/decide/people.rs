@@ -6,6 +6,7 @@ use crate::hub::{
     id::{RoleId, UserId},
     roles,
     room::SeatKind,
+    rules::BANS_MAX,
     time::UnixMs,
 };
 
@@ -37,12 +38,15 @@ impl Draft {
         if !self.is_member(target, ctx.members) {
             return Err(Reject::NotMember { user: target.clone(), held: false });
         }
-        let (Ok(owner), Ok(admin)) = (RoleId::parse("owner"), RoleId::parse("admin")) else {
-            return Err(Reject::Plain(Code::Internal));
-        };
         let old = self.room.owner.clone();
-        let own = self.change_role(target, Some(owner), false);
-        self.emit(Event::RoleChanged { user: old, role: Some(admin), from: role_id("owner"), by_token: false });
+        let own = self.change_role(target, Some(role_id("owner")), false);
+        let from = role_id("owner");
+        self.emit(Event::RoleChanged { user: old.clone(), role: Some(role_id("admin")), from, by_token: false });
+        self.fit_host_seat(&old);
+        // Nobody refuses an owner; what stands against an old one counts from now on.
+        if self.room.check_refused(&old, self.now).is_err() {
+            self.clear_place(&old, QueueLeftReason::Blacklisted, SeatLeftReason::Blacklisted);
+        }
         own
     }
 
@@ -83,6 +87,10 @@ impl Draft {
         if self.room.ban_of(target, self.now) == Some(until) {
             return Ok(Done::Noop);
         }
+        let banned = self.room.bans.values().filter(|until| until.is_none_or(|until| until > self.now)).count();
+        if self.room.ban_of(target, self.now).is_none() && banned >= BANS_MAX {
+            return Err(Reject::Plain(Code::TooMany));
+        }
         let own = self.own(Event::MemberBanned { user: target.clone(), until, reason: reason.map(str::to_owned) });
         self.clear_place(target, QueueLeftReason::Banned, SeatLeftReason::Banned);
         own
@@ -101,6 +109,10 @@ impl Draft {
         let known = self.room.queue_ban_of(target, self.now);
         if known == Some(until) || (known.is_none() && until <= self.now) {
             return Ok(Done::Noop);
+        }
+        let banned = self.room.queue_bans.values().filter(|until| **until > self.now).count();
+        if known.is_none() && banned >= BANS_MAX {
+            return Err(Reject::Plain(Code::TooMany));
         }
         let own = self.own(Event::QueueBanned { user: target.clone(), until });
         if until > self.now {
@@ -136,11 +148,15 @@ impl Draft {
     fn change_role(&mut self, user: &UserId, role: Option<RoleId>, by_token: bool) -> Outcome {
         let from = role_id(self.room.role_of(user));
         let own = self.own(Event::RoleChanged { user: user.clone(), role, from, by_token });
+        self.fit_host_seat(user);
+        own
+    }
+
+    fn fit_host_seat(&mut self, user: &UserId) {
         let host_seat = self.room.seats.of(user).filter(|seat| seat.kind == SeatKind::Host).map(|seat| seat.no);
         if let Some(no) = host_seat.filter(|_| self.room.level_of(user) < roles::HOST) {
             self.unseat(no, user, SeatLeftReason::Role, None);
         }
-        own
     }
 }
 

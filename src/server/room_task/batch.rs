@@ -203,7 +203,7 @@ impl Task {
 
     /// Hands the commit to the store. After a success the room stands at its head.
     async fn commit(&mut self, commit: &Commit) -> Settled {
-        let entry = LogEntry { prev: commit.prev, cursor: commit.cursor, record: encode_commit(commit) };
+        let entry = LogEntry { prev: commit.prev, cursor: commit.cursor, at: commit.at, record: encode_commit(commit) };
         let snapshot = (self.commits >= SNAPSHOT_EVERY).then(|| encode_room(self.draft.room()));
         let written_snapshot = snapshot.is_some();
         let rooms = self.seat.rooms.clone();

@@ -158,7 +158,7 @@ impl Model {
         for ask in s.applies.iter().chain(&s.invites).filter(|ask| ask.ended.is_none() && ask.until <= s.now) {
             found.push(format!("{} of {} is over", ask.id, ask.user));
         }
-        let ready = s.mode == "queue" && !s.closed && s.now >= s.promotion_from();
+        let ready = s.mode == "queue" && !s.closed && s.now >= s.promotion_from;
         if ready && s.next_in_line().is_some() && s.free_guest(None).is_some() {
             found.push("somebody waits beside a free seat".to_owned());
         }

@@ -92,6 +92,7 @@ pub struct State {
     pub owner: String,
     pub mode: String,
     pub mode_at: Option<u64>,
+    pub promotion_from: u64,
     pub flags: BTreeMap<&'static str, bool>,
     pub rules: Rules,
     pub rules_rev: u64,
@@ -189,6 +190,7 @@ impl Model {
             owner: owner.to_owned(),
             mode: rules.queue_mode.clone(),
             mode_at: None,
+            promotion_from: 0,
             flags: BTreeMap::from([("queue_open", true), ("floor_controlled", false), ("mute_all", false)]),
             rules_rev: 0,
             seats: (1..=rules.max_mic_count + hosts).map(|no| Seat::new(no, no <= hosts)).collect(),
@@ -383,7 +385,7 @@ impl Model {
     /// Promotes as far as the mode wants it.
     fn promote_wanted(&mut self) {
         let wanted = match self.s.mode.as_str() {
-            "queue" => self.s.now >= self.s.promotion_from(),
+            "queue" => self.s.now >= self.s.promotion_from,
             "free" => !self.had_free,
             _ => false,
         };
@@ -446,13 +448,9 @@ impl State {
         want.filter(|no| free.contains(no)).or(free.first().copied())
     }
 
-    pub fn promotion_from(&self) -> u64 {
-        if self.mode == "queue" { self.mode_at.map_or(0, |at| at + self.rules.mode_grace) } else { 0 }
-    }
-
     /// The first who waits and is here.
     pub fn first_waiting(&self) -> Option<(String, Option<u64>)> {
-        let here = |entry: &&Entry| entry.held.is_none() && self.is_live(&entry.user);
+        let here = |entry: &&Entry| entry.held.is_none() && self.is_live(&entry.user) && self.check_banned(&entry.user).is_ok();
         self.queue.iter().find(here).map(|entry| (entry.user.clone(), entry.want))
     }
 

@@ -17,6 +17,7 @@ impl Model {
         self.emit(json!({"event": "mode_changed", "mode": mode, "from": from}));
         self.s.mode.clone_from(&mode);
         self.s.mode_at = Some(self.s.now);
+        self.s.promotion_from = if mode == "queue" { self.s.now + self.s.rules.mode_grace } else { 0 };
         if mode == "free" || mode == "apply" {
             for turn in self.s.turns.clone() {
                 self.end_turn(&turn.user, "mode_changed");
@@ -59,12 +60,12 @@ impl Model {
     }
 
     pub(super) fn rules_set(&mut self, actor: &str, f: &Value) -> Outcome {
-        if f["if_rules_rev"].as_u64().is_some_and(|rev| rev != self.s.rules_rev) {
-            return no_with("stale_rev", json!({"rev": self.s.rules_rev}));
-        }
         let rules = Rules::parse(&f["rules"]);
         if rules.host_seat != self.s.rules.host_seat {
             return no_with("bad_rules", json!({"path": "/host_seat"}));
+        }
+        if f["if_rules_rev"].as_u64().is_some_and(|rev| rev != self.s.rules_rev) {
+            return no_with("stale_rev", json!({"rev": self.s.rules_rev}));
         }
         if rules.doc == self.s.rules.doc {
             return Ok(Done::Noop);

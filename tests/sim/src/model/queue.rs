@@ -158,7 +158,7 @@ impl Model {
         }
         self.s.check_unplaced(target)?;
         if f["respect_rules"] == true {
-            self.s.check_open(actor)?;
+            self.s.check_open(target)?;
             self.s.check_access(target)?;
             self.s.check_space()?;
         } else {
