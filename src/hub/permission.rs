@@ -100,7 +100,9 @@ impl Command {
             | Self::TurnOver { .. }
             | Self::ApplyOver { .. }
             | Self::InviteOver { .. }
+            | Self::StreamStarted { .. }
             | Self::StreamStopped { .. }
+            | Self::StreamOver { .. }
             | Self::TokenRole { .. }
             | Self::Promote => return None,
         })
