@@ -4,4 +4,5 @@ mod access;
 mod batch;
 mod people;
 mod rules_set;
+mod stream;
 mod table;

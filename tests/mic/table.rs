@@ -315,11 +315,12 @@ fn word(event: &Event) -> String {
         Event::SeatMoved { user, from, to } => format!("seat_moved {user} {from} {to}"),
         Event::SeatHeld { user, held_until, .. } => format!("seat_held {user} {}", held_until.0),
         Event::SeatReturned { user, .. } => format!("seat_returned {user}"),
-        Event::SeatUpdated { seat_no, locked, admin_muted, self_muted, extra } => {
+        Event::SeatUpdated { seat_no, locked, admin_muted, self_muted, extra, media } => {
             let changes = [("locked", locked), ("admin_muted", admin_muted), ("self_muted", self_muted)];
             let told: Vec<String> = changes.iter().filter_map(|(name, on)| on.map(|on| format!(" {name}={on}"))).collect();
             let extra = extra.as_ref().map(|(text, rev)| format!(" extra={text} {rev}")).unwrap_or_default();
-            format!("seat_updated {seat_no}{}{extra}", told.join(""))
+            let media = media.map(|media| format!(" media={}", format!("{media:?}").to_lowercase())).unwrap_or_default();
+            format!("seat_updated {seat_no}{}{extra}{media}", told.join(""))
         }
         Event::ApplySubmitted { user, .. } => format!("apply_submitted {user}"),
         Event::ApplyEnded { user, outcome, .. } => format!("apply_ended {user} {}", outcome.name()),
