@@ -7,6 +7,7 @@ pub mod clock;
 pub mod config;
 pub mod conn;
 mod fanout;
+pub mod history;
 pub mod hooks;
 pub mod http;
 pub mod load;

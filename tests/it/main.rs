@@ -11,27 +11,36 @@ use std::{
 use tokio::{net::TcpStream, time::timeout};
 use tokio_tungstenite::{WebSocketStream, client_async, tungstenite::Message};
 
+mod history;
+
 const DEADLINE: Duration = Duration::from_secs(10);
 
 struct Hub {
     child: Child,
     address: String,
+    admin: String,
 }
 
 impl Hub {
     fn start(data: &Path) -> Self {
+        Self::start_with(data, &[])
+    }
+
+    fn start_with(data: &Path, settings: &[(&str, &str)]) -> Self {
         let mut child = Command::new(env!("CARGO_BIN_EXE_michub"))
             .args(["--listen", "127.0.0.1:0", "--data"])
             .arg(data)
             .env("MICHUB_ADMIN__LISTEN", "127.0.0.1:0")
             .env("MICHUB_SERVER__SHARDS", "2")
+            .envs(settings.iter().copied())
             .stdout(Stdio::piped())
             .spawn()
             .unwrap();
         let mut line = String::new();
         BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
         let address = line.split_once("http://").unwrap().1.split_once(' ').unwrap().0.to_owned();
-        Self { child, address }
+        let admin = line.split_once("admin=http://").unwrap().1.split_once(')').unwrap().0.to_owned();
+        Self { child, address, admin }
     }
 
     fn kill(mut self) {
