@@ -285,7 +285,9 @@ proptest! {
                 }
                 Action::Stream(who, ago) => {
                     let stopped_at = UnixMs(now.0.saturating_sub(ago));
-                    let command = Command::StreamStopped { user: user(PEOPLE[who]), stopped_at };
+                    let user = user(PEOPLE[who]);
+                    let started = ago % 3 == 0;
+                    let command = if started { Command::StreamStarted { user } } else { Command::StreamStopped { user, stopped_at } };
                     let request = Request { actor: Actor::Hub, op_id: None, if_rev: None, command };
                     prop_assert!(draft.decide(&request, &live).is_ok());
                 }

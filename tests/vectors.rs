@@ -10,7 +10,7 @@ use michub::{
         decide::Decision,
         event::{ApplyOutcome, Commit, Event, InviteOutcome, Op, QueueLeftReason, SeatLeftReason, Step, TurnEndedReason},
         id::{CommitId, OpId, RoleId, RoomId, UserId},
-        room::{Entry, Flag, Flags, Mode, Occupant, Reservation, Room, Undo, Via},
+        room::{Entry, Flag, Flags, Media, Mode, Occupant, Reservation, Room, Undo, Via},
         rules::Rules,
         time::{Millis, UnixMs},
         turns::{Causes, Clock, Turn},
@@ -274,8 +274,18 @@ fn events() -> Vec<Event> {
         Event::TurnStarted { turn_id, user, seat_no: 2, clock, paused_by }
     };
     let turned = |clock, paused_by| Event::TurnUpdated { turn_id: "77c-3".to_owned(), clock, paused_by, extended: -30_000 };
-    let updated =
-        |locked, admin_muted, self_muted, extra| Event::SeatUpdated { seat_no: 2, locked, admin_muted, self_muted, extra };
+    let updated = |locked, admin_muted, self_muted, extra| {
+        let media = None;
+        Event::SeatUpdated { seat_no: 2, locked, admin_muted, self_muted, extra, media }
+    };
+    let streaming = |media| Event::SeatUpdated {
+        seat_no: 2,
+        locked: None,
+        admin_muted: None,
+        self_muted: None,
+        extra: None,
+        media: Some(media),
+    };
     vec![
         Event::QueueJoined {
             user: a.clone(),
@@ -305,6 +315,8 @@ fn events() -> Vec<Event> {
         updated(None, Some(true), None, None),
         updated(None, None, Some(false), None),
         updated(None, None, None, Some(("♪".to_owned(), 2))),
+        streaming(Media::Publishing),
+        streaming(Media::Lost { until }),
         Event::SeatHeld { seat_no: 2, user: a.clone(), held_until: until },
         Event::SeatReturned { seat_no: 2, user: a.clone() },
         Event::ApplySubmitted { apply_id: "77c-1".to_owned(), user: a.clone(), want_seat: Some(3), seq: 8, expires_at: until },
@@ -351,6 +363,8 @@ fn room() -> Room {
         via: Via::Take,
         self_muted: false,
         held_until: held.map(UnixMs),
+        grant: 7,
+        media: if held.is_some() { Media::Lost { until: UnixMs(1_700_000_005_000) } } else { Media::Publishing },
     };
     room.seats.list[0].occupant = Some(occupant("own", None));
     room.seats.list[1].occupant = Some(occupant("c", Some(1_700_000_030_000)));

@@ -5,7 +5,7 @@ use super::{
     dedup::Outcome,
     event::{Commit, Event, QueueLeftReason, SeatLeftReason, Step},
     id::{CommitId, RoleId, UserId},
-    room::{Entry, Grant, Mode, Occupant, Reservation, Room, Status, Undo, Via},
+    room::{Entry, Grant, Media, Mode, Occupant, Reservation, Room, Status, Undo, Via},
     time::{Millis, UnixMs},
     turns::Turn,
 };
@@ -85,7 +85,7 @@ impl Room {
             Event::QueueMoved { from, to, .. } => self.queue.shift(*from, *to),
             Event::QueueReordered { order, resort, jumped_by } => self.reorder(order, *resort, jumped_by),
             Event::QueueCleared { undo_id, .. } => {
-                let entries = std::mem::take(&mut self.queue.entries);
+                let entries = self.queue.clear();
                 self.undo.push(Undo { undo_id: undo_id.clone(), at, entries });
                 if self.undo.len() > MAX_UNDO {
                     self.undo.remove(0);
@@ -101,7 +101,15 @@ impl Room {
             Event::QueueReturned { user } => self.hold_entry(user, None),
             Event::QueueOnDeck { .. } => {}
             Event::SeatTaken { seat_no, user, via } => {
-                let occupant = Occupant { user: user.clone(), since: at, via: *via, self_muted: false, held_until: None };
+                let occupant = Occupant {
+                    user: user.clone(),
+                    since: at,
+                    via: *via,
+                    self_muted: false,
+                    held_until: None,
+                    grant: rev,
+                    media: Media::None,
+                };
                 if let Some(seat) = self.seats.seat_mut(*seat_no) {
                     seat.occupant = Some(occupant);
                 }
@@ -121,12 +129,15 @@ impl Room {
                 self.seats.sweep();
                 self.seat_turns();
             }
-            Event::SeatUpdated { seat_no, locked, admin_muted, self_muted, extra } => {
+            Event::SeatUpdated { seat_no, locked, admin_muted, self_muted, extra, media } => {
                 let Some(seat) = self.seats.seat_mut(*seat_no) else { return };
                 seat.locked = locked.unwrap_or(seat.locked);
                 seat.admin_muted = admin_muted.unwrap_or(seat.admin_muted);
                 if let (Some(muted), Some(occupant)) = (self_muted, seat.occupant.as_mut()) {
                     occupant.self_muted = *muted;
+                }
+                if let (Some(media), Some(occupant)) = (media, seat.occupant.as_mut()) {
+                    occupant.media = *media;
                 }
                 if let Some((text, extra_rev)) = extra {
                     seat.extra.clone_from(text);

@@ -263,10 +263,19 @@ pub enum Command {
     InviteOver {
         invite_id: String,
     },
+    /// By the hub: a media server says that the person is on air.
+    StreamStarted {
+        user: UserId,
+    },
     /// By the hub: the person's newest media stream stopped then, and none has come since.
     StreamStopped {
         user: UserId,
         stopped_at: UnixMs,
+    },
+    /// By the hub: the grace for a stopped stream has passed.
+    StreamOver {
+        user: UserId,
+        lost_until: UnixMs,
     },
     /// By the hub: the person's token gives him this role here.
     TokenRole {

@@ -3,7 +3,7 @@ use super::{
     command::Actor,
     cursor::Cursor,
     id::{OpId, RoleId, UserId},
-    room::{Entry, Flags, Mode, Via},
+    room::{Entry, Flags, Media, Mode, Via},
     rules::Rules,
     time::UnixMs,
     turns::{Causes, Clock},
@@ -166,6 +166,7 @@ pub enum Event {
         admin_muted: Option<bool>,
         self_muted: Option<bool>,
         extra: Option<(String, u64)>,
+        media: Option<Media>,
     },
     SeatHeld {
         seat_no: u32,

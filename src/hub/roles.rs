@@ -73,7 +73,9 @@ pub const fn level_for(command: &Command) -> u32 {
         | Command::TurnOver { .. }
         | Command::ApplyOver { .. }
         | Command::InviteOver { .. }
+        | Command::StreamStarted { .. }
         | Command::StreamStopped { .. }
+        | Command::StreamOver { .. }
         | Command::TokenRole { .. }
         | Command::Promote => u32::MAX,
     }

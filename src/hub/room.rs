@@ -123,6 +123,21 @@ pub struct Seat {
     pub reserved_for: Option<Reservation>,
 }
 
+/// What the media servers tell about somebody on a seat.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Media {
+    /// Nothing yet.
+    #[default]
+    None,
+    /// He is on air.
+    Publishing,
+    /// His stream stopped; without a newer one he leaves the seat then.
+    Lost {
+        /// When.
+        until: UnixMs,
+    },
+}
+
 /// Somebody on a seat.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Occupant {
@@ -136,6 +151,21 @@ pub struct Occupant {
     pub self_muted: bool,
     /// Away, and the seat is kept until then.
     pub held_until: Option<UnixMs>,
+    /// The rev at which he came to a seat: higher than that of everybody who sat in this room before.
+    pub grant: u64,
+    /// What is known of his stream.
+    pub media: Media,
+}
+
+impl Occupant {
+    /// Returns when he leaves because his stream stopped.
+    #[must_use]
+    pub const fn media_lost_until(&self) -> Option<UnixMs> {
+        match self.media {
+            Media::Lost { until } => Some(until),
+            Media::None | Media::Publishing => None,
+        }
+    }
 }
 
 /// A seat kept for somebody invited.
@@ -294,11 +324,12 @@ impl Room {
     pub fn next_deadline(&self) -> Option<UnixMs> {
         let holds = self.seats.list.iter().filter_map(|seat| seat.occupant.as_ref()?.held_until);
         let holds = holds.chain(self.queue.entries.iter().filter_map(|entry| entry.held_until));
+        let streams = self.seats.list.iter().filter_map(|seat| seat.occupant.as_ref()?.media_lost_until());
         let grace = Some(self.promotion_from).filter(|from| *from > self.last_event && self.could_promote());
         let turns = self.turns.list.iter().filter_map(Turn::ends_at);
         let applies = self.asks.applies.iter().map(|apply| apply.expires_at);
         let invites = self.asks.invites.iter().map(|invite| invite.expires_at);
-        holds.chain(turns).chain(applies).chain(invites).chain(grace).min()
+        holds.chain(streams).chain(turns).chain(applies).chain(invites).chain(grace).min()
     }
 
     /// Tells whether a free guest seat and somebody waiting (not held) coexist.

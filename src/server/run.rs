@@ -131,6 +131,7 @@ fn room_settings(config: &Config) -> RoomSettings {
         coalesce: Millis(config.presence.coalesce_ms),
         idle: Millis(config.room.idle_ms),
         handover: Millis(config.room.handover_ms),
+        long_polls_max: config.limits.long_polls_per_room,
     }
 }
 
@@ -160,16 +161,23 @@ async fn serve(config: Config) -> Result<(), StartError> {
     tokio::spawn(inbox.run(presence_settings(&config), bound.handles().to_vec(), rooms.clone(), sessions, clock));
 
     let (body_bytes, demo) = (config.limits.http_body_bytes, config.demo.enabled);
-    let api =
-        Api { auth: auth.clone(), presence: presence.clone(), rooms: rooms.clone(), history: history.clone(), body_bytes, demo };
-    let deps = SessionDeps { settings: SessionSettings::from(&config), auth, presence, rooms, clock, node: node.clone() };
-    let admin = Admin::new(store, history)?;
+    let deps = SessionDeps {
+        settings: SessionSettings::from(&config),
+        auth: auth.clone(),
+        presence: presence.clone(),
+        rooms: rooms.clone(),
+        clock,
+        node: node.clone(),
+    };
+    let admin = Admin::new(store, history.clone())?;
     let admin_listener =
         TcpListener::bind(config.admin.listen).await.map_err(io(format!("admin.listen {}", config.admin.listen)))?;
     let admin_address = admin_listener.local_addr().map_err(io("admin.listen"))?;
     let admin_served = tokio::spawn(axum_serve(admin_listener, admin.clone()));
 
     let (drain, draining) = watch::channel(false);
+    let sessions = deps.clone();
+    let api = Api { auth, presence, rooms, history, sessions, draining: draining.clone(), body_bytes, demo };
     let shards = bound.run(http::router(api), move |shard| deps.clone().on_shard(shard), draining).map_err(io("shards"))?;
     let mode = if config.auth.mode == AuthMode::Dev { "dev" } else { "jwt" };
     let kind = if config.store.kind == StoreKind::Redis { "redis" } else { "embedded" };

@@ -1,13 +1,13 @@
 //! Events as JSON, both ways: `room_update` frames show them, the store's records keep them.
 use super::{
     rules::RulesJson,
-    state::{EntryJson, FlagsJson, ModeJson, ViaJson},
+    state::{EntryJson, FlagsJson, MediaJson, ModeJson, ViaJson},
     turn::{CauseJson, causes, causes_json, clock, clock_json},
 };
 use crate::hub::{
     event::{ApplyOutcome, Event, InviteOutcome, QueueLeftReason, SeatLeftReason, Step, TurnEndedReason},
     id::{RoleId, UserId},
-    room::{Entry, Flags},
+    room::{Entry, Flags, Media},
     time::UnixMs,
 };
 use serde::{Deserialize, Serialize};
@@ -143,6 +143,8 @@ pub enum EventJson {
         extra: Option<String>,
         #[serde(default, skip_serializing_if = "Option::is_none")]
         extra_rev: Option<u64>,
+        #[serde(default, flatten)]
+        media: Option<MediaJson>,
     },
     SeatHeld {
         seat_no: u32,
@@ -288,9 +290,10 @@ impl From<&Event> for EventJson {
                 cooldown_until_ms: cooldown_until.map(|until| until.0),
             },
             Event::SeatMoved { user, from, to } => Self::SeatMoved { user_id: user.to_string(), from, to },
-            Event::SeatUpdated { seat_no, locked, admin_muted, self_muted, extra } => {
+            Event::SeatUpdated { seat_no, locked, admin_muted, self_muted, extra, media } => {
                 let (extra, extra_rev) = extra.map_or((None, None), |(text, rev)| (Some(text), Some(rev)));
-                Self::SeatUpdated { seat_no, locked, admin_muted, self_muted, extra, extra_rev }
+                let media = media.map(MediaJson::from);
+                Self::SeatUpdated { seat_no, locked, admin_muted, self_muted, extra, extra_rev, media }
             }
             Event::SeatHeld { seat_no, user, held_until } => {
                 Self::SeatHeld { seat_no, user_id: user.to_string(), held_until_ms: held_until.0 }
@@ -378,8 +381,9 @@ impl TryFrom<EventJson> for Event {
                 Self::SeatLeft { seat_no, user: user(&user_id)?, reason, cooldown_until: cooldown_until_ms.map(UnixMs) }
             }
             EventJson::SeatMoved { user_id, from, to } => Self::SeatMoved { user: user(&user_id)?, from, to },
-            EventJson::SeatUpdated { seat_no, locked, admin_muted, self_muted, extra, extra_rev } => {
-                Self::SeatUpdated { seat_no, locked, admin_muted, self_muted, extra: extra.zip(extra_rev) }
+            EventJson::SeatUpdated { seat_no, locked, admin_muted, self_muted, extra, extra_rev, media } => {
+                let (extra, media) = (extra.zip(extra_rev), media.map(Media::from));
+                Self::SeatUpdated { seat_no, locked, admin_muted, self_muted, extra, media }
             }
             EventJson::SeatHeld { seat_no, user_id, held_until_ms } => {
                 Self::SeatHeld { seat_no, user: user(&user_id)?, held_until: UnixMs(held_until_ms) }

@@ -2,7 +2,7 @@
 use super::{
     event::{EventJson, RecordError, user},
     rules::RulesJson,
-    state::{EntryJson, FlagsJson, ModeJson, SeatKindJson, StatusJson, ViaJson},
+    state::{EntryJson, FlagsJson, MediaJson, ModeJson, SeatKindJson, StatusJson, ViaJson},
     turn::{ApplyJson, TurnJson},
 };
 use crate::hub::{
@@ -191,6 +191,10 @@ struct OccupantRecord {
     via: ViaJson,
     self_muted: bool,
     held_until: Option<u64>,
+    #[serde(default)]
+    grant: u64,
+    #[serde(default)]
+    media: MediaJson,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -278,6 +282,8 @@ pub fn encode_room(room: &Room) -> Bytes {
             via: occupant.via.into(),
             self_muted: occupant.self_muted,
             held_until: occupant.held_until.map(|until| until.0),
+            grant: occupant.grant,
+            media: occupant.media.into(),
         }),
         reserved_for: seat.reserved_for.as_ref().map(|kept| (kept.user.to_string(), kept.invite_id.clone(), kept.until.0)),
     };
@@ -340,6 +346,8 @@ pub fn decode_room(bytes: &[u8]) -> Result<Room, RecordError> {
                 via: occupant.via.into(),
                 self_muted: occupant.self_muted,
                 held_until: occupant.held_until.map(UnixMs),
+                grant: occupant.grant,
+                media: occupant.media.into(),
             })
         };
         let reservation = |(id, invite_id, until): (String, String, u64)| {

@@ -3,4 +3,5 @@
 mod access;
 mod people;
 mod rules_set;
+mod stream;
 mod table;

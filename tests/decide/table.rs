@@ -125,6 +125,26 @@ impl Table {
         self.request(&Request { actor: Actor::Hub, op_id: None, if_rev: None, command }).unwrap();
     }
 
+    /// What the hub itself does: a media server has reported something.
+    pub fn hub(&mut self, command: Command) {
+        self.request(&Request { actor: Actor::Hub, op_id: None, if_rev: None, command }).unwrap();
+    }
+
+    /// Lets time pass; the hub does what is due by then.
+    pub fn wait(&mut self, ms: u64) {
+        self.now += ms;
+        self.commits += 1;
+        self.draft.begin(CommitId(self.commits), UnixMs(self.now));
+        self.draft.due(&self.away);
+        self.events.clear();
+        if let Some(commit) = self.draft.finish() {
+            self.replica.apply(&commit).unwrap();
+            let update: Value = serde_json::from_slice(&room_update(&self.replica.id, &commit)).unwrap();
+            self.events = update["events"].as_array().unwrap().clone();
+        }
+        assert_eq!(self.replica, *self.room(), "the log gives another room after waiting");
+    }
+
     /// Somebody's line is gone, or he is back.
     pub fn line(&mut self, user: &str, live: bool) {
         let changed = if live { self.away.0.remove(&id(user)) } else { self.away.0.insert(id(user)) };

@@ -9,15 +9,19 @@ const STEPS: &[(&str, &[&str])] = &[
     ("hub and wire build without a runtime", &["check", "--lib", "--no-default-features"]),
     ("lints", &["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"]),
     ("tests", &["test", "--workspace"]),
+    ("1,000 simulated rooms", &["run", "-q", "--profile", "sim", "-p", "michub-sim", "--", "--seeds", "1000"]),
 ];
+/// The simulator, with whatever follows `cargo xtask sim`.
+const SIM: &[&str] = &["run", "-q", "--profile", "sim", "-p", "michub-sim", "--"];
 
 fn main() -> ExitCode {
     match std::env::args().nth(1).as_deref() {
         Some("test" | "ci") => all(),
         Some("web") => done(web::test()),
         Some("picture") => done(web::picture()),
+        Some("sim") => done(sim(std::env::args().skip(2))),
         _ => {
-            eprintln!("usage: cargo xtask test | web | picture");
+            eprintln!("usage: cargo xtask test | web | picture | sim [--seed S] [--seeds N] [--steps K]");
             ExitCode::from(2)
         }
     }
@@ -43,6 +47,11 @@ fn all() -> ExitCode {
         }
     }
     done(web::test())
+}
+
+fn sim(args: impl Iterator<Item = String>) -> Result<(), String> {
+    let status = Command::new("cargo").args(SIM).args(args).status().map_err(|error| format!("cargo: {error}"))?;
+    if status.success() { Ok(()) } else { Err(format!("sim: {status}")) }
 }
 
 fn done(outcome: Result<(), String>) -> ExitCode {

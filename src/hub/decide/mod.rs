@@ -273,6 +273,8 @@ impl Draft {
             Command::TurnOver { turn_id } => self.turn_over(turn_id),
             Command::ApplyOver { apply_id } => self.apply_over(apply_id),
             Command::InviteOver { invite_id } => self.invite_over(invite_id),
+            Command::StreamStarted { user } => self.stream_started(user),
+            Command::StreamOver { user, lost_until } => self.stream_over(user, *lost_until),
             Command::StreamStopped { user, stopped_at } => self.stream_stopped(user, *stopped_at),
             Command::TokenRole { user, role, issued_at } => self.token_role(user, role, *issued_at),
             Command::Promote => Ok(self.promote_now(ctx)),

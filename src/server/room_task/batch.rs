@@ -252,7 +252,8 @@ impl Task {
                 return false;
             }
         };
-        let missed = tail.since(self.room.head);
+        let before = self.room.head;
+        let missed = tail.since(before);
         (self.room, self.tail, self.unsure) = (room, tail, false);
         self.draft = Draft::new(&self.room);
         self.draft.hold_promotion(self.no_promotion_before);
@@ -260,6 +261,9 @@ impl Task {
             tracing::warn!(room = %self.seat.id, "the room's history is another one by now");
             vec![Frame(text_frame(&membership::room_reset(&self.seat.id, "history_changed"))), self.snapshot()]
         });
+        if self.room.head != before {
+            self.release(before);
+        }
         for frame in frames {
             self.to_members(frame, Class::Must).await;
         }
