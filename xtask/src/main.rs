@@ -1,6 +1,7 @@
-//! The project's own commands: `cargo xtask test` runs every check and test there is.
+//! The project's own commands: `cargo xtask test` runs every check and test there is; `load`, `measure` and `bench` are in `measure/`.
 use std::process::{Command, ExitCode};
 
+mod measure;
 mod setup;
 mod web;
 
@@ -12,12 +13,16 @@ const STEPS: &[(&str, &[&str])] = &[
 ];
 
 fn main() -> ExitCode {
+    let rest: Vec<String> = std::env::args().skip(2).collect();
     match std::env::args().nth(1).as_deref() {
         Some("test" | "ci") => all(),
         Some("web") => done(web::test()),
         Some("picture") => done(web::picture()),
+        Some("load") => done(measure::load(&rest)),
+        Some("measure") => done(measure::measure(&rest)),
+        Some("bench") => done(measure::bench()),
         _ => {
-            eprintln!("usage: cargo xtask test | web | picture");
+            eprintln!("usage: cargo xtask test | web | picture | load SCENARIO… | measure [--json] [--write] [NAME…] | bench");
             ExitCode::from(2)
         }
     }
