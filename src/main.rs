@@ -3,18 +3,36 @@ use clap::{Parser, Subcommand};
 use michub::{
     hub::id::{RoleId, RoomId, UserId},
     server::{
-        auth::{Auth, Claims},
+        auth::{Auth, AuthError, AuthSetupError, Claims},
         clock::Clock,
-        config::{Config, LogFormat},
-        load::{self, LoadArgs},
+        config::{Config, ConfigError, LogFormat},
+        load::{self, LoadArgs, LoadError},
         run,
+        store::{StoreFault, fjall::Repair},
     },
 };
 use std::{io::IsTerminal, net::SocketAddr, path::PathBuf, process::ExitCode};
 
+const AFTER_HELP: &str = "\
+Configuration: built-in defaults < config.toml < MICHUB_<SECTION>__<KEY> < flags.
+  MICHUB_SERVER__LISTEN=127.0.0.1:9000 michub     the same as --listen
+  michub print-config                             what is in force, secrets redacted
+
+Exit codes: 0 well, 1 it failed and stderr says why, 2 the command line is wrong.";
+
+const REPAIR_HELP: &str = "\
+Repairs the embedded store after a start was refused: \"the store is damaged\", \"has lost its tail\", \"is broken at rev\".
+The hub must not run. What it does, in this order:
+  1. copies the store to <data.dir>/store.before-repair-<unix seconds>
+  2. cuts the journal behind its last whole write, if it cannot be read
+  3. reads every room as the hub would; a log that cannot be followed is cut there, a room without a readable snapshot is removed
+  4. writes a new watermark: what is there now counts
+Everything that was wrong is printed, one line each. If nothing was wrong, nothing is changed and the copy is removed.
+Clients whose position was cut off get a room_reset and a snapshot when they come back.";
+
 /// The signalling hub of a voice room: who is here, who is free, who speaks next.
 #[derive(Parser)]
-#[command(name = "michub", version)]
+#[command(name = "michub", version, after_help = AFTER_HELP)]
 struct Args {
     #[command(subcommand)]
     command: Option<What>,
@@ -40,78 +58,112 @@ enum What {
     /// Prints a client token, for a try
     Token {
         /// For whom
-        #[arg(long)]
-        user_id: String,
+        #[arg(long, value_parser = UserId::parse)]
+        user_id: UserId,
         /// The room of the role
-        #[arg(long, requires = "role")]
-        room: Option<String>,
-        /// The role in that room
-        #[arg(long, requires = "room")]
-        role: Option<String>,
+        #[arg(long, requires = "role", value_parser = RoomId::parse)]
+        room: Option<RoomId>,
+        /// The role in that room: host, admin, or another one of the room's rules
+        #[arg(long, requires = "room", value_parser = RoleId::parse)]
+        role: Option<RoleId>,
         /// How long it lives, in seconds
         #[arg(long, default_value_t = 3600, value_parser = clap::value_parser!(u64).range(1..=86_400))]
         ttl: u64,
     },
     /// Puts load on a running hub and measures it
     Load(LoadArgs),
+    /// Repairs an embedded store that the hub refuses to start with
+    #[command(after_help = REPAIR_HELP)]
+    Repair {
+        /// Start with an empty store if nothing can be read, or if the store is gone
+        #[arg(long)]
+        accept_empty: bool,
+    },
+}
+
+/// Why a command fails.
+#[derive(Debug, thiserror::Error)]
+enum Failure {
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    #[error(transparent)]
+    Load(#[from] LoadError),
+    #[error(transparent)]
+    Start(#[from] run::StartError),
+    #[error("data.dir: {0}")]
+    Store(#[from] StoreFault),
+    #[error(transparent)]
+    Keys(#[from] AuthSetupError),
+    #[error(transparent)]
+    Token(#[from] AuthError),
+    #[error("log.level: {0}")]
+    LogLevel(#[from] tracing_subscriber::filter::ParseError),
+    #[error("the configuration cannot be written down: {0}")]
+    Print(#[from] toml::ser::Error),
 }
 
 fn main() -> ExitCode {
     let args = Args::parse();
     match begin(&args) {
         Ok(()) => ExitCode::SUCCESS,
-        Err(message) => {
-            eprintln!("michub: {message}");
+        Err(failure) => {
+            eprintln!("michub: {failure}");
             ExitCode::FAILURE
         }
     }
 }
 
-fn begin(args: &Args) -> Result<(), String> {
+fn begin(args: &Args) -> Result<(), Failure> {
     if let Some(What::Load(load)) = &args.command {
-        return load::run(load.clone()).map_err(|error| error.to_string());
+        return Ok(load::run(load.clone())?);
     }
-    let mut config = Config::load(args.config.as_deref()).map_err(|error| error.to_string())?;
+    let mut config = Config::load(args.config.as_deref())?;
     config.server.listen = args.listen.unwrap_or(config.server.listen);
     config.data.dir = args.data.clone().unwrap_or(config.data.dir);
-    config.check().map_err(|error| error.to_string())?;
+    config.check()?;
     match args.command.as_ref().unwrap_or(&What::Serve) {
         What::Serve => {
             log(&config)?;
-            run::run(config).map_err(|error| error.to_string())
+            Ok(run::run(config)?)
         }
         What::CheckConfig => {
             println!("the configuration is good");
             Ok(())
         }
         What::PrintConfig => {
-            print!("{}", toml::to_string(&config).map_err(|error| error.to_string())?);
+            print!("{}", toml::to_string(&config)?);
             Ok(())
         }
         What::Load(_) => Ok(()),
-        What::Token { user_id, room, role, ttl } => token(&config, user_id, room.as_deref().zip(role.as_deref()), *ttl),
+        What::Token { user_id, room, role, ttl } => {
+            let rooms = room.clone().zip(role.clone()).into_iter().collect();
+            let claims = Claims { user: user_id.clone(), user_type: None, rooms, expires_at: 0, issued_at: 0 };
+            let auth = Auth::new(&config.auth, &config.data.dir, Clock::new())?;
+            println!("{}", auth.mint(&claims, *ttl)?.0);
+            Ok(())
+        }
+        What::Repair { accept_empty } => repair(&config, *accept_empty),
     }
 }
 
-fn token(config: &Config, user_id: &str, role: Option<(&str, &str)>, ttl: u64) -> Result<(), String> {
-    let user = UserId::parse(user_id).map_err(|error| format!("--user-id: {error}"))?;
-    let mut rooms = std::collections::BTreeMap::new();
-    if let Some((room, role)) = role {
-        let room = RoomId::parse(room).map_err(|error| format!("--room: {error}"))?;
-        rooms.insert(room, RoleId::parse(role).map_err(|error| format!("--role: {error}"))?);
+fn repair(config: &Config, accept_empty: bool) -> Result<(), Failure> {
+    let stamp = Clock::new().wall_seconds().to_string();
+    let report = Repair { dir: config.data.dir.clone(), accept_empty, stamp }.run()?;
+    for finding in &report.findings {
+        println!("{finding}");
     }
-    let auth = Auth::new(&config.auth, &config.data.dir, Clock::new()).map_err(|error| error.to_string())?;
-    let claims = Claims { user, user_type: None, rooms, expires_at: 0, issued_at: 0 };
-    let (token, _) = auth.mint(&claims, ttl).map_err(|error| error.to_string())?;
-    println!("{token}");
+    match &report.copy {
+        Some(copy) => println!("repaired; {} rooms were whole; the store as it was: {}", report.rooms, copy.display()),
+        None => println!("nothing was wrong; {} rooms are whole", report.rooms),
+    }
     Ok(())
 }
 
-fn log(config: &Config) -> Result<(), String> {
+fn log(config: &Config) -> Result<(), Failure> {
     let level = &config.log.level;
     let plain = level.bytes().all(|byte| byte.is_ascii_alphabetic());
     let filter = if plain { format!("warn,michub={level}") } else { level.clone() };
-    let filter = tracing_subscriber::EnvFilter::try_new(filter).map_err(|error| format!("log.level: {error}"))?;
+    let filter = tracing_subscriber::EnvFilter::try_new(filter)?;
     let lines =
         tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_ansi(std::io::stderr().is_terminal());
     match config.log.format {

@@ -10,7 +10,7 @@ use michub::{
         decide::Decision,
         event::{ApplyOutcome, Commit, Event, InviteOutcome, Op, QueueLeftReason, SeatLeftReason, Step, TurnEndedReason},
         id::{CommitId, OpId, RoleId, RoomId, UserId},
-        room::{Entry, Flag, Flags, Mode, Occupant, Reservation, Room, Undo, Via},
+        room::{Entry, Flag, Flags, Media, Mode, Occupant, Reservation, Room, Undo, Via},
         rules::Rules,
         time::{Millis, UnixMs},
         turns::{Causes, Clock, Turn},
@@ -20,6 +20,7 @@ use michub::{
         close::Close,
         membership::{self, MemberJson, PresenceChange},
         record::{decode_commit, decode_room, encode_commit, encode_room},
+        rules::{self, RulesJson},
         server::{self, Ack, ErrorJson, HeartbeatAck, Message, UserOnlineStatus, UserStatus, Welcome, WelcomeRoom, json},
     },
 };
@@ -190,6 +191,13 @@ fn arguments(command: &Command) -> (&'static str, Value) {
         Command::TurnPause { expect } => ("turn_pause", json!({"expect_turn_id": expect})),
         Command::TurnResume { expect } => ("turn_resume", json!({"expect_turn_id": expect})),
         Command::TurnYield { expect } => ("turn_yield", json!({"expect_turn_id": expect})),
+        Command::RulesSet { rules, if_rules_rev } => {
+            let rules = match rules {
+                Ok(rules) => serde_json::to_value(RulesJson(rules.clone())).unwrap(),
+                Err(bad) => json!({"bad_rules": {"path": bad.path, "message": bad.message}}),
+            };
+            ("rules_set", json!({"rules": rules, "if_rules_rev": if_rules_rev}))
+        }
         Command::RoleSet { target, role } => {
             ("role_set", json!({"target_user_id": id(target), "role_id": role.as_ref().map(RoleId::as_str)}))
         }
@@ -248,6 +256,14 @@ fn entry(name: &str, seq: u64) -> Entry {
     }
 }
 
+/// A document with something in every list.
+fn full_rules() -> Rules {
+    let text = r#"{"max_mic_count":3,"access":"blacklist","blacklist":["x"],"roles":[{"role_id":"dj","level":300,"can_skip_queue":true,"timeout_seconds":0,
+        "perms":["queue_move"]}],"special_user_list":[{"user_id":"a","priority_level":90,"until_ms":1798700000000}],"time_based_rules":[{"name":"VIP first",
+        "days":["fri","sat"],"start":"20:00","end":"22:00","tz":"Asia/Shanghai","boost":{"vip":100},"deny_roles":["guest"],"max_queue_len":200}]}"#;
+    rules::parse(text).unwrap()
+}
+
 /// One of each event.
 fn events() -> Vec<Event> {
     let [a, b] = ["a", "b"].map(user);
@@ -258,8 +274,18 @@ fn events() -> Vec<Event> {
         Event::TurnStarted { turn_id, user, seat_no: 2, clock, paused_by }
     };
     let turned = |clock, paused_by| Event::TurnUpdated { turn_id: "77c-3".to_owned(), clock, paused_by, extended: -30_000 };
-    let updated =
-        |locked, admin_muted, self_muted, extra| Event::SeatUpdated { seat_no: 2, locked, admin_muted, self_muted, extra };
+    let updated = |locked, admin_muted, self_muted, extra| {
+        let media = None;
+        Event::SeatUpdated { seat_no: 2, locked, admin_muted, self_muted, extra, media }
+    };
+    let streaming = |media| Event::SeatUpdated {
+        seat_no: 2,
+        locked: None,
+        admin_muted: None,
+        self_muted: None,
+        extra: None,
+        media: Some(media),
+    };
     vec![
         Event::QueueJoined {
             user: a.clone(),
@@ -289,6 +315,8 @@ fn events() -> Vec<Event> {
         updated(None, Some(true), None, None),
         updated(None, None, Some(false), None),
         updated(None, None, None, Some(("♪".to_owned(), 2))),
+        streaming(Media::Publishing),
+        streaming(Media::Lost { until }),
         Event::SeatHeld { seat_no: 2, user: a.clone(), held_until: until },
         Event::SeatReturned { seat_no: 2, user: a.clone() },
         Event::ApplySubmitted { apply_id: "77c-1".to_owned(), user: a.clone(), want_seat: Some(3), seq: 8, expires_at: until },
@@ -303,6 +331,7 @@ fn events() -> Vec<Event> {
         turned(Clock::Stopped { remaining: Millis(90_000) }, Causes { hand: true, floor: false, chair: true }),
         Event::TurnEnded { turn_id: "77c-3".to_owned(), user: a.clone(), seat_no: 2, reason: TurnEndedReason::Timeout },
         Event::ModeChanged { mode: Mode::Chair, from: Mode::Queue },
+        Event::RulesChanged { rules_rev: 3, rules: Arc::new(full_rules()) },
         Event::FlagsChanged { flags: Flags { queue_open: false, floor_controlled: true, mute_all: true } },
         Event::RoleChanged { user: a.clone(), role: Some(RoleId::parse("admin").unwrap()), from: member(), by_token: true },
         Event::RoleChanged { user: a.clone(), role: None, from: member(), by_token: false },
@@ -334,6 +363,8 @@ fn room() -> Room {
         via: Via::Take,
         self_muted: false,
         held_until: held.map(UnixMs),
+        grant: 7,
+        media: if held.is_some() { Media::Lost { until: UnixMs(1_700_000_005_000) } } else { Media::Publishing },
     };
     room.seats.list[0].occupant = Some(occupant("own", None));
     room.seats.list[1].occupant = Some(occupant("c", Some(1_700_000_030_000)));

@@ -5,7 +5,7 @@ use super::{
     dedup::Outcome,
     event::{Commit, Event, QueueLeftReason, SeatLeftReason, Step},
     id::{CommitId, RoleId, UserId},
-    room::{Entry, Grant, Occupant, Reservation, Room, Status, Undo, Via},
+    room::{Entry, Grant, Media, Mode, Occupant, Reservation, Room, Status, Undo, Via},
     time::{Millis, UnixMs},
     turns::Turn,
 };
@@ -101,7 +101,15 @@ impl Room {
             Event::QueueReturned { user } => self.hold_entry(user, None),
             Event::QueueOnDeck { .. } => {}
             Event::SeatTaken { seat_no, user, via } => {
-                let occupant = Occupant { user: user.clone(), since: at, via: *via, self_muted: false, held_until: None };
+                let occupant = Occupant {
+                    user: user.clone(),
+                    since: at,
+                    via: *via,
+                    self_muted: false,
+                    held_until: None,
+                    grant: rev,
+                    media: Media::None,
+                };
                 if let Some(seat) = self.seats.seat_mut(*seat_no) {
                     seat.occupant = Some(occupant);
                 }
@@ -111,20 +119,25 @@ impl Room {
                     seat.occupant = None;
                     seat.admin_muted = false;
                 }
+                self.seats.sweep();
                 if !matches!(reason, SeatLeftReason::Replaced | SeatLeftReason::TurnEnded) {
                     self.cool_down(user, at, *cooldown_until);
                 }
             }
             Event::SeatMoved { user, from: _, to } => {
                 self.move_seat(user, *to);
+                self.seats.sweep();
                 self.seat_turns();
             }
-            Event::SeatUpdated { seat_no, locked, admin_muted, self_muted, extra } => {
+            Event::SeatUpdated { seat_no, locked, admin_muted, self_muted, extra, media } => {
                 let Some(seat) = self.seats.seat_mut(*seat_no) else { return };
                 seat.locked = locked.unwrap_or(seat.locked);
                 seat.admin_muted = admin_muted.unwrap_or(seat.admin_muted);
                 if let (Some(muted), Some(occupant)) = (self_muted, seat.occupant.as_mut()) {
                     occupant.self_muted = *muted;
+                }
+                if let (Some(media), Some(occupant)) = (media, seat.occupant.as_mut()) {
+                    occupant.media = *media;
                 }
                 if let Some((text, extra_rev)) = extra {
                     seat.extra.clone_from(text);
@@ -152,6 +165,7 @@ impl Room {
                 if let Some(seat) = self.seats.seat_mut(*seat_no) {
                     seat.reserved_for.take_if(|kept| kept.invite_id == *invite_id);
                 }
+                self.seats.sweep();
             }
             Event::TurnStarted { turn_id, user, seat_no, clock, paused_by } => self.turns.list.push(Turn {
                 turn_id: turn_id.clone(),
@@ -172,8 +186,14 @@ impl Room {
             Event::ModeChanged { mode, .. } => {
                 self.mode = *mode;
                 self.mode_changed_at = Some(at);
+                self.promotion_from = if *mode == Mode::Queue { at.plus(self.rules.mode_grace) } else { UnixMs(0) };
             }
             Event::FlagsChanged { flags } => self.flags = *flags,
+            Event::RulesChanged { rules_rev, rules } => {
+                self.rules_rev = *rules_rev;
+                self.rules = rules.clone();
+                self.seats.fit(rules);
+            }
             Event::RoleChanged { user, role, by_token, .. } => self.change_role(user, role.as_ref(), *by_token, at),
             Event::MemberKicked { .. } => {}
             Event::MemberBanned { user, until, .. } => {

@@ -3,8 +3,10 @@ use super::{
     cursor::Cursor,
     id::{OpId, RoleId, UserId},
     room::{Flag, Mode},
+    rules::{BadRules, Rules},
     time::{Millis, UnixMs},
 };
+use std::sync::Arc;
 
 /// Who asks. It comes from the verified token or key, never from the frame.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -200,6 +202,11 @@ pub enum Command {
     TurnYield {
         expect: Option<String>,
     },
+    /// A document that cannot be read is refused like any other command, in its turn.
+    RulesSet {
+        rules: Result<Arc<Rules>, BadRules>,
+        if_rules_rev: Option<u64>,
+    },
     RoleSet {
         target: UserId,
         role: Option<RoleId>,
@@ -256,10 +263,19 @@ pub enum Command {
     InviteOver {
         invite_id: String,
     },
+    /// By the hub: a media server says that the person is on air.
+    StreamStarted {
+        user: UserId,
+    },
     /// By the hub: the person's newest media stream stopped then, and none has come since.
     StreamStopped {
         user: UserId,
         stopped_at: UnixMs,
+    },
+    /// By the hub: the grace for a stopped stream has passed.
+    StreamOver {
+        user: UserId,
+        lost_until: UnixMs,
     },
     /// By the hub: the person's token gives him this role here.
     TokenRole {

@@ -3,10 +3,12 @@ use super::{
     command::Actor,
     cursor::Cursor,
     id::{OpId, RoleId, UserId},
-    room::{Entry, Flags, Mode, Via},
+    room::{Entry, Flags, Media, Mode, Via},
+    rules::Rules,
     time::UnixMs,
     turns::{Causes, Clock},
 };
+use std::sync::Arc;
 
 macro_rules! reasons {
     ($(#[$doc:meta])* $name:ident { $($variant:ident $wire:literal)* }) => {
@@ -164,6 +166,7 @@ pub enum Event {
         admin_muted: Option<bool>,
         self_muted: Option<bool>,
         extra: Option<(String, u64)>,
+        media: Option<Media>,
     },
     SeatHeld {
         seat_no: u32,
@@ -223,6 +226,10 @@ pub enum Event {
     },
     FlagsChanged {
         flags: Flags,
+    },
+    RulesChanged {
+        rules_rev: u64,
+        rules: Arc<Rules>,
     },
     /// `role = None`: back to the default. `by_token`: a person's later word wins over it.
     RoleChanged {

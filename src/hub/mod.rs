@@ -3,6 +3,7 @@
 //! The contract: [`decide::Draft::decide`] turns a request into events or a reason to refuse it; [`room::Room::apply`] is the only code
 //! that changes a room, and it does so the same way everywhere; `Room::next_deadline` says when the hub must come back.
 //! Nothing here reads a clock, draws a random number, waits, or knows how anything is written down.
+pub mod access;
 pub mod apply;
 pub mod asks;
 pub mod code;

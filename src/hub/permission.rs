@@ -85,6 +85,7 @@ impl Command {
             Self::TurnYield { .. } => "turn_yield",
             Self::ModeSet { .. } => "mode_set",
             Self::FlagSet { .. } => "flag_set",
+            Self::RulesSet { .. } => "rules_set",
             Self::RoleSet { .. } => "role_set",
             Self::OwnerTransfer { .. } => "owner_transfer",
             Self::UserKick { .. } => "user_kick",
@@ -99,7 +100,9 @@ impl Command {
             | Self::TurnOver { .. }
             | Self::ApplyOver { .. }
             | Self::InviteOver { .. }
+            | Self::StreamStarted { .. }
             | Self::StreamStopped { .. }
+            | Self::StreamOver { .. }
             | Self::TokenRole { .. }
             | Self::Promote => return None,
         })

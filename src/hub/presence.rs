@@ -44,7 +44,26 @@ pub struct Opened {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Line {
     Live,
-    Lost { gone_at: UnixMs },
+    /// A client without a connection: live until it has been silent for too long.
+    Polling {
+        gone_at: UnixMs,
+    },
+    Lost {
+        gone_at: UnixMs,
+    },
+}
+
+impl Line {
+    const fn gone_at(self) -> Option<UnixMs> {
+        match self {
+            Self::Live => None,
+            Self::Polling { gone_at } | Self::Lost { gone_at } => Some(gone_at),
+        }
+    }
+
+    const fn is_lost(self) -> bool {
+        matches!(self, Self::Lost { .. })
+    }
 }
 
 #[derive(Debug)]
@@ -133,6 +152,17 @@ impl People {
         self.set_line(session, Line::Lost { gone_at: last_seen.plus(self.timeout) });
     }
 
+    /// A session goes on without a connection: it is live until the timeout after this sign of life.
+    pub fn polls(&mut self, session: &SessionId, now: UnixMs) {
+        self.set_line(session, Line::Polling { gone_at: now.plus(self.timeout) });
+    }
+
+    /// Returns the user's sessions that go on without a connection.
+    #[must_use]
+    pub fn polling(&self, user: &UserId) -> Vec<SessionId> {
+        self.lines(user, |line| matches!(line, Line::Polling { .. }))
+    }
+
     /// A session says goodbye. Returns whether there was one.
     pub fn end(&mut self, session: &SessionId, now: UnixMs) -> bool {
         let Some(user) = self.owner_of.get(session).cloned() else { return false };
@@ -144,7 +174,7 @@ impl People {
         true
     }
 
-    /// Ends every lost session whose time is over. Returns them with their users.
+    /// Ends every lost or silent session whose time is over. Returns them with their users.
     pub fn expire(&mut self, now: UnixMs) -> Vec<(UserId, SessionId)> {
         let mut gone = Vec::new();
         while let Some((at, session)) = self.deadlines.first().cloned() {
@@ -170,7 +200,9 @@ impl People {
     /// Moves every deadline by a gap during which the process stood still: nobody could be heard then.
     pub fn slept(&mut self, gap: Millis) {
         for (at, session) in std::mem::take(&mut self.deadlines) {
-            self.set_line(&session, Line::Lost { gone_at: at.plus(gap) });
+            let gone_at = at.plus(gap);
+            let polling = self.owner_of.get(&session).is_some_and(|user| self.polling(user).contains(&session));
+            self.set_line(&session, if polling { Line::Polling { gone_at } } else { Line::Lost { gone_at } });
         }
     }
 
@@ -210,8 +242,12 @@ impl People {
     /// Returns the sessions of a user that are not lost.
     #[must_use]
     pub fn live(&self, user: &UserId) -> Vec<SessionId> {
+        self.lines(user, |line| !line.is_lost())
+    }
+
+    fn lines(&self, user: &UserId, wanted: impl Fn(Line) -> bool) -> Vec<SessionId> {
         let lines = self.people.get(user).map(|person| &person.lines);
-        lines.into_iter().flatten().filter(|(_, line)| **line == Line::Live).map(|(session, _)| session.clone()).collect()
+        lines.into_iter().flatten().filter(|(_, line)| wanted(**line)).map(|(session, _)| session.clone()).collect()
     }
 
     /// Returns all sessions of a user, lost ones included.
@@ -220,11 +256,17 @@ impl People {
         self.people.get(user).map(|person| person.lines.keys().cloned().collect()).unwrap_or_default()
     }
 
+    /// Returns whose session it is.
+    #[must_use]
+    pub fn user_of(&self, session: &SessionId) -> Option<&UserId> {
+        self.owner_of.get(session)
+    }
+
     /// Tells whether a session is there and not lost.
     #[must_use]
     pub fn is_live(&self, session: &SessionId) -> bool {
         let user = self.owner_of.get(session).and_then(|user| self.people.get(user));
-        user.is_some_and(|person| person.lines.get(session) == Some(&Line::Live))
+        user.is_some_and(|person| person.lines.get(session).is_some_and(|line| !line.is_lost()))
     }
 
     /// Tells whether the user has any session, lost or not.
@@ -256,6 +298,12 @@ impl People {
         !self.touched.is_empty()
     }
 
+    /// Tells whether this user may have changed since then.
+    #[must_use]
+    pub fn is_touched(&self, user: &UserId) -> bool {
+        self.touched.contains_key(user)
+    }
+
     fn status(&self, user: &UserId) -> Status {
         let Some(person) = self.people.get(user) else { return Status::Offline };
         match person.choice {
@@ -277,7 +325,7 @@ impl People {
         let Some(person) = self.people.get(user) else { return Vec::new() };
         let lost = person.lines.iter().filter_map(|(session, line)| match line {
             Line::Lost { gone_at } => Some((*gone_at, session.clone())),
-            Line::Live => None,
+            Line::Live | Line::Polling { .. } => None,
         });
         let mut lost: Vec<_> = lost.collect();
         lost.sort();
@@ -301,10 +349,10 @@ impl People {
         let Some(slot) = user.and_then(|user| self.people.get_mut(user)).and_then(|person| person.lines.get_mut(session)) else {
             return;
         };
-        if let Line::Lost { gone_at } = std::mem::replace(slot, line) {
+        if let Some(gone_at) = std::mem::replace(slot, line).gone_at() {
             self.deadlines.remove(&(gone_at, session.clone()));
         }
-        if let Line::Lost { gone_at } = line {
+        if let Some(gone_at) = line.gone_at() {
             self.deadlines.insert((gone_at, session.clone()));
         }
     }
@@ -358,6 +406,8 @@ mod tests {
         Choose(Status),
         Seat(bool),
         Sleep(u64),
+        /// Goes on without a connection.
+        Poll(&'static str),
         /// Only time passes.
         Wait,
     }
@@ -381,6 +431,7 @@ mod tests {
                 Do::Choose(status) => assert!(people.choose(&u, *status)),
                 Do::Seat(on) => people.seat(&u, &room, *on),
                 Do::Sleep(gap) => people.slept(Millis(*gap)),
+                Do::Poll(s) => people.polls(&session(s), now),
                 Do::Wait => {}
             }
             out.extend(people.take_changes().into_iter().map(|view| (*at, view.status)));
@@ -390,7 +441,7 @@ mod tests {
 
     #[test]
     fn others_see_transitions_only() {
-        use Do::{Choose, End, Lost, Open, Resume, Seat, Sleep, Wait};
+        use Do::{Choose, End, Lost, Open, Poll, Resume, Seat, Sleep, Wait};
         use Status::{Away, Busy, Offline, Online};
         type Case = (&'static str, &'static [(u64, Do)], &'static [(u64, Status)]);
         let cases: &[Case] = &[
@@ -454,6 +505,21 @@ mod tests {
                 "the seat outlives the person",
                 &[(0, Open("a")), (1, Seat(true)), (2, End("a")), (3, Open("b"))],
                 &[(0, Online), (1, Busy), (2, Offline), (3, Busy)],
+            ),
+            (
+                "polling counts as being here, until it stops",
+                &[(0, Open("a")), (0, Poll("a")), (T - 1, Poll("a")), (2 * T - 2, Wait), (2 * T - 1, Wait)],
+                &[(0, Online), (2 * T - 1, Offline)],
+            ),
+            (
+                "from a connection to polling and back shows nothing",
+                &[(0, Open("a")), (1, Lost("a")), (2, Resume("a", "b")), (2, Poll("a")), (9, Resume("a", "b")), (9 * T, Wait)],
+                &[(0, Online)],
+            ),
+            (
+                "a second device does not replace one that polls",
+                &[(0, Open("a")), (0, Poll("a")), (1, Open("b")), (2, End("b")), (T - 1, Wait), (T, Wait)],
+                &[(0, Online), (T, Offline)],
             ),
             (
                 "a pause of the process is nobody's fault",

@@ -65,7 +65,7 @@ pub const fn level_for(command: &Command) -> u32 {
         | Command::UserBan { .. }
         | Command::UserUnban { .. }
         | Command::QueueBan { .. } => ADMIN,
-        Command::OwnerTransfer { .. } | Command::RoomClose { .. } => OWNER,
+        Command::RulesSet { .. } | Command::OwnerTransfer { .. } | Command::RoomClose { .. } => OWNER,
         Command::Lost { .. }
         | Command::Returned { .. }
         | Command::Left { .. }
@@ -73,7 +73,9 @@ pub const fn level_for(command: &Command) -> u32 {
         | Command::TurnOver { .. }
         | Command::ApplyOver { .. }
         | Command::InviteOver { .. }
+        | Command::StreamStarted { .. }
         | Command::StreamStopped { .. }
+        | Command::StreamOver { .. }
         | Command::TokenRole { .. }
         | Command::Promote => u32::MAX,
     }

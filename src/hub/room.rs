@@ -123,6 +123,21 @@ pub struct Seat {
     pub reserved_for: Option<Reservation>,
 }
 
+/// What the media servers tell about somebody on a seat.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Media {
+    /// Nothing yet.
+    #[default]
+    None,
+    /// He is on air.
+    Publishing,
+    /// His stream stopped; without a newer one he leaves the seat then.
+    Lost {
+        /// When.
+        until: UnixMs,
+    },
+}
+
 /// Somebody on a seat.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Occupant {
@@ -136,6 +151,21 @@ pub struct Occupant {
     pub self_muted: bool,
     /// Away, and the seat is kept until then.
     pub held_until: Option<UnixMs>,
+    /// The rev at which he came to a seat: higher than that of everybody who sat in this room before.
+    pub grant: u64,
+    /// What is known of his stream.
+    pub media: Media,
+}
+
+impl Occupant {
+    /// Returns when he leaves because his stream stopped.
+    #[must_use]
+    pub const fn media_lost_until(&self) -> Option<UnixMs> {
+        match self.media {
+            Media::Lost { until } => Some(until),
+            Media::None | Media::Publishing => None,
+        }
+    }
 }
 
 /// A seat kept for somebody invited.
@@ -182,6 +212,8 @@ pub struct Room {
     pub mode: Mode,
     /// When the mode last changed.
     pub mode_changed_at: Option<UnixMs>,
+    /// When promotion begins: after the grace of the last change to mode `queue`.
+    pub promotion_from: UnixMs,
     /// The room's switches.
     pub flags: Flags,
     /// Counts the changes of `rules`.
@@ -222,6 +254,7 @@ impl Room {
             owner,
             mode: rules.queue_mode,
             mode_changed_at: None,
+            promotion_from: UnixMs(0),
             flags: Flags { queue_open: true, floor_controlled: false, mute_all: false },
             rules_rev: 0,
             seats: Seats::new(&rules),
@@ -273,15 +306,6 @@ impl Room {
         self.queue_bans.get(user).copied().filter(|until| *until > now)
     }
 
-    /// Returns when promotion begins after the last change to mode `queue`.
-    #[must_use]
-    pub fn promotion_from(&self) -> UnixMs {
-        match (self.mode, self.mode_changed_at) {
-            (Mode::Queue, Some(at)) => at.plus(self.rules.mode_grace),
-            _ => UnixMs(0),
-        }
-    }
-
     /// Tells whether nobody should hear whoever sits on this seat: muted, or the room has given the floor to others.
     #[must_use]
     pub fn is_silenced(&self, seat: &Seat) -> bool {
@@ -300,11 +324,12 @@ impl Room {
     pub fn next_deadline(&self) -> Option<UnixMs> {
         let holds = self.seats.list.iter().filter_map(|seat| seat.occupant.as_ref()?.held_until);
         let holds = holds.chain(self.queue.entries.iter().filter_map(|entry| entry.held_until));
-        let grace = Some(self.promotion_from()).filter(|from| *from > self.last_event && self.could_promote());
+        let streams = self.seats.list.iter().filter_map(|seat| seat.occupant.as_ref()?.media_lost_until());
+        let grace = Some(self.promotion_from).filter(|from| *from > self.last_event && self.could_promote());
         let turns = self.turns.list.iter().filter_map(Turn::ends_at);
         let applies = self.asks.applies.iter().map(|apply| apply.expires_at);
         let invites = self.asks.invites.iter().map(|invite| invite.expires_at);
-        holds.chain(turns).chain(applies).chain(invites).chain(grace).min()
+        holds.chain(streams).chain(turns).chain(applies).chain(invites).chain(grace).min()
     }
 
     /// Tells whether a free guest seat and somebody waiting (not held) coexist.

@@ -46,6 +46,26 @@ impl Seats {
         Self { list: (1..=rules.max_mic_count.saturating_add(hosts)).map(|no| Seat::new(no, kind(no))).collect() }
     }
 
+    /// Fits the guest seats to new rules: what is missing is added, what is too much is closing, and goes when it is empty.
+    pub fn fit(&mut self, rules: &Rules) {
+        for wanted in Self::new(rules).list {
+            match self.list.binary_search_by_key(&wanted.no, |seat| seat.no) {
+                Ok(_) => {}
+                Err(at) => self.list.insert(at, wanted),
+            }
+        }
+        let last = rules.max_mic_count.saturating_add(u32::from(rules.host_seat));
+        for seat in &mut self.list {
+            seat.closing = seat.no > last;
+        }
+        self.sweep();
+    }
+
+    /// Removes the closing seats that nobody sits on and that are kept for nobody.
+    pub fn sweep(&mut self) {
+        self.list.retain(|seat| !seat.closing || seat.occupant.is_some() || seat.reserved_for.is_some());
+    }
+
     /// Returns the seat with this number.
     pub fn seat(&self, no: u32) -> Result<&Seat, Reject> {
         self.list.iter().find(|seat| seat.no == no).ok_or(Reject::Plain(Code::SeatNotFound))

@@ -119,6 +119,7 @@ sections! {
         admin: AdminConfig = AdminConfig::default(),
         data: DataConfig = DataConfig::default(),
         store: StoreConfig = StoreConfig::default(),
+        history: HistoryConfig = HistoryConfig::default(),
         presence: PresenceConfig = PresenceConfig::default(),
         room: RoomConfig = RoomConfig::default(),
         auth: AuthConfig = AuthConfig::default(),
@@ -143,7 +144,12 @@ sections! {
         redis: RedisConfig = RedisConfig::default(),
     }
     /// `[store.embedded]`
-    EmbeddedConfig { fsync_interval_ms: u64 = 1000, }
+    EmbeddedConfig {
+        fsync_interval_ms: u64 = 1000,
+        reopen_ms: u64 = 5000,
+    }
+    /// `[history]`
+    HistoryConfig { retention_days: u64 = 30, }
     /// `[store.redis]`
     RedisConfig {
         url: Address = Address("redis://127.0.0.1:6379".to_owned()),
@@ -211,6 +217,7 @@ sections! {
         commands_per_second_per_room: u32 = 50,
         rooms_per_session: usize = 64,
         watches_per_session: usize = 1000,
+        long_polls_per_room: usize = 1000,
         outbox_bytes: usize = 262_144,
         outbox_frames: usize = 1024,
         memory_bytes: u64 = 0,
@@ -347,6 +354,8 @@ impl Config {
                 "redis://host:port or rediss://host:port; several with commas between them",
             ),
             ((1..=1000).contains(&presence.coalesce_ms), "presence.coalesce_ms", "1 to 1000 ms"),
+            (self.store.embedded.reopen_ms >= 100, "store.embedded.reopen_ms", "at least 100 ms"),
+            (self.history.retention_days <= 3660, "history.retention_days", "0 to 3660 days"),
             (self.server.drain_timeout_ms >= 100, "server.drain_timeout_ms", "at least 100 ms"),
             (self.server.shards <= 256, "server.shards", "0 to 256"),
             (self.auth.timeout_ms >= 100, "auth.timeout_ms", "at least 100 ms"),
@@ -434,10 +443,11 @@ mod tests {
     fn the_file_says_what_is_built_in() {
         let file = include_str!("../../config.toml");
         assert_eq!(read(file).unwrap(), read("").unwrap());
-        let sections: [&[&str]; 10] = [
+        let sections: [&[&str]; 11] = [
             ServerConfig::KEYS,
             StoreConfig::KEYS,
             EmbeddedConfig::KEYS,
+            HistoryConfig::KEYS,
             RedisConfig::KEYS,
             PresenceConfig::KEYS,
             RoomConfig::KEYS,

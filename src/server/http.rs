@@ -4,12 +4,12 @@ use super::{
     msg::{Refusal, Reply, RoomMsg, Shown, ShownStatus},
     presence::Presence,
     rooms::Rooms,
+    session::SessionDeps,
 };
 use crate::{
     hub::{
         code::{Code, Reject},
         command::{Actor, Request},
-        cursor::Cursor,
         id::{RoleId, RoomId, UserId, UserType},
     },
     wire::{
@@ -28,7 +28,7 @@ use axum::{
 };
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
-use tokio::sync::oneshot;
+use tokio::sync::{oneshot, watch};
 
 /// What the routes need.
 #[derive(Clone)]
@@ -37,12 +37,15 @@ pub struct Api {
     pub auth: Auth,
     pub presence: Presence,
     pub rooms: Rooms,
+    pub sessions: SessionDeps,
+    /// Turns true when the hub goes down.
+    pub draining: watch::Receiver<bool>,
     pub body_bytes: usize,
     pub demo: bool,
 }
 
 /// Who calls.
-enum Caller {
+pub(super) enum Caller {
     /// A backend with an API key.
     Service,
     /// Anybody, in dev mode: counts as a backend.
@@ -60,7 +63,7 @@ pub(super) struct Failure {
 }
 
 impl Failure {
-    fn new(code: Code) -> Self {
+    pub(super) fn new(code: Code) -> Self {
         Self::with(code, Map::new())
     }
 
@@ -114,7 +117,7 @@ impl IntoResponse for Failure {
     }
 }
 
-fn reply(status: StatusCode, body: Bytes) -> Response {
+pub(super) fn reply(status: StatusCode, body: Bytes) -> Response {
     (status, [(header::CONTENT_TYPE, "application/json"), (header::CACHE_CONTROL, "no-store")], body).into_response()
 }
 
@@ -124,9 +127,8 @@ pub fn router(api: Api) -> Router {
     let routes = Router::new()
         .route("/api/online-status/rts-token", post(mint))
         .route("/api/online-status", get(online_status))
-        .route("/api/rooms/{room_id}", get(snapshot))
-        .route("/api/rooms/{room_id}/updates", get(updates))
-        .route("/api/rooms/{room_id}/commands", post(command));
+        .route("/api/rooms/{room_id}/commands", post(command))
+        .merge(super::poll::routes());
     let routes = if api.demo { routes.fallback(super::page::serve) } else { routes };
     routes.layer(limit).layer(axum::middleware::map_response(as_error_object)).with_state(api)
 }
@@ -156,7 +158,7 @@ fn bearer(headers: &HeaderMap) -> Option<&str> {
 }
 
 impl Api {
-    fn caller(&self, headers: &HeaderMap) -> Result<Caller, Failure> {
+    pub(super) fn caller(&self, headers: &HeaderMap) -> Result<Caller, Failure> {
         match bearer(headers) {
             Some(token) if self.auth.is_api_key(token) => Ok(Caller::Service),
             Some(token) => {
@@ -169,11 +171,11 @@ impl Api {
     }
 }
 
-fn text(bytes: &Bytes) -> Result<&str, Failure> {
+pub(super) fn text(bytes: &Bytes) -> Result<&str, Failure> {
     std::str::from_utf8(bytes).map_err(|_| Failure::new(Code::BadRequest))
 }
 
-fn room_id(text: &str) -> Result<RoomId, Failure> {
+pub(super) fn room_id(text: &str) -> Result<RoomId, Failure> {
     RoomId::parse(text).map_err(|_| BadFrame::argument("/room_id".to_owned(), "an id").into())
 }
 
@@ -248,35 +250,6 @@ pub fn user_status(shown: &Shown) -> UserStatus {
         status,
         last_seen: shown.last_seen,
     }
-}
-
-/// Asks a room for something that it answers unless it does not exist.
-async fn ask(api: &Api, room: &RoomId, make: impl FnOnce(oneshot::Sender<Bytes>) -> RoomMsg) -> Result<Response, Failure> {
-    let (sender, receiver) = oneshot::channel();
-    api.rooms.send(room, make(sender))?;
-    let body = receiver.await.map_err(|_| Failure::new(Code::RoomNotFound))?;
-    Ok(reply(StatusCode::OK, body))
-}
-
-async fn snapshot(State(api): State<Api>, headers: HeaderMap, Path(room): Path<String>) -> Result<Response, Failure> {
-    api.caller(&headers)?;
-    ask(&api, &room_id(&room)?, |reply| RoomMsg::Snapshot { reply }).await
-}
-
-#[derive(Deserialize)]
-struct UpdatesQuery {
-    cursor: Option<String>,
-}
-
-async fn updates(
-    State(api): State<Api>,
-    headers: HeaderMap,
-    Path(room): Path<String>,
-    Query(query): Query<UpdatesQuery>,
-) -> Result<Response, Failure> {
-    api.caller(&headers)?;
-    let cursor = query.cursor.as_deref().and_then(Cursor::parse);
-    ask(&api, &room_id(&room)?, |reply| RoomMsg::Updates { cursor, reply }).await
 }
 
 async fn command(State(api): State<Api>, headers: HeaderMap, Path(room): Path<String>, body: Bytes) -> Result<Response, Failure> {

@@ -137,9 +137,9 @@ pub enum RoomMsg {
     /// People's shown states have changed.
     Presence(Vec<Shown>),
     /// A snapshot for HTTP: the `room_snapshot` object.
-    Snapshot { reply: tokio::sync::oneshot::Sender<Bytes> },
-    /// Missing updates for HTTP: the `/updates` object.
-    Updates { cursor: Option<Cursor>, reply: tokio::sync::oneshot::Sender<Bytes> },
+    Snapshot { reply: tokio::sync::oneshot::Sender<Result<Bytes, Refusal>> },
+    /// Missing updates for HTTP: the `/updates` object. If there are none, the answer waits for the next one, at most so long.
+    Updates { cursor: Option<Cursor>, wait: Millis, reply: tokio::sync::oneshot::Sender<Result<Bytes, Refusal>> },
 }
 
 /// The hub itself has ended a line: its person gets the time to come back, whatever the room's rules say.
@@ -173,6 +173,12 @@ pub struct RoomSet(Arc<Mutex<BTreeSet<RoomId>>>);
 impl RoomSet {
     fn lock(&self) -> MutexGuard<'_, BTreeSet<RoomId>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Makes a set of these rooms.
+    #[must_use]
+    pub fn of(rooms: Vec<RoomId>) -> Self {
+        Self(Arc::new(Mutex::new(rooms.into_iter().collect())))
     }
 
     /// Adds a room unless there are `max` others already; 0 = no limit. Returns whether it is in.

@@ -38,6 +38,8 @@ pub struct RoomSettings {
     pub idle: Millis,
     /// How long the place of somebody whose line the hub has ended is kept at least, from when he may be back.
     pub handover: Millis,
+    /// How many requests may wait for updates.
+    pub long_polls_max: usize,
 }
 
 impl Default for RoomSettings {
@@ -51,6 +53,7 @@ impl Default for RoomSettings {
             coalesce: Millis(20),
             idle: Millis(60_000),
             handover: Millis(45_000),
+            long_polls_max: 1000,
         }
     }
 }
@@ -220,12 +223,9 @@ pub(super) fn refuse(message: RoomMsg, refusal: &Refusal, mut to_conn: impl FnMu
         RoomMsg::Join { reply: JoinReply::Outcome(sender), .. } => {
             let _ = sender.send(Err(refusal.clone()));
         }
-        // Whoever waits for a snapshot sees that nobody answers: there is no such room.
-        RoomMsg::Snapshot { .. }
-        | RoomMsg::Updates { .. }
-        | RoomMsg::Leave { reply: None, .. }
-        | RoomMsg::Lost { .. }
-        | RoomMsg::Gone { .. }
-        | RoomMsg::Presence(_) => {}
+        RoomMsg::Snapshot { reply } | RoomMsg::Updates { reply, .. } => {
+            let _ = reply.send(Err(refusal.clone()));
+        }
+        RoomMsg::Leave { reply: None, .. } | RoomMsg::Lost { .. } | RoomMsg::Gone { .. } | RoomMsg::Presence(_) => {}
     }
 }

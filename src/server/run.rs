@@ -11,7 +11,11 @@ use super::{
     session::{SessionDeps, SessionSettings},
     session_store::SessionStore,
     shard::{Bound, NetSettings},
-    store::{Store, StoreFault, fjall::FjallStore, redis::RedisStore},
+    store::{
+        Store, StoreFault,
+        fjall::{FjallSettings, FjallStore},
+        redis::RedisStore,
+    },
 };
 use crate::hub::time::Millis;
 use std::{io::Write, sync::Arc, time::Duration};
@@ -77,6 +81,18 @@ fn net_settings(config: &Config, clock: Clock) -> NetSettings {
     }
 }
 
+/// How the embedded store is kept, by the configuration.
+#[must_use]
+pub fn store_settings(config: &Config) -> FjallSettings {
+    let embedded = &config.store.embedded;
+    FjallSettings {
+        dir: config.data.dir.clone(),
+        fsync_interval: Duration::from_millis(embedded.fsync_interval_ms),
+        reopen: Duration::from_millis(embedded.reopen_ms),
+        history_days: config.history.retention_days,
+    }
+}
+
 fn room_settings(config: &Config) -> RoomSettings {
     RoomSettings {
         auto_create: config.room.auto_create,
@@ -87,6 +103,7 @@ fn room_settings(config: &Config) -> RoomSettings {
         coalesce: Millis(config.presence.coalesce_ms),
         idle: Millis(config.room.idle_ms),
         handover: Millis(config.room.handover_ms),
+        long_polls_max: config.limits.long_polls_per_room,
     }
 }
 
@@ -106,10 +123,7 @@ async fn serve(config: Config) -> Result<(), StartError> {
     let clock = Clock::new();
     let auth = Auth::new(&config.auth, &config.data.dir, clock)?;
     let store: Arc<dyn Store> = match config.store.kind {
-        StoreKind::Embedded => {
-            let fsync = Duration::from_millis(config.store.embedded.fsync_interval_ms);
-            FjallStore::open(&config.data.dir.join("store"), fsync)?
-        }
+        StoreKind::Embedded => FjallStore::open(store_settings(&config), clock)?,
         StoreKind::Redis => RedisStore::open(config.store.redis.settings(), clock)?,
     };
     let node = format!("{:08x}", rand::random::<u32>());
@@ -121,8 +135,14 @@ async fn serve(config: Config) -> Result<(), StartError> {
     tokio::spawn(inbox.run(presence_settings(&config), bound.handles().to_vec(), rooms.clone(), sessions, clock));
 
     let (body_bytes, demo) = (config.limits.http_body_bytes, config.demo.enabled);
-    let api = Api { auth: auth.clone(), presence: presence.clone(), rooms: rooms.clone(), body_bytes, demo };
-    let deps = SessionDeps { settings: SessionSettings::from(&config), auth, presence, rooms, clock, node: node.clone() };
+    let deps = SessionDeps {
+        settings: SessionSettings::from(&config),
+        auth: auth.clone(),
+        presence: presence.clone(),
+        rooms: rooms.clone(),
+        clock,
+        node: node.clone(),
+    };
     let admin = Admin::new(store)?;
     let admin_listener =
         TcpListener::bind(config.admin.listen).await.map_err(io(format!("admin.listen {}", config.admin.listen)))?;
@@ -130,6 +150,8 @@ async fn serve(config: Config) -> Result<(), StartError> {
     let admin_served = tokio::spawn(axum_serve(admin_listener, admin.clone()));
 
     let (drain, draining) = watch::channel(false);
+    let sessions = deps.clone();
+    let api = Api { auth, presence, rooms, sessions, draining: draining.clone(), body_bytes, demo };
     let shards = bound.run(http::router(api), move |shard| deps.clone().on_shard(shard), draining).map_err(io("shards"))?;
     let mode = if config.auth.mode == AuthMode::Dev { "dev" } else { "jwt" };
     let kind = if config.store.kind == StoreKind::Redis { "redis" } else { "embedded" };

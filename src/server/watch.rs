@@ -56,6 +56,12 @@ impl Watches {
         true
     }
 
+    /// Returns whom a connection watches.
+    #[must_use]
+    pub fn of(&self, conn: ConnId) -> Vec<UserId> {
+        self.by_conn.get(&conn).map(|(_, users)| users.iter().cloned().collect()).unwrap_or_default()
+    }
+
     /// Takes watches out. Returns those whom nobody on this shard watches any more.
     pub fn remove(&mut self, conn: ConnId, users: &[UserId]) -> Vec<UserId> {
         if let Some((_, known)) = self.by_conn.get_mut(&conn) {
@@ -76,7 +82,7 @@ impl Watches {
 
     /// Takes all watches of a connection out. Returns those whom nobody on this shard watches any more.
     pub fn end(&mut self, conn: ConnId) -> Vec<UserId> {
-        let users = self.by_conn.get(&conn).map(|(_, users)| users.iter().cloned().collect::<Vec<_>>()).unwrap_or_default();
+        let users = self.of(conn);
         let free = self.remove(conn, &users);
         self.by_conn.remove(&conn);
         free

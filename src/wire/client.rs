@@ -211,7 +211,6 @@ fn user_type(f: &Fields) -> Result<Option<UserType>, BadFrame> {
 fn user_online(f: &Fields) -> Result<UserOnline, BadFrame> {
     ["timestamp", "attempt", "down_ms"].iter().try_for_each(|name| f.check_number(name))?;
     let text = |name| Ok::<_, BadFrame>(f.text(name)?.map(|text| text.into_owned()));
-    let rooms = f.objects("rooms", ROOMS_MAX)?;
     Ok(UserOnline {
         user: f.needed_user("user_id")?,
         user_type: match user_type(f)? {
@@ -220,8 +219,39 @@ fn user_online(f: &Fields) -> Result<UserOnline, BadFrame> {
         },
         token: text("token")?,
         session_token: text("session_token")?,
-        rooms: rooms.iter().map(|room| Ok((room.room("room_id")?, cursor(room)?))).collect::<Result<_, BadFrame>>()?,
+        rooms: rooms(f)?,
     })
+}
+
+/// What keeps a polling client's session alive.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[allow(missing_docs, reason = "the names say it")]
+pub struct Poll {
+    pub user: Option<UserId>,
+    pub act_as: Option<UserId>,
+    pub user_type: UserType,
+    pub session_token: Option<String>,
+    pub rooms: Vec<(RoomId, Option<Cursor>)>,
+    /// The session ends with this.
+    pub offline: bool,
+}
+
+/// Reads the body of a polling heartbeat; nothing at all is an empty object. Errors: as for a frame.
+pub fn parse_poll(text: &str) -> Result<Poll, BadFrame> {
+    let f = &Fields::parse(if text.trim().is_empty() { "{}" } else { text })?;
+    f.check_number("timestamp")?;
+    Ok(Poll {
+        user: f.user("user_id")?,
+        act_as: f.user("act_as")?,
+        user_type: user_type(f)?.unwrap_or_else(UserType::plain),
+        session_token: f.text("session_token")?.map(|text| text.into_owned()),
+        rooms: rooms(f)?,
+        offline: f.flag("offline")?,
+    })
+}
+
+fn rooms(f: &Fields) -> Result<Vec<(RoomId, Option<Cursor>)>, BadFrame> {
+    f.objects("rooms", ROOMS_MAX)?.iter().map(|room| Ok((room.room("room_id")?, cursor(room)?))).collect()
 }
 
 fn status(f: &Fields) -> Result<Choice, BadFrame> {

@@ -1,10 +1,15 @@
 //! Fields → room commands: one arm per command name.
-use super::fields::{BadFrame, Fields};
+use super::{
+    fields::{BadFrame, Fields},
+    rules,
+};
 use crate::hub::{
     command::{Command, OnMissing, Place, SeatPolicy, SeatSet},
     room::{Flag, Mode},
+    rules::{BadRules, Rules},
     time::{Millis, UnixMs},
 };
+use std::sync::Arc;
 
 /// The longest `note`, in bytes.
 const NOTE_BYTES: usize = 200;
@@ -78,6 +83,7 @@ pub fn parse(kind: &str, f: &Fields) -> Result<Option<Command>, BadFrame> {
         "turn_yield" => Command::TurnYield { expect: f.free_text("expect_turn_id", ID_BYTES)? },
         "mode_set" => Command::ModeSet { mode: mode(f)? },
         "flag_set" => Command::FlagSet { flag: flag(f)?, on: f.needed_flag("on")? },
+        "rules_set" => Command::RulesSet { rules: rules_document(f)?, if_rules_rev: f.number("if_rules_rev")? },
         "role_set" if !f.has("role_id") => return Err(f.wrong("role_id", "a role, or null")),
         "role_set" => Command::RoleSet { target: target()?, role: f.role("role_id")? },
         "owner_transfer" => Command::OwnerTransfer { target: target()? },
@@ -91,6 +97,12 @@ pub fn parse(kind: &str, f: &Fields) -> Result<Option<Command>, BadFrame> {
         "room_close" => Command::RoomClose { reason: reason()? },
         _ => return Ok(None),
     }))
+}
+
+/// A document with a mistake is no `bad_argument`: the room refuses it as `bad_rules` when its turn comes.
+fn rules_document(f: &Fields) -> Result<Result<Arc<Rules>, BadRules>, BadFrame> {
+    let raw = f.raw("rules").ok_or_else(|| f.wrong("rules", "a rules document"))?;
+    Ok(rules::parse(raw.get()).map(Arc::new))
 }
 
 fn needed_text(f: &Fields, name: &str) -> Result<String, BadFrame> {

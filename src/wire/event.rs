@@ -1,12 +1,13 @@
 //! Events as JSON, both ways: `room_update` frames show them, the store's records keep them.
 use super::{
-    state::{EntryJson, FlagsJson, ModeJson, ViaJson},
+    rules::RulesJson,
+    state::{EntryJson, FlagsJson, MediaJson, ModeJson, ViaJson},
     turn::{CauseJson, causes, causes_json, clock, clock_json},
 };
 use crate::hub::{
     event::{ApplyOutcome, Event, InviteOutcome, QueueLeftReason, SeatLeftReason, Step, TurnEndedReason},
     id::{RoleId, UserId},
-    room::{Entry, Flags},
+    room::{Entry, Flags, Media},
     time::UnixMs,
 };
 use serde::{Deserialize, Serialize};
@@ -142,6 +143,8 @@ pub enum EventJson {
         extra: Option<String>,
         #[serde(default, skip_serializing_if = "Option::is_none")]
         extra_rev: Option<u64>,
+        #[serde(default, flatten)]
+        media: Option<MediaJson>,
     },
     SeatHeld {
         seat_no: u32,
@@ -209,6 +212,10 @@ pub enum EventJson {
     },
     FlagsChanged {
         flags: FlagsJson,
+    },
+    RulesChanged {
+        rules_rev: u64,
+        rules: RulesJson,
     },
     RoleChanged {
         user_id: String,
@@ -283,9 +290,10 @@ impl From<&Event> for EventJson {
                 cooldown_until_ms: cooldown_until.map(|until| until.0),
             },
             Event::SeatMoved { user, from, to } => Self::SeatMoved { user_id: user.to_string(), from, to },
-            Event::SeatUpdated { seat_no, locked, admin_muted, self_muted, extra } => {
+            Event::SeatUpdated { seat_no, locked, admin_muted, self_muted, extra, media } => {
                 let (extra, extra_rev) = extra.map_or((None, None), |(text, rev)| (Some(text), Some(rev)));
-                Self::SeatUpdated { seat_no, locked, admin_muted, self_muted, extra, extra_rev }
+                let media = media.map(MediaJson::from);
+                Self::SeatUpdated { seat_no, locked, admin_muted, self_muted, extra, extra_rev, media }
             }
             Event::SeatHeld { seat_no, user, held_until } => {
                 Self::SeatHeld { seat_no, user_id: user.to_string(), held_until_ms: held_until.0 }
@@ -319,6 +327,7 @@ impl From<&Event> for EventJson {
             }
             Event::ModeChanged { mode, from } => Self::ModeChanged { mode: mode.into(), from: from.into() },
             Event::FlagsChanged { flags } => Self::FlagsChanged { flags: flags.into() },
+            Event::RulesChanged { rules_rev, rules } => Self::RulesChanged { rules_rev, rules: RulesJson(rules) },
             Event::RoleChanged { user, role, from, by_token } => Self::RoleChanged {
                 user_id: user.to_string(),
                 role_id: role.map(|role| role.to_string()),
@@ -372,8 +381,9 @@ impl TryFrom<EventJson> for Event {
                 Self::SeatLeft { seat_no, user: user(&user_id)?, reason, cooldown_until: cooldown_until_ms.map(UnixMs) }
             }
             EventJson::SeatMoved { user_id, from, to } => Self::SeatMoved { user: user(&user_id)?, from, to },
-            EventJson::SeatUpdated { seat_no, locked, admin_muted, self_muted, extra, extra_rev } => {
-                Self::SeatUpdated { seat_no, locked, admin_muted, self_muted, extra: extra.zip(extra_rev) }
+            EventJson::SeatUpdated { seat_no, locked, admin_muted, self_muted, extra, extra_rev, media } => {
+                let (extra, media) = (extra.zip(extra_rev), media.map(Media::from));
+                Self::SeatUpdated { seat_no, locked, admin_muted, self_muted, extra, media }
             }
             EventJson::SeatHeld { seat_no, user_id, held_until_ms } => {
                 Self::SeatHeld { seat_no, user: user(&user_id)?, held_until: UnixMs(held_until_ms) }
@@ -408,6 +418,7 @@ impl TryFrom<EventJson> for Event {
             }
             EventJson::ModeChanged { mode, from } => Self::ModeChanged { mode: mode.into(), from: from.into() },
             EventJson::FlagsChanged { flags } => Self::FlagsChanged { flags: Flags::from(flags) },
+            EventJson::RulesChanged { rules_rev, rules } => Self::RulesChanged { rules_rev, rules: rules.0 },
             EventJson::RoleChanged { user_id, role_id, from, by_token } => Self::RoleChanged {
                 user: user(&user_id)?,
                 role: role_id.map(|text| role(&text)).transpose()?,

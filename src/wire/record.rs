@@ -2,7 +2,7 @@
 use super::{
     event::{EventJson, RecordError, user},
     rules::RulesJson,
-    state::{EntryJson, FlagsJson, ModeJson, SeatKindJson, StatusJson, ViaJson},
+    state::{EntryJson, FlagsJson, MediaJson, ModeJson, SeatKindJson, StatusJson, ViaJson},
     turn::{ApplyJson, TurnJson},
 };
 use crate::hub::{
@@ -108,6 +108,16 @@ pub fn encode_commit(commit: &Commit) -> Bytes {
     })
 }
 
+/// Reads the hub time of a commit without the rest of it; `None` = not such a record.
+#[must_use]
+pub fn commit_time(bytes: &[u8]) -> Option<UnixMs> {
+    #[derive(Deserialize)]
+    struct Time {
+        at: u64,
+    }
+    read::<Time>(bytes).ok().map(|time| UnixMs(time.at))
+}
+
 /// Reads a commit. Errors: not a record, or one of another version.
 pub fn decode_commit(bytes: &[u8]) -> Result<Commit, RecordError> {
     let record: CommitRecord = read(bytes)?;
@@ -135,6 +145,7 @@ struct RoomRecord {
     owner: String,
     mode: ModeJson,
     mode_changed_at: Option<u64>,
+    promotion_from: u64,
     flags: FlagsJson,
     rules_rev: u64,
     rules: RulesJson,
@@ -180,6 +191,10 @@ struct OccupantRecord {
     via: ViaJson,
     self_muted: bool,
     held_until: Option<u64>,
+    #[serde(default)]
+    grant: u64,
+    #[serde(default)]
+    media: MediaJson,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -267,6 +282,8 @@ pub fn encode_room(room: &Room) -> Bytes {
             via: occupant.via.into(),
             self_muted: occupant.self_muted,
             held_until: occupant.held_until.map(|until| until.0),
+            grant: occupant.grant,
+            media: occupant.media.into(),
         }),
         reserved_for: seat.reserved_for.as_ref().map(|kept| (kept.user.to_string(), kept.invite_id.clone(), kept.until.0)),
     };
@@ -294,6 +311,7 @@ pub fn encode_room(room: &Room) -> Bytes {
         owner: room.owner.to_string(),
         mode: room.mode.into(),
         mode_changed_at: room.mode_changed_at.map(|at| at.0),
+        promotion_from: room.promotion_from.0,
         flags: room.flags.into(),
         rules_rev: room.rules_rev,
         rules: RulesJson(room.rules.clone()),
@@ -328,6 +346,8 @@ pub fn decode_room(bytes: &[u8]) -> Result<Room, RecordError> {
                 via: occupant.via.into(),
                 self_muted: occupant.self_muted,
                 held_until: occupant.held_until.map(UnixMs),
+                grant: occupant.grant,
+                media: occupant.media.into(),
             })
         };
         let reservation = |(id, invite_id, until): (String, String, u64)| {
@@ -377,6 +397,7 @@ pub fn decode_room(bytes: &[u8]) -> Result<Room, RecordError> {
         owner: user(&record.owner)?,
         mode: record.mode.into(),
         mode_changed_at: record.mode_changed_at.map(UnixMs),
+        promotion_from: UnixMs(record.promotion_from),
         flags: record.flags.into(),
         rules_rev: record.rules_rev,
         rules: record.rules.0,

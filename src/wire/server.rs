@@ -9,7 +9,7 @@ use crate::hub::{
     time::UnixMs,
 };
 use serde::Serialize;
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, value::RawValue};
 
 /// Writes a frame's JSON. Every type here has only text keys, so writing to memory cannot fail; if it did, the frame would be empty.
 #[must_use]
@@ -47,6 +47,15 @@ pub struct WelcomeRoom {
     pub cursor: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub error: Option<&'static str>,
+}
+
+/// The answer to a polling heartbeat: a welcome, with the messages that came since the last one.
+#[derive(Serialize)]
+#[allow(missing_docs, reason = "the names say it")]
+pub struct PollAnswer<'a> {
+    #[serde(flatten)]
+    pub welcome: Welcome<'a>,
+    pub messages: Vec<&'a RawValue>,
 }
 
 /// `heartbeat_ack`.

@@ -1,7 +1,7 @@
 //! What a store keeps of a session, so that it can be resumed after a restart.
 use super::event::RecordError;
 use crate::hub::{
-    id::{SessionId, UserId, UserType},
+    id::{RoomId, SessionId, UserId, UserType},
     presence::Status,
 };
 use bytes::Bytes;
@@ -19,6 +19,10 @@ pub struct SessionRecord {
     pub user_type: UserType,
     /// The explicit status of the user, if he has chosen one.
     pub choice: Option<Status>,
+    /// Whom the session watches.
+    pub watches: Vec<UserId>,
+    /// In which rooms it is.
+    pub rooms: Vec<RoomId>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -28,6 +32,10 @@ struct Record<'a> {
     user_type: &'a str,
     #[serde(skip_serializing_if = "Option::is_none", default)]
     choice: Option<&'a str>,
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    watches: Vec<&'a str>,
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    rooms: Vec<&'a str>,
 }
 
 impl Status {
@@ -46,8 +54,15 @@ impl Status {
 /// Writes a session.
 #[must_use]
 pub fn encode_session(record: &SessionRecord) -> Bytes {
-    let SessionRecord { session: _, user, user_type, choice } = record;
-    let record = Record { v: FORMAT, user: user.as_str(), user_type: user_type.as_str(), choice: choice.map(Status::name) };
+    let SessionRecord { session: _, user, user_type, choice, watches, rooms } = record;
+    let record = Record {
+        v: FORMAT,
+        user: user.as_str(),
+        user_type: user_type.as_str(),
+        choice: choice.map(Status::name),
+        watches: watches.iter().map(UserId::as_str).collect(),
+        rooms: rooms.iter().map(RoomId::as_str).collect(),
+    };
     // Texts and numbers only: writing to memory cannot fail. An empty record would be refused when read.
     serde_json::to_vec(&record).unwrap_or_default().into()
 }
@@ -71,6 +86,8 @@ pub fn decode_session(session_id: &str, bytes: &[u8]) -> Result<SessionRecord, R
         user: UserId::parse(record.user).map_err(|_| WRONG)?,
         user_type: UserType::parse(record.user_type).map_err(|_| WRONG)?,
         choice,
+        watches: record.watches.iter().map(|user| UserId::parse(user)).collect::<Result<_, _>>().map_err(|_| WRONG)?,
+        rooms: record.rooms.iter().map(|room| RoomId::parse(room)).collect::<Result<_, _>>().map_err(|_| WRONG)?,
     })
 }
 
@@ -86,6 +103,8 @@ mod tests {
                 user: UserId::parse("u1").unwrap(),
                 user_type: UserType::parse("kol").unwrap(),
                 choice,
+                watches: vec![UserId::parse("u2").unwrap()],
+                rooms: vec![RoomId::parse("r1").unwrap()],
             };
             assert_eq!(decode_session("s1", &encode_session(&record)).unwrap(), record);
         }

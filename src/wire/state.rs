@@ -5,7 +5,7 @@ use super::{
     turn::{ApplyJson, ShownInvite, TurnJson},
 };
 use crate::hub::{
-    room::{Entry, Flags, Mode, Room, Seat, SeatKind, Status, Via},
+    room::{Entry, Flags, Media, Mode, Room, Seat, SeatKind, Status, Via},
     time::UnixMs,
 };
 use serde::{Deserialize, Serialize};
@@ -48,6 +48,39 @@ mirror! {
 mirror! {
     /// Open or closed.
     StatusJson = Status { Open Closed }
+}
+
+/// What is known of the stream of somebody on a seat.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "media", rename_all = "snake_case")]
+#[allow(missing_docs, reason = "the names say it")]
+pub enum MediaJson {
+    #[default]
+    None,
+    Publishing,
+    Lost {
+        media_lost_until_ms: u64,
+    },
+}
+
+impl From<Media> for MediaJson {
+    fn from(media: Media) -> Self {
+        match media {
+            Media::None => Self::None,
+            Media::Publishing => Self::Publishing,
+            Media::Lost { until } => Self::Lost { media_lost_until_ms: until.0 },
+        }
+    }
+}
+
+impl From<MediaJson> for Media {
+    fn from(media: MediaJson) -> Self {
+        match media {
+            MediaJson::None => Self::None,
+            MediaJson::Publishing => Self::Publishing,
+            MediaJson::Lost { media_lost_until_ms } => Self::Lost { until: UnixMs(media_lost_until_ms) },
+        }
+    }
 }
 
 /// The room's switches.
@@ -163,6 +196,8 @@ pub struct ShownSeat<'a> {
     pub admin_muted: bool,
     pub extra: &'a str,
     pub extra_rev: u64,
+    #[serde(flatten)]
+    pub media: MediaJson,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub occupant: Option<ShownOccupant<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -269,6 +304,7 @@ fn shown_seat<'a>(room: &Room, seat: &'a Seat) -> ShownSeat<'a> {
         admin_muted: seat.admin_muted,
         extra: &seat.extra,
         extra_rev: seat.extra_rev,
+        media: occupant.map(|occupant| occupant.media.into()).unwrap_or_default(),
         occupant: occupant.map(shown),
         reserved_for: seat.reserved_for.as_ref().map(|kept| ShownReservation {
             user_id: kept.user.as_str(),

@@ -7,7 +7,7 @@ use std::{
 /// The binary that pages and clients are tested against.
 const HUB: &[&str] = &["build", "--bin", "michub"];
 /// Folders with a `package.json`; each holds its own tests.
-const FOLDERS: &[&str] = &["tests/web"];
+const FOLDERS: &[&str] = &["clients/web", "tests/web"];
 const NODE_MIN: u32 = 20;
 
 fn run(what: &str, program: &str, args: &[&str], dir: &str) -> Result<(), String> {
@@ -89,7 +89,7 @@ pub fn test() -> Result<(), String> {
     set_up()?;
     run("the hub under test", "cargo", HUB, ".")?;
     for folder in FOLDERS {
-        run("browser tests", "npm", &["test", "--silent"], folder)?;
+        run(&format!("tests of {folder}"), "npm", &["test", "--silent"], folder)?;
     }
     Ok(())
 }

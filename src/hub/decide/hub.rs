@@ -4,6 +4,7 @@ use crate::hub::{
     command::{Actor, Command, Request},
     event::{Event, QueueLeftReason, SeatLeftReason},
     id::UserId,
+    room::{Media, Occupant},
     time::{Millis, UnixMs},
 };
 
@@ -18,7 +19,7 @@ impl Draft {
         for command in self.overdue() {
             self.by_hub(command, members);
         }
-        if self.room.could_promote() && self.now >= self.room.promotion_from() && self.now >= self.no_promotion_before {
+        if self.room.could_promote() && self.now >= self.room.promotion_from && self.now >= self.no_promotion_before {
             self.by_hub(Command::Promote, members);
         }
     }
@@ -29,13 +30,18 @@ impl Draft {
             held_until.map(|held_until| (held_until, Command::HoldExpired { user, held_until }))
         };
         let holds = self.room.placed().into_iter().filter_map(held);
+        let occupants = self.room.seats.list.iter().filter_map(|seat| seat.occupant.as_ref());
+        let streams = occupants.filter_map(|occupant| {
+            let lost_until = occupant.media_lost_until()?;
+            Some((lost_until, Command::StreamOver { user: occupant.user.clone(), lost_until }))
+        });
         let turns = self.room.turns.list.iter();
         let turns = turns.filter_map(|turn| Some((turn.ends_at()?, Command::TurnOver { turn_id: turn.turn_id.clone() })));
         let applies = self.room.asks.applies.iter();
         let applies = applies.map(|apply| (apply.expires_at, Command::ApplyOver { apply_id: apply.apply_id.clone() }));
         let invites = self.room.asks.invites.iter();
         let invites = invites.map(|invite| (invite.expires_at, Command::InviteOver { invite_id: invite.invite_id.clone() }));
-        let all = holds.chain(turns).chain(applies).chain(invites);
+        let all = holds.chain(streams).chain(turns).chain(applies).chain(invites);
         let mut due: Vec<(UnixMs, Command)> = all.filter(|(at, _)| *at <= self.now).collect();
         due.sort_by_key(|(at, _)| *at);
         due.into_iter().map(|(_, command)| command).collect()
@@ -112,16 +118,37 @@ impl Draft {
         Ok(self.first())
     }
 
-    /// Somebody's newest media stream stopped, and none has come for the grace that the rules give: he leaves his seat.
+    /// Somebody on a seat is on air: again, or for the first time.
+    pub(super) fn stream_started(&mut self, user: &UserId) -> Outcome {
+        let seat = self.room.seats.of(user);
+        match seat.filter(|seat| seat.occupant.as_ref().is_some_and(|occupant| occupant.media != Media::Publishing)) {
+            Some(seat) => self.own(media_event(seat.no, Media::Publishing)),
+            None => Ok(Done::Noop),
+        }
+    }
+
+    /// Somebody's newest media stream stopped: without a newer one he leaves his seat after the grace that the rules give.
     /// Whoever sat down after the stream stopped is not meant.
     pub(super) fn stream_stopped(&mut self, user: &UserId, stopped_at: UnixMs) -> Outcome {
-        let over = self.now >= stopped_at.plus(self.room.rules.stream_stop_grace);
-        let seat = self
-            .room
-            .seats
-            .of(user)
-            .filter(|seat| over && seat.occupant.as_ref().is_some_and(|occupant| occupant.since <= stopped_at));
-        if let Some(seat_no) = seat.map(|seat| seat.no) {
+        let Some(seat) = self.room.seats.of(user) else { return Ok(Done::Noop) };
+        let seat_no = seat.no;
+        let meant = |occupant: &Occupant| occupant.since <= stopped_at && occupant.media_lost_until().is_none();
+        if !seat.occupant.as_ref().is_some_and(meant) {
+            return Ok(Done::Noop);
+        }
+        let until = stopped_at.plus(self.room.rules.stream_stop_grace);
+        if self.now < until {
+            return self.own(media_event(seat_no, Media::Lost { until }));
+        }
+        self.unseat(seat_no, user, SeatLeftReason::StreamStopped, None);
+        Ok(self.first())
+    }
+
+    /// The end of that grace, if no newer stream has come.
+    pub(super) fn stream_over(&mut self, user: &UserId, lost_until: UnixMs) -> Outcome {
+        let seat = self.room.seats.of(user);
+        let lost = |occupant: &Occupant| occupant.media == Media::Lost { until: lost_until };
+        if let Some(seat_no) = seat.filter(|seat| seat.occupant.as_ref().is_some_and(lost)).map(|seat| seat.no) {
             self.unseat(seat_no, user, SeatLeftReason::StreamStopped, None);
         }
         Ok(self.first())
@@ -138,4 +165,8 @@ impl Draft {
         self.clear_place(user, QueueLeftReason::HoldExpired, SeatLeftReason::HoldExpired);
         Ok(Done::Own(0))
     }
+}
+
+const fn media_event(seat_no: u32, media: Media) -> Event {
+    Event::SeatUpdated { seat_no, locked: None, admin_muted: None, self_muted: None, extra: None, media: Some(media) }
 }

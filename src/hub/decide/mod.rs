@@ -7,6 +7,7 @@ mod mode;
 mod people;
 mod promote;
 mod queue;
+mod rules;
 mod seat;
 mod turn;
 
@@ -257,11 +258,12 @@ impl Draft {
             Command::TurnPause { expect } => self.turn_pause(ctx, expect, true),
             Command::TurnResume { expect } => self.turn_pause(ctx, expect, false),
             Command::TurnYield { expect } => self.turn_yield(ctx, expect.as_deref()),
+            Command::RulesSet { rules, if_rules_rev } => self.rules_set(rules, *if_rules_rev),
             Command::RoleSet { target, role } => self.role_set(ctx, target, role.as_ref()),
             Command::OwnerTransfer { target } => self.owner_transfer(ctx, target),
             Command::UserKick { target, reason } => self.user_kick(ctx, target, reason.as_deref()),
             Command::UserBan { target, reason, until } => self.user_ban(ctx, target, reason.as_deref(), *until),
-            Command::UserUnban { target } => self.user_unban(target),
+            Command::UserUnban { target } => self.user_unban(ctx, target),
             Command::QueueBan { target, until } => self.queue_ban(ctx, target, *until),
             Command::RoomClose { reason } => self.room_close(reason.as_deref()),
             Command::Lost { user, hold_at_least } => self.lost(ctx, user, *hold_at_least),
@@ -271,6 +273,8 @@ impl Draft {
             Command::TurnOver { turn_id } => self.turn_over(turn_id),
             Command::ApplyOver { apply_id } => self.apply_over(apply_id),
             Command::InviteOver { invite_id } => self.invite_over(invite_id),
+            Command::StreamStarted { user } => self.stream_started(user),
+            Command::StreamOver { user, lost_until } => self.stream_over(user, *lost_until),
             Command::StreamStopped { user, stopped_at } => self.stream_stopped(user, *stopped_at),
             Command::TokenRole { user, role, issued_at } => self.token_role(user, role, *issued_at),
             Command::Promote => Ok(self.promote_now(ctx)),

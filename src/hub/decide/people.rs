@@ -6,25 +6,26 @@ use crate::hub::{
     id::{RoleId, UserId},
     roles,
     room::SeatKind,
+    rules::BANS_MAX,
     time::UnixMs,
 };
 
 impl Draft {
     pub(super) fn role_set(&mut self, ctx: &Ctx, target: &UserId, role: Option<&RoleId>) -> Outcome {
+        let level = role.map(|role| self.room.rules.level_of_role(role.as_str()));
+        if level.flatten().is_some_and(|level| level >= ctx.level.min(roles::OWNER)) {
+            return Err(Reject::Plain(Code::Forbidden));
+        }
         self.check_rank(ctx, target)?;
-        if let Some(role) = role {
-            let unknown = || Reject::Argument { path: "/role_id".to_owned(), expected: "a role of this room" };
-            let level = self.room.rules.level_of_role(role.as_str()).ok_or_else(unknown)?;
-            if level >= ctx.level.min(roles::OWNER) {
-                return Err(Reject::Plain(Code::Forbidden));
-            }
+        if level == Some(None) {
+            return Err(Reject::Argument { path: "/role_id".to_owned(), expected: "a role of this room" });
         }
         if *target == self.room.owner {
             return Err(Reject::Plain(Code::LastOwner));
         }
         let role = role.filter(|role| role.as_str() != "member").cloned();
         let known = self.room.roles.get(target);
-        if known.is_some_and(|grant| grant.role == role && grant.by_person_at.is_some()) || (known.is_none() && role.is_none()) {
+        if known.is_some_and(|grant| grant.role == role && grant.by_person_at.is_some()) {
             return Ok(Done::Noop);
         }
         self.change_role(target, role, false)
@@ -37,12 +38,15 @@ impl Draft {
         if !self.is_member(target, ctx.members) {
             return Err(Reject::NotMember { user: target.clone(), held: false });
         }
-        let (Ok(owner), Ok(admin)) = (RoleId::parse("owner"), RoleId::parse("admin")) else {
-            return Err(Reject::Plain(Code::Internal));
-        };
         let old = self.room.owner.clone();
-        let own = self.change_role(target, Some(owner), false);
-        self.emit(Event::RoleChanged { user: old, role: Some(admin), from: role_id("owner"), by_token: false });
+        let own = self.change_role(target, Some(role_id("owner")), false);
+        let from = role_id("owner");
+        self.emit(Event::RoleChanged { user: old.clone(), role: Some(role_id("admin")), from, by_token: false });
+        self.fit_host_seat(&old);
+        // Nobody refuses an owner; what stands against an old one counts from now on.
+        if self.room.check_refused(&old, self.now).is_err() {
+            self.clear_place(&old, QueueLeftReason::Blacklisted, SeatLeftReason::Blacklisted);
+        }
         own
     }
 
@@ -83,12 +87,17 @@ impl Draft {
         if self.room.ban_of(target, self.now) == Some(until) {
             return Ok(Done::Noop);
         }
+        let banned = self.room.bans.values().filter(|until| until.is_none_or(|until| until > self.now)).count();
+        if self.room.ban_of(target, self.now).is_none() && banned >= BANS_MAX {
+            return Err(Reject::Plain(Code::TooMany));
+        }
         let own = self.own(Event::MemberBanned { user: target.clone(), until, reason: reason.map(str::to_owned) });
         self.clear_place(target, QueueLeftReason::Banned, SeatLeftReason::Banned);
         own
     }
 
-    pub(super) fn user_unban(&mut self, target: &UserId) -> Outcome {
+    pub(super) fn user_unban(&mut self, ctx: &Ctx, target: &UserId) -> Outcome {
+        self.check_rank(ctx, target)?;
         match self.room.ban_of(target, self.now) {
             None => Ok(Done::Noop),
             Some(_) => self.own(Event::MemberUnbanned { user: target.clone() }),
@@ -100,6 +109,10 @@ impl Draft {
         let known = self.room.queue_ban_of(target, self.now);
         if known == Some(until) || (known.is_none() && until <= self.now) {
             return Ok(Done::Noop);
+        }
+        let banned = self.room.queue_bans.values().filter(|until| **until > self.now).count();
+        if known.is_none() && banned >= BANS_MAX {
+            return Err(Reject::Plain(Code::TooMany));
         }
         let own = self.own(Event::QueueBanned { user: target.clone(), until });
         if until > self.now {
@@ -135,11 +148,15 @@ impl Draft {
     fn change_role(&mut self, user: &UserId, role: Option<RoleId>, by_token: bool) -> Outcome {
         let from = role_id(self.room.role_of(user));
         let own = self.own(Event::RoleChanged { user: user.clone(), role, from, by_token });
+        self.fit_host_seat(user);
+        own
+    }
+
+    fn fit_host_seat(&mut self, user: &UserId) {
         let host_seat = self.room.seats.of(user).filter(|seat| seat.kind == SeatKind::Host).map(|seat| seat.no);
         if let Some(no) = host_seat.filter(|_| self.room.level_of(user) < roles::HOST) {
             self.unseat(no, user, SeatLeftReason::Role, None);
         }
-        own
     }
 }
 

@@ -10,7 +10,7 @@ impl Draft {
     /// Promotes as far as the mode wants it: in mode `queue` always, in mode `free` when every guest seat was full before.
     pub(super) fn promote_after(&mut self, members: &dyn Members) {
         let wanted = match self.room.mode {
-            Mode::Queue => self.now >= self.room.promotion_from(),
+            Mode::Queue => self.now >= self.room.promotion_from,
             Mode::Free => !self.had_free_seat,
             Mode::Apply | Mode::Chair => false,
         };
@@ -48,8 +48,7 @@ impl Draft {
 
     /// The first who waits and is here: held people are passed over and keep their place.
     fn next_in_line(&self, members: &dyn Members) -> Option<(UserId, Option<u32>)> {
-        let banned = |user: &UserId| *user != self.room.owner && self.room.ban_of(user, self.now).is_some();
-        let fits = |user: &UserId| members.is_live(user) && !banned(user);
+        let fits = |user: &UserId| members.is_live(user) && self.room.check_refused(user, self.now).is_ok();
         let first = self.room.queue.entries.iter().find(|entry| entry.held_until.is_none() && fits(&entry.user))?;
         Some((first.user.clone(), first.want_seat))
     }

@@ -1,6 +1,7 @@
 //! The queue family: join, leave, insert, remove, move, reorder, clear, restore, resort.
 use super::{Ctx, Done, Draft, Outcome};
 use crate::hub::{
+    access::Standing,
     code::{Code, Reject},
     command::{OnMissing, Place},
     event::{Event, QueueLeftReason},
@@ -14,21 +15,23 @@ impl Draft {
     pub(super) fn queue_join(&mut self, ctx: &Ctx, want_seat: Option<u32>, note: Option<&str>) -> Outcome {
         let me = ctx.me().ok_or(Reject::Plain(Code::Forbidden))?.clone();
         self.check_unplaced(&me)?;
-        self.check_queue_open(ctx)?;
+        self.check_queue_open(&me)?;
         self.check_access(&me)?;
         self.check_room_in_queue()?;
         let rules = &self.room.rules;
-        let landing = self.room.queue.landing(0, false, rules.on_deck_size, rules.max_jumped_by);
+        let Standing { eff_priority, skip_queue, mut why } = self.room.standing(&me, self.now);
+        let landing = self.room.queue.landing(eff_priority, skip_queue, rules.on_deck_size, rules.max_jumped_by);
+        why.extend(landing.stopped_at);
         let event = Event::QueueJoined {
             user: me,
             index: landing.index,
-            eff_priority: 0,
-            skip_queue: false,
+            eff_priority,
+            skip_queue,
             seq: self.room.queue.last_seq + 1,
             pinned: false,
             want_seat,
             note: note.map(str::to_owned),
-            why: landing.stopped_at.into_iter().collect(),
+            why,
         };
         self.own(event)
     }
@@ -49,7 +52,7 @@ impl Draft {
         }
         self.check_unplaced(target)?;
         if respect_rules {
-            self.check_queue_open(ctx)?;
+            self.check_queue_open(target)?;
             self.check_access(target)?;
             self.check_room_in_queue()?;
         } else {
@@ -197,16 +200,17 @@ impl Draft {
     }
 
     fn placed_entry(&self, user: &UserId, index: usize, want_seat: Option<u32>, note: Option<String>) -> Event {
+        let Standing { eff_priority, skip_queue, why } = self.room.standing(user, self.now);
         Event::QueueJoined {
             user: user.clone(),
             index,
-            eff_priority: 0,
-            skip_queue: false,
+            eff_priority,
+            skip_queue,
             seq: self.room.queue.last_seq + 1,
             pinned: true,
             want_seat,
             note,
-            why: Vec::new(),
+            why,
         }
     }
 
@@ -225,31 +229,24 @@ impl Draft {
         self.room.queue.index_of(user).map_or(Ok(()), |index| Err(Reject::AlreadyQueued { index }))
     }
 
-    fn check_queue_open(&self, ctx: &Ctx) -> Result<(), Reject> {
-        let closed = !self.room.flags.queue_open && ctx.level < roles::ADMIN;
+    fn check_queue_open(&self, joiner: &UserId) -> Result<(), Reject> {
+        let closed = !self.room.flags.queue_open && self.room.level_of(joiner) < roles::ADMIN;
         if closed { Err(Reject::Plain(Code::QueueClosed)) } else { Ok(()) }
     }
 
     fn check_room_in_queue(&self) -> Result<(), Reject> {
-        let limit = self.room.rules.max_queue_len;
+        let limit = self.room.rules.queue_limit(self.now);
         if self.room.queue.entries.len() >= limit { Err(Reject::QueueFull { limit }) } else { Ok(()) }
     }
 
-    /// Whether the rules admit `user` to queue and seats now: not banned, not cooling down. The owner always.
+    /// Whether the rules admit `user` to queue and seats now: not refused, at his hours, listed where that is asked for, not cooling down.
     pub(super) fn check_access(&self, user: &UserId) -> Result<(), Reject> {
-        self.check_queue_ban(user)?;
-        match self.room.cooldowns.get(user).copied().filter(|until| *until > self.now && *user != self.room.owner) {
-            Some(until) => Err(Reject::Until { code: Code::Cooldown, until: Some(until) }),
-            None => Ok(()),
-        }
+        self.room.check_admitted(user, self.now)?;
+        self.room.check_cooldown(user, self.now)
     }
 
-    /// A banned or queue-banned person is refused everywhere.
+    /// A banned, queue-banned or blacklisted person is refused everywhere.
     pub(super) fn check_queue_ban(&self, user: &UserId) -> Result<(), Reject> {
-        let ban = self.room.ban_of(user, self.now).or_else(|| self.room.queue_ban_of(user, self.now).map(Some));
-        match ban.filter(|_| *user != self.room.owner) {
-            Some(until) => Err(Reject::Until { code: Code::Blacklisted, until }),
-            None => Ok(()),
-        }
+        self.room.check_refused(user, self.now)
     }
 }

@@ -125,7 +125,14 @@ impl Draft {
         for seat in &seats {
             if seat.locked != on {
                 let locked = Some(on);
-                self.emit(Event::SeatUpdated { seat_no: seat.no, locked, admin_muted: None, self_muted: None, extra: None });
+                self.emit(Event::SeatUpdated {
+                    seat_no: seat.no,
+                    locked,
+                    admin_muted: None,
+                    self_muted: None,
+                    extra: None,
+                    media: None,
+                });
             }
             if on {
                 self.cancel_invite_to(seat.no);
@@ -156,6 +163,7 @@ impl Draft {
                 admin_muted,
                 self_muted,
                 extra: None,
+                media: None,
             };
             if mine(user) && self_muted != on {
                 self.emit(event(None, Some(on)));
@@ -175,7 +183,7 @@ impl Draft {
             return Ok(Done::Noop);
         }
         let extra = Some((extra.to_owned(), seat.extra_rev + 1));
-        self.own(Event::SeatUpdated { seat_no, locked: None, admin_muted: None, self_muted: None, extra })
+        self.own(Event::SeatUpdated { seat_no, locked: None, admin_muted: None, self_muted: None, extra, media: None })
     }
 
     /// Sits somebody down who is not on a seat; he leaves the queue first, and his turn begins if the mode gives one.

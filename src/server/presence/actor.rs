@@ -2,7 +2,7 @@
 use super::{Ask, Inbox, PresenceSettings, Seen, Watcher};
 use crate::server::{
     clock::Clock,
-    msg::{ConnId, Frame, RoomMsg},
+    msg::{ConnId, Frame, RoomMsg, RoomSet},
     rooms::Rooms,
     session_store::SessionStore,
     shard::ShardHandle,
@@ -31,8 +31,19 @@ const PAUSED_MS: u64 = 1_000;
 pub(super) struct Line {
     pub conn: Option<ConnId>,
     pub seen: Seen,
-    /// Where the session was when its line was lost.
+    /// Where the session is, or was when its line was lost.
+    pub set: RoomSet,
+    /// The same, as stored.
     pub rooms: Vec<RoomId>,
+    pub watches: Vec<UserId>,
+    /// Messages for a client that polls.
+    pub mail: VecDeque<Frame>,
+}
+
+impl Line {
+    pub fn new(conn: Option<ConnId>, seen: Seen, set: RoomSet, watches: Vec<UserId>) -> Self {
+        Self { conn, seen, rooms: set.list(), set, watches, mail: VecDeque::new() }
+    }
 }
 
 pub(super) struct Actor {
@@ -82,9 +93,9 @@ impl Actor {
     async fn restore(&mut self) {
         let now = self.clock.now();
         for record in self.store.load().await {
-            let SessionRecord { session, user, user_type, choice } = record;
+            let SessionRecord { session, user, user_type, choice, watches, rooms } = record;
             self.people.restore(&user, &user_type, session.clone(), choice, now);
-            self.lines.insert(session, Line { conn: None, seen: Seen::new(now), rooms: Vec::new() });
+            self.lines.insert(session, Line::new(None, Seen::new(now), RoomSet::of(rooms), watches));
         }
         // Nobody listens yet: what people look like now is where everybody starts.
         self.people.take_changes();
@@ -128,15 +139,24 @@ impl Actor {
             Ask::Open { opening, reply } => self.open(opening, reply).await,
             Ask::Lost { user, session, conn, rooms, by_hub } => self.lost(user, session, conn, rooms, by_hub),
             Ask::End { session } => {
-                self.lines.remove(&session);
+                let polling = self.lines.remove(&session).filter(|line| line.conn.is_none());
+                for room in polling.map(|line| line.set.list()).unwrap_or_default() {
+                    self.rooms.post(&room, RoomMsg::Leave { session: session.clone(), reply: None });
+                }
                 if self.people.end(&session, self.clock.now()) {
                     self.store.put(session, None, || {});
                 }
             }
+            Ask::Watches { session, users } => self.keep_watches(session, users),
+            Ask::Rooms { session, rooms } => self.keep_rooms(session, rooms),
             Ask::Forget { user, session, rooms } => self.gone(&user, &session, rooms),
             Ask::Choose { user, status, reply } => self.choose(&user, status, reply),
             Ask::Query { users, answer } => self.answer(&users, answer).await,
             Ask::Watch { by, users, answer } => {
+                // What the answer says is not told once more to whoever begins to watch.
+                if matches!(by, Watcher::Shard(_)) && users.iter().any(|user| self.people.is_touched(user)) {
+                    self.tell().await;
+                }
                 for user in &users {
                     self.watchers.entry(user.clone()).or_default().insert(by.clone());
                 }
@@ -166,7 +186,7 @@ impl Actor {
         for (user, session) in self.people.expire(now) {
             let line = self.lines.remove(&session);
             self.store.put(session.clone(), None, || {});
-            self.gone(&user, &session, line.map(|line| line.rooms).unwrap_or_default());
+            self.gone(&user, &session, line.map(|line| line.set.list()).unwrap_or_default());
             if !self.people.is_here(&user) {
                 self.kept.remove(&user);
             }
@@ -179,6 +199,8 @@ impl Actor {
 
     pub(super) fn gone(&self, user: &UserId, session: &SessionId, rooms: Vec<RoomId>) {
         for room in rooms {
+            // Somebody who polls has no connection whose end the room could have heard of.
+            self.rooms.post(&room, RoomMsg::Lost { session: session.clone(), conn: None, by_hub: None });
             self.rooms.post(&room, RoomMsg::Gone { user: user.clone(), session: session.clone() });
         }
     }

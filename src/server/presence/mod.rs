@@ -10,7 +10,7 @@ use crate::hub::{
     presence::Status,
     time::{Millis, UnixMs},
 };
-use crate::server::msg::{ConnId, EndedByHub, Frame, Shown};
+use crate::server::msg::{ConnId, EndedByHub, Frame, RoomSet, Shown};
 use std::sync::{
     Arc,
     atomic::{AtomicU64, Ordering::Relaxed},
@@ -48,11 +48,13 @@ pub struct Opening {
     pub user_type: UserType,
     /// The session of a session token that was verified for this user.
     pub resume: Option<SessionId>,
-    /// The id of the new session if there is nothing to resume.
+    /// The id of the new session if there is nothing to resume. A polling client without a token goes on with his user's polling session.
     pub fresh: SessionId,
     /// `None` for a polling client, which lives from one opening to the next.
     pub conn: Option<ConnId>,
     pub seen: Seen,
+    /// An empty set for the rooms of the session.
+    pub set: RoomSet,
 }
 
 /// An opened session.
@@ -63,8 +65,12 @@ pub struct Entered {
     pub resumed: bool,
     /// Messages that came while all his lines were lost.
     pub kept: Vec<Frame>,
-    /// The rooms in which the resumed session was when its line was lost.
+    /// The rooms in which the resumed session was, as far as it does not stay in them.
     pub rooms: Vec<RoomId>,
+    /// The rooms of the session from here on: those of a polling client that comes again stay.
+    pub set: RoomSet,
+    /// Whom the session watches.
+    pub watches: Vec<UserId>,
 }
 
 /// The user has as many sessions as he may.
@@ -96,6 +102,8 @@ enum Ask {
     Open { opening: Opening, reply: oneshot::Sender<Result<Entered, TooMany>> },
     Lost { user: UserId, session: SessionId, conn: ConnId, rooms: Vec<RoomId>, by_hub: Option<EndedByHub> },
     End { session: SessionId },
+    Watches { session: SessionId, users: Vec<UserId> },
+    Rooms { session: SessionId, rooms: Vec<RoomId> },
     Forget { user: UserId, session: SessionId, rooms: Vec<RoomId> },
     Choose { user: UserId, status: Status, reply: oneshot::Sender<bool> },
     Query { users: Vec<UserId>, answer: Answer },
@@ -154,12 +162,22 @@ impl Presence {
         self.ask(Ask::Lost { user, session, conn, rooms, by_hub });
     }
 
-    /// Ends a session at once.
+    /// Says whom a session watches, all of them: they are kept with it.
+    pub fn watches(&self, session: SessionId, users: Vec<UserId>) {
+        self.ask(Ask::Watches { session, users });
+    }
+
+    /// Says in which rooms a session is, all of them: whoever resumes it without naming rooms is in them again.
+    pub fn rooms(&self, session: SessionId, rooms: Vec<RoomId>) {
+        self.ask(Ask::Rooms { session, rooms });
+    }
+
+    /// Ends a session at once. A polling client leaves its rooms by that.
     pub fn end(&self, session: SessionId) {
         self.ask(Ask::End { session });
     }
 
-    /// Tells rooms that a session does not come back to them, because it was resumed without naming them.
+    /// Tells rooms that a session does not come back to them, because it was resumed for others.
     pub fn forget(&self, user: UserId, session: SessionId, rooms: Vec<RoomId>) {
         self.ask(Ask::Forget { user, session, rooms });
     }

@@ -12,6 +12,7 @@ use crate::{
     },
     wire::{close::Close, session::SessionRecord},
 };
+use std::collections::VecDeque;
 use tokio::sync::oneshot;
 
 /// How many direct messages are kept for somebody whose lines are all lost.
@@ -21,40 +22,50 @@ const REENTER: Millis = Millis(2_000);
 
 impl Actor {
     pub(super) async fn open(&mut self, opening: Opening, reply: oneshot::Sender<Result<Entered, TooMany>>) {
-        let Opening { user, user_type, resume, fresh, conn, seen } = opening;
+        let Opening { user, user_type, resume, fresh, conn, seen, set } = opening;
         let now = self.clock.now();
-        let resumable = resume.as_ref().is_some_and(|session| self.people.sessions(&user).contains(session));
+        let polling = self.people.polling(&user);
+        let known = resume.filter(|session| self.people.sessions(&user).contains(session));
+        let resume = known.or_else(|| polling.first().filter(|_| conn.is_none()).cloned());
         let max = self.settings.sessions_per_user;
-        if !resumable && max > 0 && self.people.live(&user).len() >= max {
+        if resume.is_none() && max > 0 && self.people.live(&user).len() >= max {
             let _ = reply.send(Err(TooMany));
             return;
         }
         let opened = self.people.open(&user, &user_type, resume.as_ref(), fresh, now);
         let session = opened.session;
-        let before = self.lines.insert(session.clone(), Line { conn, seen, rooms: Vec::new() });
-        if conn.is_none() {
-            // A polling client's line is lost from the start: it ends unless it is opened again in time.
-            self.people.lost(&session, now);
-        }
-        let mut rooms = Vec::new();
-        if let Some(line) = before {
-            rooms = line.rooms;
-            if let Some(to) = line.conn.filter(|old| Some(*old) != conn) {
+        let stays = conn.is_none() && polling.contains(&session);
+        let mut line = Line::new(conn, seen, set, Vec::new());
+        let (mut rooms, mut kept) = (Vec::new(), Vec::from(self.kept.remove(&user).unwrap_or_default()));
+        if let Some(mut before) = self.lines.remove(&session) {
+            line.watches = std::mem::take(&mut before.watches);
+            line.rooms = std::mem::take(&mut before.rooms);
+            kept.extend(before.mail.drain(..));
+            if let Some(to) = before.conn.filter(|old| Some(*old) != conn) {
                 self.to_shard(to.shard, ShardMsg::Close { to, close: Close::Replaced, retry_after_ms: 0 }).await;
             }
+            if stays {
+                line.set = before.set;
+            } else {
+                rooms = before.set.list();
+            }
         }
+        if conn.is_none() {
+            self.people.polls(&session, now);
+        }
+        let (set, watches) = (line.set.clone(), line.watches.clone());
+        self.lines.insert(session.clone(), line);
         for old in opened.replaced {
             let line = self.lines.remove(&old);
             self.store.put(old.clone(), None, || {});
-            if let Some(line) = line.filter(|line| !line.rooms.is_empty()) {
+            if let Some(line) = line {
                 let at = line.seen.at().plus(self.settings.timeout).max(now);
-                for room in line.rooms {
+                for room in line.set.list() {
                     self.later(at, room, RoomMsg::Gone { user: user.clone(), session: old.clone() });
                 }
             }
         }
-        let kept = if conn.is_some() { self.kept.remove(&user).unwrap_or_default().into() } else { Vec::new() };
-        let entered = Entered { session: session.clone(), resumed: opened.resumed, kept, rooms };
+        let entered = Entered { session: session.clone(), resumed: opened.resumed, kept, rooms, set, watches };
         let answer = move || {
             let _ = reply.send(Ok(entered));
         };
@@ -87,7 +98,6 @@ impl Actor {
         for (room, lost) in rooms.iter().map(gone) {
             self.rooms.post(&room, lost);
         }
-        line.rooms = rooms;
         self.people.lost(&session, line.seen.at());
     }
 
@@ -98,7 +108,28 @@ impl Actor {
 
     fn record(&self, user: &UserId, session: SessionId) -> SessionRecord {
         let user_type = self.people.type_of(user).cloned().unwrap_or_else(UserType::plain);
-        SessionRecord { session, user: user.clone(), user_type, choice: self.people.choice(user) }
+        let (watches, rooms) =
+            self.lines.get(&session).map(|line| (line.watches.clone(), line.rooms.clone())).unwrap_or_default();
+        SessionRecord { session, user: user.clone(), user_type, choice: self.people.choice(user), watches, rooms }
+    }
+
+    pub(super) fn keep_watches(&mut self, session: SessionId, users: Vec<UserId>) {
+        let Some(line) = self.lines.get_mut(&session) else { return };
+        line.watches = users;
+        self.keep(session);
+    }
+
+    pub(super) fn keep_rooms(&mut self, session: SessionId, mut rooms: Vec<RoomId>) {
+        rooms.sort();
+        let Some(line) = self.lines.get_mut(&session).filter(|line| line.rooms != rooms) else { return };
+        line.rooms = rooms;
+        self.keep(session);
+    }
+
+    fn keep(&self, session: SessionId) {
+        if let Some(user) = self.people.user_of(&session).cloned() {
+            self.store.put(session.clone(), Some(self.record(&user, session)), || {});
+        }
     }
 
     /// Every stored session of the user carries his choice; the last one written answers.
@@ -124,20 +155,28 @@ impl Actor {
     pub(super) async fn message(&mut self, to: &UserId, frame: Frame) -> Option<usize> {
         let live = self.people.live(to);
         for session in &live {
-            if let Some(to) = self.lines.get(session).and_then(|line| line.conn) {
-                self.to_shard(to.shard, ShardMsg::Deliver { to, frame: frame.clone(), class: Class::Must }).await;
+            let Some(line) = self.lines.get_mut(session) else { continue };
+            match line.conn {
+                Some(to) => {
+                    let frame = frame.clone();
+                    self.to_shard(to.shard, ShardMsg::Deliver { to, frame, class: Class::Must }).await;
+                }
+                None => keep(&mut line.mail, frame.clone()),
             }
         }
         if live.is_empty() && !self.people.is_here(to) {
             return None;
         }
         if live.is_empty() {
-            let kept = self.kept.entry(to.clone()).or_default();
-            kept.push_back(frame);
-            if kept.len() > KEPT_MAX {
-                kept.pop_front();
-            }
+            keep(self.kept.entry(to.clone()).or_default(), frame);
         }
         Some(live.len())
+    }
+}
+
+fn keep(mail: &mut VecDeque<Frame>, frame: Frame) {
+    mail.push_back(frame);
+    if mail.len() > KEPT_MAX {
+        mail.pop_front();
     }
 }

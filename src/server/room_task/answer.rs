@@ -1,5 +1,6 @@
 //! What a settled batch says: answers first, then the update, then the first frames of whoever came in.
 use super::{Fate, Task, error_frame, to_refusal, to_shard};
+use crate::hub::time::Millis;
 use crate::server::{
     msg::{Class, ConnId, Frame, JoinReply, Joined, Refusal, Reply, RoomMsg, ShardMsg, ShownStatus, room_key},
     room_log::{payload, update_frame},
@@ -35,6 +36,7 @@ impl Task {
         if let Some(commit) = &committed {
             let update = update_frame(&self.seat.id, commit);
             self.tail.push(commit, update.clone());
+            self.release(commit.prev);
             for conn in std::mem::take(&mut self.kicked) {
                 let left = ShardMsg::RoomLeft { room: self.seat.id.clone(), conn, last: vec![update.clone()] };
                 to_shard(&self.seat.rooms, conn.shard, left).await;
@@ -87,10 +89,15 @@ impl Task {
                 self.ack(reply, |id| self.members_page(id, offset, limit)).await;
             }
             (RoomMsg::Snapshot { reply }, _) => {
-                let _ = reply.send(room_snapshot(&self.room, self.now()).into());
+                let _ = reply.send(Ok(room_snapshot(&self.room, self.now()).into()));
             }
-            (RoomMsg::Updates { cursor, reply }, _) => {
-                let _ = reply.send(self.polled(cursor).into());
+            (RoomMsg::Updates { cursor, wait, reply }, _) => {
+                if wait > Millis(0) && cursor == Some(self.room.head) {
+                    let max = self.seat.rooms.deps().settings.long_polls_max;
+                    self.parked.park(reply, self.now().plus(wait), max);
+                } else {
+                    let _ = reply.send(Ok(self.polled(cursor).into()));
+                }
             }
             (RoomMsg::Presence(shown), _) => {
                 self.members.note(&shown);
@@ -178,6 +185,22 @@ impl Task {
             })
             .collect();
         membership::members_ack(id, &self.seat.id, &members, self.members.count())
+    }
+
+    /// Answers everybody who waits, because the room has moved on from `before`.
+    pub(super) fn release(&mut self, before: Cursor) {
+        if !self.parked.is_empty() {
+            let answer = Bytes::from(self.polled(Some(before)));
+            self.parked.release(&answer);
+        }
+    }
+
+    /// Answers those who have waited long enough.
+    pub(super) fn expire_parked(&mut self) {
+        if self.parked.next_end().is_some_and(|at| at <= self.now()) {
+            let answer = Bytes::from(self.polled(Some(self.room.head)));
+            self.parked.expire(self.now(), &answer);
+        }
     }
 
     fn polled(&self, cursor: Option<Cursor>) -> Vec<u8> {

@@ -203,7 +203,7 @@ impl Task {
 
     /// Hands the commit to the store. After a success the room stands at its head.
     async fn commit(&mut self, commit: &Commit) -> Settled {
-        let entry = LogEntry { prev: commit.prev, cursor: commit.cursor, record: encode_commit(commit) };
+        let entry = LogEntry { prev: commit.prev, cursor: commit.cursor, at: commit.at, record: encode_commit(commit) };
         let snapshot = (self.commits >= SNAPSHOT_EVERY).then(|| encode_room(self.draft.room()));
         let written_snapshot = snapshot.is_some();
         let rooms = self.seat.rooms.clone();
@@ -252,7 +252,8 @@ impl Task {
                 return false;
             }
         };
-        let missed = tail.since(self.room.head);
+        let before = self.room.head;
+        let missed = tail.since(before);
         (self.room, self.tail, self.unsure) = (room, tail, false);
         self.draft = Draft::new(&self.room);
         self.draft.hold_promotion(self.no_promotion_before);
@@ -260,6 +261,9 @@ impl Task {
             tracing::warn!(room = %self.seat.id, "the room's history is another one by now");
             vec![Frame(text_frame(&membership::room_reset(&self.seat.id, "history_changed"))), self.snapshot()]
         });
+        if self.room.head != before {
+            self.release(before);
+        }
         for frame in frames {
             self.to_members(frame, Class::Must).await;
         }

@@ -2,8 +2,10 @@
 mod answer;
 mod batch;
 mod open;
+mod parked;
 mod tell;
 
+use self::parked::Parked;
 use crate::server::{
     msg::{ConnId, Frame, Refusal, RoomMsg, ShardMsg},
     rate::Bucket,
@@ -117,6 +119,7 @@ struct Task {
     retry_at: UnixMs,
     /// The last batch was not committed: who is here is looked at again by then.
     level_at: Option<UnixMs>,
+    parked: Parked,
 }
 
 impl Task {
@@ -144,6 +147,7 @@ impl Task {
             idle_since: None,
             retry_at: UnixMs(0),
             level_at: None,
+            parked: Parked::default(),
         }
     }
 
@@ -174,6 +178,7 @@ impl Task {
             if self.tell_at.is_some_and(|at| at <= self.now()) {
                 self.tell().await;
             }
+            self.expire_parked();
             if queue.is_empty()
                 && self.may_leave()
                 && self.seat.rooms.leave(&self.seat.id, self.seat.generation, &self.seat.mailbox)
@@ -186,7 +191,7 @@ impl Task {
     /// Returns when the task has something to do although nobody writes.
     fn wake_at(&self) -> UnixMs {
         let idle = self.idle_since.map(|since| since.plus(self.seat.rooms.deps().settings.idle));
-        let first = self.due_at().into_iter().chain(self.tell_at).chain(idle).min();
+        let first = self.due_at().into_iter().chain(self.tell_at).chain(self.parked.next_end()).chain(idle).min();
         first.unwrap_or(UnixMs(u64::MAX)).min(self.now().plus(SLEEP_MAX))
     }
 
@@ -197,7 +202,8 @@ impl Task {
     }
 
     fn may_leave(&mut self) -> bool {
-        if self.members.count() > 0 || self.level_at.is_some() || self.draft.next_deadline().is_some() {
+        if self.members.count() > 0 || !self.parked.is_empty() || self.level_at.is_some() || self.draft.next_deadline().is_some()
+        {
             self.idle_since = None;
             return false;
         }

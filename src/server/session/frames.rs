@@ -53,6 +53,7 @@ impl Session {
                 if !free.is_empty() {
                     self.all().presence.unwatch(self.shard.shard, free);
                 }
+                self.keep_watches();
                 if id.is_some() {
                     self.all().presence.query(users, self.watch_ack(id));
                 }
@@ -60,13 +61,16 @@ impl Session {
             ClientFrame::RefreshToken { token } => self.refresh(id, &token),
             ClientFrame::RoomJoin { room, cursor } => {
                 let reply = JoinReply::Ack(Reply::Conn { to: self.conn.id(), id });
-                if let Err(refused) = self.enter(&room, cursor, reply) {
+                if let Err(refused) = self.entry().enter(&room, cursor, reply) {
                     self.refused(id, &refused);
                 }
+                self.keep_rooms();
             }
             ClientFrame::RoomLeave { room } => {
                 let (session, reply) = (self.session.clone(), self.reply(id));
                 self.to_joined(id, &room, RoomMsg::Leave { session, reply: Some(reply) });
+                let rooms = self.rooms.list().into_iter().filter(|other| *other != room).collect();
+                self.all().presence.rooms(self.session.clone(), rooms);
             }
             ClientFrame::RoomSync { room, cursor } => {
                 let (session, reply) = (self.session.clone(), self.reply(id));
@@ -118,6 +122,17 @@ impl Session {
             return self.error(id, Code::TooMany);
         }
         self.all().presence.watch(self.shard.shard, users, self.watch_ack(id));
+        self.keep_watches();
+    }
+
+    pub(super) fn keep_rooms(&self) {
+        self.all().presence.rooms(self.session.clone(), self.rooms.list());
+    }
+
+    /// The watches are the session's: whoever resumes it goes on watching.
+    fn keep_watches(&self) {
+        let users = self.shard.watches.borrow().of(self.conn.id());
+        self.all().presence.watches(self.session.clone(), users);
     }
 
     fn watch_ack(&self, id: Option<i64>) -> Answer {

@@ -1,8 +1,16 @@
 //! What every store must pass, as one suite; run here against the embedded store in a folder of its own.
-use super::{CommitError, LogEntry, Store, fjall::FjallStore};
-use crate::hub::{
-    cursor::Cursor,
-    id::{CommitId, RoomId},
+use super::{
+    CommitError, LogEntry, Store, StoreFault,
+    fjall::{FjallSettings, FjallStore},
+    memory::MemoryStore,
+};
+use crate::{
+    hub::{
+        cursor::Cursor,
+        id::{CommitId, RoomId},
+        time::UnixMs,
+    },
+    server::clock::Clock,
 };
 use bytes::Bytes;
 use std::{sync::Arc, time::Duration};
@@ -12,7 +20,8 @@ fn at(rev: u64, commit: u64) -> Cursor {
 }
 
 fn entry(prev: Cursor, cursor: Cursor) -> LogEntry {
-    LogEntry { prev, cursor, record: Bytes::from(format!("record {cursor}")) }
+    let at = UnixMs(1_800_000_000_000 + cursor.rev);
+    LogEntry { prev, cursor, at, record: format!("{{\"at\":{},\"of\":\"{cursor}\"}}", at.0).into() }
 }
 
 fn room() -> RoomId {
@@ -65,12 +74,35 @@ async fn suite(mut reopen: impl FnMut() -> Arc<dyn Store>) {
     assert_eq!(reopen().sessions().await.unwrap(), [("s2".to_owned(), Bytes::from("two"))]);
 }
 
+fn fjall(dir: &std::path::Path, fsync_interval: Duration) -> Result<Arc<FjallStore>, StoreFault> {
+    FjallStore::open(FjallSettings { fsync_interval, ..FjallSettings::new(dir) }, Clock::new())
+}
+
 #[tokio::test]
 async fn the_embedded_store_passes() {
     for fsync in [Duration::ZERO, Duration::from_millis(200)] {
         let dir = tempfile::tempdir().unwrap();
-        suite(|| FjallStore::open(dir.path(), fsync).unwrap()).await;
+        suite(|| fjall(dir.path(), fsync).unwrap()).await;
     }
+}
+
+#[tokio::test]
+async fn the_store_in_memory_passes() {
+    let store = MemoryStore::default();
+    suite(|| Arc::new(store.clone())).await;
+}
+
+#[tokio::test]
+async fn a_store_that_fails_says_so_before_it_changes_anything() {
+    let store = MemoryStore::default();
+    let room = room();
+    store.create(&room, at(0, 1), "first".into()).await.unwrap();
+    store.fail(true);
+    assert!(!store.healthy());
+    let refused = store.commit(&room, entry(at(0, 1), at(1, 2)), None).await;
+    assert!(matches!(refused, Err(CommitError::NotDone(StoreFault::Down))));
+    store.fail(false);
+    assert_eq!(store.load(&room).await.unwrap().unwrap().log, []);
 }
 
 #[tokio::test]
@@ -87,6 +119,6 @@ async fn the_redis_store_passes() {
 #[test]
 fn a_folder_has_one_process() {
     let dir = tempfile::tempdir().unwrap();
-    let _store = FjallStore::open(dir.path(), Duration::ZERO).unwrap();
-    assert!(matches!(FjallStore::open(dir.path(), Duration::ZERO), Err(super::StoreFault::Locked)));
+    let _store = fjall(dir.path(), Duration::ZERO).unwrap();
+    assert!(matches!(fjall(dir.path(), Duration::ZERO), Err(StoreFault::Locked)));
 }

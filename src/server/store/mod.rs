@@ -2,11 +2,14 @@
 #[cfg(test)]
 mod contract;
 pub mod fjall;
+#[cfg(test)]
+pub(in crate::server) mod memory;
 pub mod redis;
 
 use crate::hub::{
     cursor::Cursor,
     id::{RoomId, UserId},
+    time::UnixMs,
 };
 use bytes::Bytes;
 use std::{future::Future, pin::Pin, sync::Arc};
@@ -21,6 +24,8 @@ pub struct LogEntry {
     pub prev: Cursor,
     /// The position to which it leads.
     pub cursor: Cursor,
+    /// The hub time of its events.
+    pub at: UnixMs,
     /// The record, written by `wire/record.rs`; opaque here.
     pub record: Bytes,
 }
@@ -58,8 +63,25 @@ pub enum StoreFault {
     /// The disk or the engine failed.
     #[error("the store failed: {0}")]
     Engine(std::sync::Arc<str>),
-    /// A chain has a gap or a record cannot be read. `michub repair` deals with it.
-    #[error("room {room}: the log is broken at rev {rev}: {what}")]
+    /// An earlier write has failed, and the store is not open again yet.
+    #[error("the store rests after a failed write")]
+    Down,
+    /// The engine cannot read its own files.
+    #[error("the store is damaged ({0}); `michub repair` saves what can be read")]
+    Damaged(std::sync::Arc<str>),
+    /// The tail is gone: commits that had reached the disk are not there any more.
+    #[error(
+        "the store has lost its tail: {expected} commits had reached the disk, it holds {found}; \
+         bring the files back, or accept the loss with `michub repair`"
+    )]
+    Truncated { expected: u64, found: u64 },
+    /// The watermark beside the store belongs to another history.
+    #[error(
+        "the store is not the one that its watermark was written for; bring the files back, or accept it with `michub repair`"
+    )]
+    Foreign,
+    /// A chain has a gap or a record cannot be read.
+    #[error("room {room}: the log is broken at rev {rev}: {what}; `michub repair` cuts it there")]
     Broken { room: RoomId, rev: u64, what: &'static str },
     /// Another process holds the data folder.
     #[error("the data folder is in use by another process")]

@@ -2,6 +2,7 @@
 use crate::{
     hub::{cursor::Cursor, id::CommitId},
     server::store::LogEntry,
+    wire::record::commit_time,
 };
 use bytes::Bytes;
 use redis::Value;
@@ -36,10 +37,12 @@ fn read_entry(value: &Value) -> Option<LogEntry> {
         })
     };
     let text = |name: &[u8]| std::str::from_utf8(field(name)?).ok();
+    let record = Bytes::copy_from_slice(field(b"d")?);
     Some(LogEntry {
         prev: Cursor::parse(&format!("{}.{}", text(b"f")?, text(b"p")?))?,
         cursor: Cursor::parse(&format!("{rev}.{}", text(b"t")?))?,
-        record: Bytes::copy_from_slice(field(b"d")?),
+        at: commit_time(&record)?,
+        record,
     })
 }
 
@@ -48,7 +51,8 @@ fn read_entry(value: &Value) -> Option<LogEntry> {
 pub fn read_message(message: &Bytes) -> Option<LogEntry> {
     let end = message.iter().position(|byte| *byte == b'\n')?;
     let (prev, cursor) = std::str::from_utf8(message.get(..end)?).ok()?.split_once(' ')?;
-    Some(LogEntry { prev: Cursor::parse(prev)?, cursor: Cursor::parse(cursor)?, record: message.slice(end + 1..) })
+    let record = message.slice(end + 1..);
+    Some(LogEntry { prev: Cursor::parse(prev)?, cursor: Cursor::parse(cursor)?, at: commit_time(&record)?, record })
 }
 
 /// Writes a snapshot with its position.

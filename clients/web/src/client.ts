@@ -1,0 +1,418 @@
+// One line to the hub that comes back by itself: states, reconnecting, resuming, liveness, requests that are never silently lost.
+import { Emitter } from "./emitter.js";
+import type { Ack, Closing, DirectMessage, ErrorFrame, ServerFrame, Status, UserStatus, Welcome } from "./frames.js";
+import { standard, type ReconnectPolicy } from "./reconnect.js";
+import { Room } from "./room.js";
+
+export type State = "connecting" | "connected" | "disconnected" | "failed";
+export type Fault = "drop" | "half_open" | "token_expired" | "drain";
+/** Why a token is wanted: the first connect, after the hub said that it expired, or before it does. */
+export interface TokenContext { reason: "connect" | "expired" | "refresh" }
+
+export interface Options {
+  userId: string;
+  userType?: string;
+  /** Default: `/ws` of the page's own host. */
+  url?: string;
+  /** Gives a token; throwing an error named `Unauthorized` ends in `failed`. Without it: no token (development mode). */
+  getToken?: (context: TokenContext) => string | Promise<string>;
+  reconnect?: ReconnectPolicy;
+  /** Requests that wait while there is no line; more are rejected with `offline_full`. Default 100. */
+  offlineMax?: number;
+  /** Until a sent request is rejected with `timeout`. Default 30,000. */
+  timeoutMs?: number;
+  /** A heartbeat without any answer for this long ends the line. Default 10,000. */
+  watchdogMs?: number;
+  /** Keeps the heartbeat on time in hidden tabs by a worker (needs `worker-src blob:` in the page's policy). */
+  worker?: boolean;
+  /** `auto` (default) falls back to HTTP polling after three refused upgrades in a row. */
+  transport?: "auto" | "ws" | "poll";
+  WebSocket?: typeof WebSocket;
+}
+
+/** What the hub refused, or what became of a request without a line: `disconnected`, `timeout`, `offline_full`, or why the client ended: `closed`, `exhausted`, `terminal`, `auth`. */
+export class HubError extends Error {
+  /** 0 = not from the hub. */
+  code = 0;
+  /** The same request may succeed later, not before `retry_after_ms`. */
+  temporary = false;
+  retry_after_ms = 0;
+  details: Record<string, any> = {};
+  constructor(fields: { name: string } & Partial<Omit<ErrorFrame, "type">>) {
+    super(fields.message ?? fields.name);
+    Object.assign(this, fields);
+  }
+}
+const isOffline = () => page.navigator?.onLine === false;
+const lost = (name: string) => new HubError({ name });
+
+export interface StateChange {
+  state: State;
+  /** While disconnected: whether, when and for the how manieth time it tries again. */
+  willRetry?: boolean;
+  nextDelayMs?: number;
+  attempt: number;
+  code?: number;
+  reason?: string;
+  why?: "exhausted" | "terminal" | "auth" | "closed";
+}
+export interface Events {
+  state: StateChange;
+  welcome: Welcome;
+  message: DirectMessage;
+  status: UserStatus[];
+  closing: Closing;
+  /** The round trip of a heartbeat, in milliseconds. */
+  latency: number;
+  /** Every frame in (`false`) and out (`true`), for logs. */
+  frame: { out: boolean; frame: any };
+}
+interface Waiting { frame: any; resolve: (ack: any) => void; reject: (error: unknown) => void; timer?: ReturnType<typeof setTimeout> }
+/** What a line must do: a WebSocket, or polling dressed as one. */
+export interface Line {
+  onopen: any; onmessage: any; onclose: any;
+  send(text: string): void;
+  close(code?: number): void;
+}
+
+const page = globalThis as unknown as Partial<Window & typeof globalThis>;
+const DEFAULTS = { url: "/ws", offlineMax: 100, timeoutMs: 30_000, watchdogMs: 10_000, transport: "auto" as "auto" | "ws" | "poll", reconnect: standard() };
+const STABLE_MS = 5000;
+const REFUSALS_MAX = 3;
+export class HubClient extends Emitter<Events> {
+  state: State = "disconnected";
+  transport: "ws" | "poll" = "ws";
+  /** Tries since the line was last stable. */
+  attempt = 0;
+  /** The round trip of the last heartbeat, in milliseconds. */
+  latencyMs = NaN;
+  /** What the hub said last when it let this client in. */
+  welcome: Welcome | null = null;
+  readonly userId: string;
+  readonly rooms = new Map<string, Room>();
+  private _line: Line | null = null;
+  private _nextId = 1;
+  private _sent = new Map<number, Waiting>();
+  private _queue: Waiting[] = [];
+  private _watched = new Map<string, number>();
+  private _token: string | undefined;
+  private _tokenReason: TokenContext["reason"] = "connect";
+  private _retry: any;
+  private _stable: any;
+  private _beat: any;
+  private _renew: any;
+  private _lostAt = 0;
+  private _lastIn = 0;
+  private _lastBeat = 0;
+  private _probe = 0;
+  private _advice = 0;
+  private _refused = 0;
+  private _wanted = false;
+  private _ending: Fault | "" = "";
+  private _worker: Worker | undefined;
+
+  readonly options: Options & typeof DEFAULTS;
+
+  constructor(given: Options) {
+    super();
+    const options = (this.options = { ...DEFAULTS, ...given });
+    this.userId = options.userId;
+    if (options.transport === "poll") this.transport = "poll";
+    const wake = () => this.wake();
+    page.addEventListener?.("online", wake);
+    page.addEventListener?.("pageshow", wake);
+    page.addEventListener?.("pagehide", (event) => event.persisted && this._lost(1001, "page hidden"));
+    page.document?.addEventListener("resume", wake);
+    page.document?.addEventListener("visibilitychange", () => page.document!.visibilityState === "visible" && wake());
+    if (options.worker && page.Worker) {
+      const source = "setInterval(()=>postMessage(0),5e3)";
+      this._worker = new Worker(URL.createObjectURL(new Blob([source])));
+      this._worker.onmessage = () => this._tick();
+    }
+  }
+
+  /** Connects; resolves with the hub's welcome, rejects when the client gives up. */
+  connect(): Promise<Welcome> {
+    this._wanted = true;
+    if (this.state === "connected") return Promise.resolve(this.welcome!);
+    if (this.state !== "connecting") { this.attempt = 0; void this._open(); }
+    return new Promise((resolve, reject) => {
+      const off = this.on("state", ({ state, why }) => {
+        if (state === "connected") resolve(this.welcome!);
+        else if (why) reject(lost(why));
+        else return;
+        off();
+      });
+    });
+  }
+
+  /** Says goodbye: offline at once, places are free. */
+  close(): void {
+    this._wanted = false;
+    if (this.state === "connected") this._send({ type: "user_offline", user_id: this.userId });
+    this._lost(1000, "closed");
+    this._worker?.terminate();
+  }
+
+  /** A room of this client; always the same object for the same id. */
+  room(id: string): Room {
+    let room = this.rooms.get(id);
+    if (!room) this.rooms.set(id, (room = new Room(this, id)));
+    return room;
+  }
+
+  /** Sends a request; resolves with its answer, rejects with a `HubError`. Without a line it waits for one. */
+  request(type: string, fields: object = {}): Promise<Ack> {
+    return new Promise((resolve, reject) => this._ask({ frame: { type, id: this._nextId++, ...fields }, resolve, reject }));
+  }
+
+  setStatus(status: Status): Promise<Ack> { return this.request("status_change", { status }); }
+  /** Sends a direct message; `delivered` in the answer counts the receiver's live sessions. */
+  sendMessage(to: string, message: string): Promise<Ack> { return this.request("message", { to_user_id: to, message }); }
+  async requestOnlineStatus(userIds: string[]): Promise<UserStatus[]> { return (await this.request("request_online_status", { user_ids: userIds })).user_status; }
+
+  /** Calls back with a person's state now and on every change, also across reconnects. */
+  onUserStatusChange(userId: string, listener: (status: UserStatus) => void): () => void {
+    const off = this.on("status", (changes) => changes.filter((one) => one.user_id === userId).forEach(listener));
+    const count = this._watched.get(userId) ?? 0;
+    this._watched.set(userId, count + 1);
+    if (this.state === "connected") this._watch([userId]);
+    return () => {
+      off();
+      const left = (this._watched.get(userId) ?? 0) - 1;
+      this._watched.set(userId, left);
+      if (left > 0) return;
+      this._watched.delete(userId);
+      if (this.state === "connected") this.request("unwatch_status", { user_ids: [userId] }).catch(() => {});
+    };
+  }
+
+  /** Sends a heartbeat now; the round trip comes as the event `latency`. */
+  ping(): void { if (this.state === "connected") this._heartbeat(); }
+
+  /** Tries at once when there is no line; asks for a sign of life when there is one. Called on `online`, wake-up and when the page is shown. */
+  wake(): void {
+    if (this.state === "connected") { this._heartbeat(1000); return; }
+    if (this.state === "connecting" || !this._wanted) return;
+    this.attempt = 0;
+    void this._open();
+  }
+
+  /** Makes a fault, for tests and demonstrations. */
+  simulate(fault: Fault): void {
+    if (fault === "half_open") this._ending = fault;
+    else if (fault === "drop") this._lost(1006, "simulated");
+    else if (fault === "token_expired") this._lost(4301, "simulated");
+    else { this._advice = 1000 + 2000 * Math.random(); this._lost(4101, "simulated"); }
+  }
+
+  private _set(change: StateChange): void {
+    this.state = change.state;
+    this.emit("state", change);
+  }
+
+  private async _open(): Promise<void> {
+    clearTimeout(this._retry);
+    if (isOffline()) { this.attempt &&= this.attempt - 1; return this._pause(); }
+    this._advice = this._probe = 0;
+    this._ending = "";
+    this._set({ state: "connecting", attempt: this.attempt });
+    const mine = (this._line = { send() {}, close() {} } as unknown as Line);
+    const { getToken } = this.options;
+    try {
+      if (getToken) this._token = await getToken({ reason: this._tokenReason });
+    } catch (error) {
+      if (this._line !== mine) return;
+      return (error as Error).name === "Unauthorized" ? this._end("auth") : this._lost(1006, String(error));
+    }
+    if (this._line !== mine) return;
+    const url = new URL(this.options.url, page.location?.href);
+    url.protocol = url.protocol.replace("http", "ws");
+    const Socket = this.options.WebSocket ?? WebSocket;
+    let line: Line;
+    try {
+      if (this.transport === "poll") {
+        const { PollLine } = await import("./poll.js");
+        if (this._line !== mine) return;
+        line = new PollLine(url, this._token);
+      } else line = new Socket(url, ["hub.v1.json"]) as Line;
+      this._line = line;
+    } catch (error) { return this._lost(1006, String(error)); }
+    let opened = false;
+    const limit = setTimeout(() => this._line === line && this.state === "connecting" && this._lost(1006, "no welcome"), this.options.timeoutMs);
+    line.onopen = () => {
+      if (this._line !== line) return;
+      opened = true;
+      this._lastIn = Date.now();
+      const rooms = [...this.rooms.values()].filter((room) => room.joined).map(({ id, cursor }) => ({ room_id: id, cursor }));
+      const hello = { type: "user_online", user_id: this.userId, user_type: this.options.userType, timestamp: (Date.now() / 1000) | 0, token: this._token, session_token: this.welcome?.session_token, rooms };
+      if (this._lostAt) Object.assign(hello, { attempt: this.attempt, down_ms: Date.now() - this._lostAt });
+      this._send(hello);
+    };
+    line.onmessage = ({ data }: { data: string }) => { if (this._line === line && this._ending !== "half_open") this._take(JSON.parse(data)); };
+    line.onclose = ({ code, reason }: { code: number; reason: string }) => {
+      clearTimeout(limit);
+      if (this._line !== line) return;
+      this._refused = opened ? 0 : this._refused + 1;
+      // After polling the next try is an upgrade again, and one refusal is enough to poll on.
+      if (this.options.transport === "auto") {
+        if (this.transport === "poll") { this.transport = "ws"; this._refused = REFUSALS_MAX - 1; }
+        else if (this._refused >= REFUSALS_MAX) this.transport = "poll";
+      }
+      this._lost(code, reason);
+    };
+  }
+
+  /** The line is gone, by whatever way; decides what comes next. */
+  private _lost(code: number, reason = ""): void {
+    const line = this._line;
+    if (!line && this.state !== "disconnected") return;
+    const wasUp = this.state === "connected";
+    this._line = null;
+    for (const timer of [this._retry, this._stable, this._beat, this._renew]) clearTimeout(timer);
+    try { line?.close(); } catch { /* it is closed already */ }
+    if (wasUp || !this._lostAt) this._lostAt = Date.now();
+    const again = [...this._sent.values()];
+    this._sent.clear();
+    // What had been sent goes out again, its op_id makes that harmless; a direct message has none, and resuming does what a sync would.
+    for (const one of again) {
+      clearTimeout(one.timer);
+      if (/^(message|room_sync)$/.test(one.frame.type)) one.reject(lost("disconnected"));
+      else this._queue.push(one);
+    }
+    this._queue.sort((a, b) => a.frame.id - b.frame.id);
+    if (!this._wanted) return this._end("closed", code, reason);
+    if (isOffline()) return this._pause(code, reason);
+    const band = (code / 100) | 0;
+    if (code === 4001 || band === 43) this._token = undefined;
+    this._tokenReason = band === 43 ? "expired" : "connect";
+    if (code === 4001) return this._end("auth", code, reason);
+    if (band === 40 || /^10(0[02378]|09|10)$/.test(`${code}`)) return this._end("terminal", code, reason);
+    const context = { attempt: ++this.attempt, elapsedMs: Date.now() - this._lostAt, closeCode: code, reason, serverAdviceMs: this._advice };
+    let wait = this.options.reconnect(context);
+    if (wait === null) { this.attempt--; return this._end("exhausted", code, reason); }
+    wait = band === 42 || band === 43 ? (this.attempt > 1 ? wait : 0) : Math.max(wait, this._advice);
+    this._set({ state: "disconnected", willRetry: true, nextDelayMs: wait, attempt: this.attempt, code, reason });
+    this._retry = setTimeout(() => this._open(), wait);
+  }
+
+  /** Without a network nothing is tried and nothing counted: `online` wakes it. */
+  private _pause(code?: number, reason?: string): void {
+    this._set({ state: "disconnected", willRetry: true, nextDelayMs: Infinity, attempt: this.attempt, code, reason });
+  }
+
+  private _end(why: StateChange["why"], code?: number, reason?: string): void {
+    const line = this._line;
+    this._line = null;
+    line?.close();
+    if (why !== "exhausted") this._wanted = false;
+    this._set({ state: why === "closed" ? "disconnected" : "failed", willRetry: false, why, attempt: this.attempt, code, reason });
+    for (const one of this._queue.splice(0)) one.reject(lost(why!));
+  }
+
+  private _send(frame: any): void {
+    this.emit("frame", { out: true, frame });
+    if (this._ending === "half_open") return;
+    try { this._line?.send(JSON.stringify(frame)); } catch { /* its close event follows */ }
+  }
+
+  private _ask(one: Waiting): void {
+    if (this.state === "connected") {
+      this._sent.set(one.frame.id, one);
+      one.timer = setTimeout(() => { if (this._sent.delete(one.frame.id)) one.reject(lost("timeout")); }, this.options.timeoutMs);
+      this._send(one.frame);
+      return;
+    }
+    if (this.state === "failed" || !this._wanted) return one.reject(lost("disconnected"));
+    this._queue.push(one);
+    if (this._queue.length <= this.options.offlineMax) return;
+    const droppable = this._queue.findIndex(({ frame }) => frame.class === "droppable");
+    const [gone] = this._queue.splice(droppable < 0 ? this._queue.length - 1 : droppable, 1);
+    gone!.reject(lost("offline_full"));
+  }
+
+  private _watch(user_ids: string[]): void {
+    this.request("watch_status", { user_ids }).then(({ user_status }) => this.emit("status", user_status)).catch(() => {});
+  }
+
+  private _take(frame: ServerFrame): void {
+    this._lastIn = Date.now();
+    this._probe = 0;
+    const { id } = frame as Ack;
+    const one = id === undefined ? undefined : this._sent.get(id);
+    if (one) {
+      this._sent.delete(id!);
+      clearTimeout(one.timer);
+      if (frame.type === "error") one.reject(new HubError(frame as ErrorFrame));
+      else one.resolve(frame);
+    }
+    this.emit("frame", { out: false, frame });
+    switch (frame.type) {
+      case "welcome": this._welcome(frame as Welcome); break;
+      case "heartbeat_ack": this.emit("latency", this.latencyMs = Date.now() - frame.ts_ms!); break;
+      case "closing": this._advice = frame.retry_after_ms; this.emit("closing", frame as Closing); break;
+      case "message": this.emit("message", frame as DirectMessage); break;
+      case "userOnlineStatus": this.emit("status", frame.user_status); break;
+      case "ack": if (one && /^room_(sync|join)$/.test(one.frame.type)) this.rooms.get(one.frame.room_id)?._take(frame); break;
+      default: this.rooms.get((frame as any).room_id)?._take(frame);
+    }
+    // A hidden page's timers are late; what the hub sends is not.
+    if (this.state === "connected" && Date.now() - this._lastBeat >= this.welcome!.heartbeat_interval_ms) this._heartbeat();
+  }
+
+  private _welcome(welcome: Welcome): void {
+    this.welcome = welcome;
+    this._lostAt = 0;
+    this._tokenReason = "connect";
+    for (const { room_id, error } of welcome.rooms) this.rooms.get(room_id)?._take(error ? { type: "refused", name: error } : { type: "line" });
+    this._set({ state: "connected", attempt: this.attempt });
+    this._stable = setTimeout(() => { this.attempt = 0; }, STABLE_MS);
+    const back = new Set(welcome.rooms.map((room) => room.room_id));
+    for (const room of this.rooms.values()) if (room.joined && !back.has(room.id)) room.join().catch(() => {});
+    if (this._watched.size) this._watch([...this._watched.keys()]);
+    for (const one of this._queue.splice(0)) this._ask(one);
+    this._heartbeat();
+    this._plan();
+    this.emit("welcome", welcome);
+  }
+
+  private _heartbeat(patience = this.options.watchdogMs): void {
+    this._lastBeat = Date.now();
+    this._probe = this._probe ? Math.min(this._probe, this._lastBeat + patience) : this._lastBeat + patience;
+    this._send({ type: "heartbeat", user_id: this.userId, user_type: this.options.userType, timestamp: (this._lastBeat / 1000) | 0, ts_ms: this._lastBeat });
+    clearTimeout(this._beat);
+    this._beat = setTimeout(() => this._tick(), patience);
+  }
+
+  /** Sends what is due, ends a line without a sign of life, and sleeps until the next of these. */
+  private _tick(): void {
+    if (this.state !== "connected") return;
+    const now = Date.now();
+    const { heartbeat_interval_ms, ping_interval_ms } = this.welcome!;
+    const due = Math.min(this._lastBeat + heartbeat_interval_ms, this._lastIn + ping_interval_ms);
+    if (this._probe && now >= this._probe) return this._lost(1006, "no sign of life");
+    // Much later than planned: the machine slept, or a hidden page's timers are slow. Ask, but do not wait long.
+    if (!this._probe && now >= due) this._heartbeat(now > due + 2 * heartbeat_interval_ms ? 1000 : undefined);
+    clearTimeout(this._beat);
+    this._beat = setTimeout(() => this._tick(), Math.max(50, (this._probe || Math.min(this._lastBeat + heartbeat_interval_ms, this._lastIn + ping_interval_ms)) - now));
+  }
+
+  /** Plans to bring a new token before the old one ends. */
+  private _plan(): void {
+    clearTimeout(this._renew);
+    const { getToken } = this.options;
+    if (!getToken || !this._token) return;
+    let end = 0;
+    try { end = JSON.parse(atob(this._token.split(".")[1]!.replace(/-/g, "+").replace(/_/g, "/"))).exp * 1000; } catch { /* not a JWT */ }
+    if (!end) return;
+    const left = end - Date.now();
+    this._renew = setTimeout(async () => {
+      try {
+        const token = await getToken({ reason: "refresh" });
+        await this.request("refresh_token", { token });
+        this._token = token;
+        this._plan();
+      } catch { /* 4301 follows, and with it the way over a new connection */ }
+    }, Math.min(Math.max(left - 30_000, left * 0.8), 0x7fffffff));
+  }
+}

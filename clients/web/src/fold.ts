@@ -1,0 +1,143 @@
+// Folds one event into a room's state, in place. What the rules of the protocol derive (on deck, silenced, a seat's state) is derived again after each frame.
+import type { Entry, Place, RoomEvent, RoomState } from "./frames.js";
+
+const LEVELS: Record<string, number> = { owner: 1000, admin: 800, host: 600, vip: 200, member: 100, guest: 10 };
+
+/** A person's level in a room: 1000 owner, 800 admin, 600 host, 100 member, or what the room's rules say. */
+export function levelOf(state: RoomState, user: string): number {
+  const role = state.roles[user] ?? "member";
+  return state.rules.roles?.find((one) => one.role_id === role)?.level ?? LEVELS[role] ?? 100;
+}
+
+export function fold(state: RoomState, event: RoomEvent): void {
+  const { queue, seats, turns } = state;
+  // Every event is its envelope and the values that it brings; most of them go into the state as they are.
+  const { event: name, rev, by, at_ms, op_id, user_id, seat_no, ...rest } = event as any;
+  const drop = (list: any[], key: string) => list.splice(list.findIndex((one) => one[key] === rest[key]) >>> 0, 1);
+  const at = queue.findIndex((one) => one.user_id === user_id);
+  const seat = seats.find((one) => one.no === seat_no)!;
+  const sort = () => queue.sort((a, b) => rest.order.indexOf(a.user_id) - rest.order.indexOf(b.user_id));
+  const put = (map: Record<string, any>, value: any) => { if (value) map[user_id] = value; else delete map[user_id]; };
+  state.rev = rev;
+  switch (name as RoomEvent["event"]) {
+    case "queue_joined": {
+      const { index, why, ...entry } = rest;
+      if (!rest.pinned) for (const passed of queue.slice(index)) passed.jumped_by++;
+      queue.splice(index, 0, { skip_queue: false, ...entry, user_id, jumped_by: 0, joined_at_ms: at_ms });
+      break;
+    }
+    case "queue_left": queue.splice(at >>> 0, 1); break;
+    case "queue_moved": queue.splice(rest.to, 0, ...queue.splice(rest.from, 1)); queue[rest.to]!.pinned = true; break;
+    case "queue_reordered": {
+      const before = queue.map((one) => one.user_id);
+      const jumped = new Map(rest.jumped_by);
+      sort().forEach((one, index) => {
+        if (rest.resort) Object.assign(one, { pinned: false, jumped_by: jumped.get(one.user_id) ?? 0 });
+        else if (before[index] !== one.user_id) one.pinned = true;
+      });
+      break;
+    }
+    case "queue_cleared": queue.length = 0; state.undo = [...state.undo, { ...rest, at_ms }].slice(-3); break;
+    case "queue_restored": queue.push(...rest.entries); sort(); drop(state.undo, "undo_id"); break;
+    case "queue_held": queue[at]!.held_until_ms = rest.held_until_ms; break;
+    case "queue_returned": delete queue[at]!.held_until_ms; break;
+    case "apply_submitted": state.applies.push({ seq: rev, user_id, ...rest }); break;
+    case "apply_ended": drop(state.applies, "apply_id"); break;
+    case "invite_sent":
+      state.invites.push({ user_id, by, seat_no, ...rest });
+      seat.reserved_for = { user_id, invite_id: rest.invite_id, until_ms: rest.expires_at_ms };
+      break;
+    case "invite_ended":
+      drop(state.invites, "invite_id");
+      for (const one of seats) if (one.reserved_for?.invite_id === rest.invite_id) delete one.reserved_for;
+      break;
+    case "seat_taken": seat.occupant = { user_id, since_ms: at_ms, via: rest.via, self_muted: false, silenced: false }; break;
+    case "seat_left":
+      delete seat.occupant;
+      seat.admin_muted = false;
+      if (rest.cooldown_until_ms) state.cooldowns[user_id] = rest.cooldown_until_ms;
+      break;
+    case "seat_moved": {
+      const from = seats.find((one) => one.occupant?.user_id === user_id);
+      const to = seats.find((one) => one.no === rest.to)!;
+      if (from && from !== to) {
+        [from.occupant, to.occupant] = [to.occupant, from.occupant];
+        [from.admin_muted, to.admin_muted] = [to.admin_muted, from.admin_muted];
+        for (const { occupant } of [from, to]) if (occupant) occupant.via = "move";
+      }
+      break;
+    }
+    case "seat_updated": {
+      const { self_muted, ...values } = rest;
+      Object.assign(seat, values);
+      if (self_muted !== undefined) seat.occupant!.self_muted = self_muted;
+      break;
+    }
+    case "seat_held": seat.occupant!.held_until_ms = rest.held_until_ms; break;
+    case "seat_returned": delete seat.occupant!.held_until_ms; break;
+    case "turn_started":
+      turns.push({ user_id, seat_no, started_at_ms: at_ms, length_ms: rest.ends_at_ms ? rest.ends_at_ms - at_ms : rest.paused_remaining_ms ?? 0, extended_ms: 0, paused_by: [], ...rest });
+      break;
+    case "turn_updated": Object.assign(turns.find((one) => one.turn_id === rest.turn_id)!, { paused_remaining_ms: undefined }, rest); break;
+    case "turn_ended": drop(turns, "turn_id"); break;
+    case "mode_changed": state.mode = rest.mode; break;
+    case "flags_changed": state.flags = rest.flags; break;
+    case "rules_changed": Object.assign(state, rest); fitSeats(state); break;
+    case "role_changed":
+      if (rest.role_id === "owner") state.owner_user_id = user_id;
+      put(state.roles, rest.role_id);
+      break;
+    case "member_banned": state.bans[user_id] = rest.until_ms; break;
+    case "member_unbanned": delete state.bans[user_id]; break;
+    case "queue_banned": put(state.queue_bans, rest.until_ms); break;
+    case "room_closed": state.status = "closed"; break;
+  }
+}
+
+/** Guest seats beyond the rules close when they empty; missing ones appear. */
+function fitSeats({ seats, rules }: RoomState): void {
+  const last = rules.max_mic_count + +rules.host_seat;
+  for (const seat of seats) seat.closing = seat.no > last;
+  for (let no = seats.length; no++ < last;) seats.push({ no, kind: "guest", state: "empty", closing: false, locked: false, admin_muted: false, extra: "", extra_rev: 0 });
+}
+
+/** Fills in what the rules derive; called after the events of a frame. */
+export function derive(state: RoomState): void {
+  const { flags, rules } = state;
+  state.seats = state.seats.filter((seat) => !seat.closing || seat.occupant);
+  state.queue.forEach((entry, index) => {
+    entry.on_deck = index < rules.on_deck_size;
+    entry.state = entry.held_until_ms ? "held" : "waiting";
+  });
+  for (const turn of state.turns) {
+    turn.paused = turn.paused_by.length > 0;
+    turn.seat_no = state.seats.find(({ occupant }) => occupant?.user_id === turn.user_id)?.no ?? turn.seat_no;
+  }
+  for (const seat of state.seats) {
+    const { occupant } = seat;
+    seat.state = occupant ? (occupant.held_until_ms ? "held" : "occupied") : seat.locked ? "locked" : seat.reserved_for ? "reserved" : "empty";
+    if (!occupant) continue;
+    const level = levelOf(state, occupant.user_id);
+    occupant.silenced = seat.admin_muted || occupant.self_muted || (flags.mute_all && level < 800)
+      || (state.mode === "chair" && level < (rules.chair_min_level ?? 600))
+      || (flags.floor_controlled && state.turns.some((turn) => turn.user_id === occupant.user_id));
+  }
+}
+
+/** Moves `user` to a place in a copy of the queue, as the hub will if nobody was faster. */
+export function placed(queue: Entry[], user: string, place: Place, stop: number): Entry[] {
+  const from = queue.findIndex((entry) => entry.user_id === user);
+  const moved = queue[from];
+  if (!moved) return queue;
+  const rest = queue.filter((entry) => entry !== moved);
+  const at = (anchor: string) => rest.findIndex((entry) => entry.user_id === anchor);
+  const top = Math.min(stop, from);
+  let to = from;
+  if (place === "front") to = top;
+  else if (place === "back") to = rest.length;
+  else if ("up" in place) to = Math.max(top, from - place.up);
+  else if ("down" in place) to = Math.min(rest.length, from + place.down);
+  else if ("before" in place) to = at(place.before) < 0 ? from : at(place.before);
+  else to = at(place.after) < 0 ? from : at(place.after) + 1;
+  return [...rest.slice(0, to), moved, ...rest.slice(to)];
+}

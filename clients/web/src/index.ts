@@ -1,0 +1,9 @@
+// @michub/client: presence, rooms and the live mic queue over one line that comes back by itself.
+export { HubClient, HubError } from "./client.js";
+export type { Events, Fault, Options, State, StateChange, TokenContext } from "./client.js";
+export { derive, fold, levelOf } from "./fold.js";
+export * from "./frames.js";
+export { persistent, standard } from "./reconnect.js";
+export type { LostLine, ReconnectPolicy } from "./reconnect.js";
+export { Room } from "./room.js";
+export { OnlineStatusManager } from "./status.js";

@@ -1,0 +1,171 @@
+// One room as a client sees it: a replica folded from the log, and the moves that this client has made but not yet seen confirmed.
+import type { HubClient, HubError } from "./client.js";
+import { Emitter } from "./emitter.js";
+import { derive, fold, levelOf, placed } from "./fold.js";
+import type { Ack, Commands, Entry, Place, RoomEvent, RoomMessage, RoomPresence, RoomState } from "./frames.js";
+
+interface RoomEvents {
+  /** The state changed, or an own move was shown before its confirmation. */
+  change: Room;
+  /** One event of the log, after the state holds it. */
+  event: RoomEvent;
+  presence: RoomPresence;
+  message: RoomMessage;
+  /** What this client held is no longer part of the history; a snapshot follows. */
+  reset: string;
+  /** An own move was refused and is taken back. */
+  rollback: unknown;
+  /** The hub does not let this client in (any more); the name of the error. */
+  refused: string;
+}
+interface Pending { show: (queue: Entry[]) => Entry[]; rev: number }
+type Quiet = { [Name in keyof Commands]: {} extends Commands[Name] ? Name : never }[keyof Commands];
+
+let count = 0;
+/** A key that makes a repeat of the same command harmless. */
+export const newOpId = (): string => `${Date.now().toString(36)}-${Math.random().toString(36).slice(2, 10)}-${(count++).toString(36)}`;
+
+export class Room extends Emitter<RoomEvents> {
+  /** What the hub has confirmed; null until the first snapshot. */
+  state: RoomState | null = null;
+  /** The position in the room's log; opaque. */
+  cursor = "";
+  /** How many people are here. */
+  online = 0;
+  /** This client's role when it joined. */
+  role = "";
+  /** Hub time minus local time, for countdowns. */
+  skewMs = 0;
+  joined = false;
+  private _pending = new Set<Pending>();
+  private _deaf = false;
+
+  constructor(readonly client: HubClient, readonly id: string) { super(); }
+
+  /** The queue as this client should show it: confirmed, with its own open moves on top. */
+  get queue(): Entry[] {
+    let queue = this.state?.queue ?? [];
+    for (const { show } of this._pending) queue = show(queue);
+    return queue;
+  }
+
+  /** The level of a person here: 1000 owner, 800 admin, 600 host, 100 member. */
+  level(user: string): number { return this.state ? levelOf(this.state, user) : 0; }
+
+  /** Joins, or comes back; `joined` holds when it resolves. */
+  async join(): Promise<Ack> {
+    try {
+      return await this.client.request("room_join", { room_id: this.id, cursor: this.cursor });
+    } catch (error) {
+      if ((error as HubError).code) this._take({ type: "refused", name: (error as HubError).name });
+      throw error;
+    }
+  }
+
+  /** Leaves for good: place and seat are free at once. */
+  leave(): Promise<Ack> {
+    this.joined = false;
+    this._clear();
+    return this.client.request("room_leave", { room_id: this.id });
+  }
+
+  members(offset = 0, limit = 200): Promise<Ack> { return this.client.request("room_members", { room_id: this.id, offset, limit }); }
+
+  /** Sends a command; resolves when it is committed, rejects with the hub's error. */
+  send<Name extends Quiet>(type: Name, fields?: Commands[Name]): Promise<Ack>;
+  send<Name extends keyof Commands>(type: Name, fields: Commands[Name] & { op_id?: string; if_rev?: string | number }): Promise<Ack>;
+  send(type: string, fields: object = {}): Promise<Ack> {
+    return this.client.request(type, { room_id: this.id, ...(type !== "explain" && { op_id: newOpId() }), ...fields });
+  }
+
+  /** Moves somebody in the queue; shown at once, taken back if refused. */
+  move(user: string, place: Place, { force = false, onMissing = "fail" as "fail" | "nearest" } = {}): Promise<Ack> {
+    const stop = force ? 0 : this.state?.rules.on_deck_size ?? 0;
+    return this._show((queue) => placed(queue, user, place, stop),
+      this.send("queue_move", { target_user_id: user, place, on_missing: onMissing, ...(force && { force }) }));
+  }
+
+  /** Puts people into this order within the slots that they hold now; refused with `stale_rev` if somebody was faster. */
+  reorder(users: string[]): Promise<Ack> {
+    const show = (queue: Entry[]) => {
+      const order = users.map((user) => queue.find((entry) => entry.user_id === user)).filter(Boolean) as Entry[];
+      return queue.map((entry) => (users.includes(entry.user_id) ? order.shift() ?? entry : entry));
+    };
+    return this._show(show, this.send("queue_reorder", { user_ids: users, if_rev: this.cursor }));
+  }
+
+  say(body: string, { class: kind = "normal", kind: name = "text" } = {}): Promise<Ack> {
+    return this.client.request("room_message", { room_id: this.id, class: kind, kind: name, body, dedup_id: newOpId() });
+  }
+
+  private async _show(show: Pending["show"], reply: Promise<Ack>): Promise<Ack> {
+    const pending = { show, rev: Infinity };
+    this._pending.add(pending);
+    this.emit("change", this);
+    try {
+      const ack = await reply;
+      pending.rev = ack.noop ? 0 : ack.rev ?? 0;
+      this._settle();
+      return ack;
+    } catch (error) {
+      this._pending.delete(pending);
+      this.emit("rollback", error);
+      this.emit("change", this);
+      throw error;
+    }
+  }
+
+  private _settle(): void {
+    const rev = this.state?.rev ?? 0;
+    for (const pending of this._pending) if (pending.rev <= rev) this._pending.delete(pending);
+    this.emit("change", this);
+  }
+
+  private _clear(): void {
+    this.state = null;
+    this.cursor = "";
+    this._pending.clear();
+  }
+
+  /** Asks for what is missing; until the answer, updates of this room mean nothing. */
+  private async _sync(): Promise<void> {
+    this._deaf = true;
+    // The ack ends the silence in _take, in order with the frames that follow it.
+    await this.client.request("room_sync", { room_id: this.id, cursor: this.cursor }).catch(() => {});
+    this._deaf = false;
+  }
+
+  /** Takes a frame of this room. @internal */
+  _take(frame: any): void {
+    switch (frame.type) {
+      case "ack": this._deaf = false; this.joined = true; this.role = frame.role; break;
+      case "room_snapshot":
+        this.state = frame.state;
+        this.cursor = frame.cursor;
+        this.skewMs = frame.server_time_ms - Date.now();
+        this._settle();
+        break;
+      case "room_update": {
+        const { state } = this;
+        if (this._deaf || !this.joined) break;
+        if (!state || frame.prev !== this.cursor) { void this._sync(); break; }
+        try {
+          for (const event of frame.events) fold(state, event);
+          derive(state);
+        } catch { this.cursor = ""; void this._sync(); break; }
+        this.cursor = frame.cursor;
+        for (const event of frame.events as RoomEvent[]) {
+          if ((event.event === "member_kicked" || event.event === "member_banned") && event.user_id === this.client.userId) this.joined = false;
+          this.emit("event", event);
+        }
+        this._settle();
+        break;
+      }
+      case "room_reset": this.cursor = ""; this.emit("reset", frame.reason); break;
+      case "room_presence": this.online = frame.online; this.emit("presence", frame); break;
+      case "room_message": this.emit("message", frame); break;
+      case "refused": this.joined = false; this._clear(); this.emit("refused", frame.name); break;
+      case "line": this._deaf = false; break;
+    }
+  }
+}

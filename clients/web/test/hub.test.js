@@ -1,0 +1,174 @@
+// The client against the real hub.
+import assert from "node:assert/strict";
+import { after, before, test } from "node:test";
+import { startHub } from "../../../tests/web/hub.js";
+import { HubClient, OnlineStatusManager } from "../dist/michub.js";
+
+let hub;
+const clients = [];
+before(async () => { hub = await startHub({ MICHUB_ROOM__RULES__MODE_MIN_INTERVAL_SECONDS: "0", MICHUB_ROOM__RULES__MODE_GRACE_SECONDS: "0" }); });
+after(async () => { for (const client of clients) client.close(); await hub.stop(); });
+
+function made(userId, options = {}) {
+  const client = new HubClient({ url: `${hub.url}/ws`, userId, reconnect: () => 100, ...options });
+  clients.push(client);
+  return client;
+}
+
+async function member(userId, roomId, options) {
+  const client = made(userId, options);
+  await client.connect();
+  const room = client.room(roomId);
+  await room.join();
+  await shown(room, () => room.state !== null);
+  return room;
+}
+
+/** Waits for a change of the room after which `probe` holds. */
+const shown = (room, probe) => new Promise((done, refuse) => {
+  const late = setTimeout(() => { off(); refuse(new Error(`not shown: ${JSON.stringify(room.state)}`)); }, 10_000);
+  const off = room.on("change", look);
+  function look() { if (probe()) { clearTimeout(late); off?.(); done(); } }
+  queueMicrotask(look);
+});
+
+const waiting = (room) => room.queue.map(({ user_id }) => user_id);
+const nothing = (value) => JSON.parse(JSON.stringify(value, (_, inner) => inner ?? undefined));
+async function snapshot(roomId) { return (await (await fetch(`${hub.url}/api/rooms/${roomId}`)).json()).state; }
+
+test("the inherited class: initialize, ask, watch", async () => {
+  const manager = new OnlineStatusManager(made("kol_1", { userType: "kol" }));
+  await manager.initialize();
+  const [before] = await manager.requestOnlineStatus(["fan_1"]);
+  assert.deepEqual([before.online, before.status], [false, "offline"]);
+  const seen = [];
+  const busy = new Promise((done) => manager.onUserStatusChange("fan_1", ({ status }) => { seen.push(status); if (status === "busy") done(); }));
+  const fan = made("fan_1");
+  await fan.connect();
+  await fan.setStatus("busy");
+  await busy;
+  assert.deepEqual([seen[0], seen.at(-1)], ["offline", "busy"]);
+  const told = new Promise((done) => fan.on("message", done));
+  assert.equal((await manager.client.sendMessage("fan_1", "你好")).delivered, 1);
+  assert.equal((await told).message, "你好");
+  await assert.rejects(manager.client.sendMessage("nobody", "x"), { name: "user_not_reachable", code: 7001 });
+});
+
+test("a move shows at once, and is taken back when refused", async () => {
+  const owner = await member("o2", "r2");
+  await owner.send("mode_set", { mode: "chair" });
+  const people = await Promise.all(["a", "b", "c"].map((name) => member(`${name}2`, "r2")));
+  for (const one of people) await one.send("queue_join");
+  await shown(owner, () => waiting(owner).length === 3);
+  const moved = owner.move("c2", { before: "a2" });
+  assert.deepEqual(waiting(owner), ["c2", "a2", "b2"]);
+  assert.deepEqual(owner.state.queue.map(({ user_id }) => user_id), ["a2", "b2", "c2"]);
+  await moved;
+  await shown(people[0], () => String(waiting(people[0])) === "c2,a2,b2");
+  const rollback = new Promise((done) => people[0].on("rollback", done));
+  const refused = people[0].move("a2", "front", { force: true });
+  await assert.rejects(refused, { name: "forbidden", code: 1005 });
+  await rollback;
+  assert.deepEqual(waiting(people[0]), ["c2", "a2", "b2"]);
+});
+
+test("the loser of a stale reorder sees the rebased list", async () => {
+  const owner = await member("o3", "r3");
+  await owner.send("mode_set", { mode: "chair" });
+  const other = await member("o3", "r3");
+  const people = await Promise.all(["a", "b", "c"].map((name) => member(`${name}3`, "r3")));
+  for (const one of people) await one.send("queue_join");
+  await Promise.all([owner, other].map((room) => shown(room, () => waiting(room).length === 3)));
+  const both = await Promise.allSettled([owner.reorder(["c3", "b3", "a3"]), other.reorder(["b3", "a3", "c3"])]);
+  assert.deepEqual(both.map(({ status }) => status).sort(), ["fulfilled", "rejected"]);
+  assert.equal(both.find(({ reason }) => reason).reason.name, "stale_rev");
+  await shown(other, () => String(waiting(other)) === String(waiting(owner)) && other.cursor === owner.cursor);
+});
+
+test("a lost line resumes: same session, same place", async () => {
+  const owner = await member("o4", "r4");
+  await owner.send("mode_set", { mode: "chair" });
+  const fan = await member("f4", "r4");
+  await fan.send("queue_join");
+  const { client } = fan;
+  const session = client.welcome.session_id;
+  for (const fault of ["drop", "drain", "token_expired"]) {
+    const back = new Promise((done) => { const off = client.on("welcome", (welcome) => { off(); done(welcome); }); });
+    client.simulate(fault);
+    const welcome = await back;
+    assert.deepEqual([welcome.resumed, welcome.session_id, welcome.rooms[0].recovered], [true, session, true], fault);
+    await shown(owner, () => owner.state.queue[0]?.user_id === "f4" && owner.state.queue[0].state === "waiting");
+  }
+});
+
+test("a half-open line is found by the watchdog", async () => {
+  const client = made("half", { watchdogMs: 400 });
+  await client.connect();
+  const away = new Promise((done) => client.on("state", ({ state, reason }) => state === "disconnected" && done(reason)));
+  client.simulate("half_open");
+  client.ping();
+  assert.equal(await away, "no sign of life");
+  await new Promise((done) => client.on("welcome", done));
+});
+
+test("kill -9 under commands: every accepted one is there, none twice", async () => {
+  const owner = await member("o6", "r6");
+  await owner.send("mode_set", { mode: "chair" });
+  const people = await Promise.all(Array.from({ length: 8 }, (_, index) => member(`p6-${index}`, "r6")));
+  await Promise.all(people.slice(0, 4).map((one) => one.send("queue_join")));
+  const rest = people.slice(4).map((one) => one.send("queue_join"));
+  await hub.restart();
+  const acks = await Promise.all(rest);
+  assert.equal(acks.length, 4);
+  await shown(owner, () => waiting(owner).length === 8);
+  assert.equal(new Set(waiting(owner)).size, 8);
+  const state = await snapshot("r6");
+  assert.deepEqual(state.queue.map(({ user_id }) => user_id), waiting(owner));
+});
+
+test("after any commands the replica is the hub's snapshot", async () => {
+  let seed = 7;
+  const draw = (n) => { seed = (seed * 1103515245 + 12345) % 2147483648; return Math.floor(seed / 65536) % n; };
+  const owner = await member("o7", "r7");
+  const people = await Promise.all(Array.from({ length: 6 }, (_, index) => member(`p7-${index}`, "r7")));
+  const pick = () => people[draw(6)];
+  const someone = () => ({ target_user_id: `p7-${draw(6)}` });
+  const seat = () => 2 + draw(8);
+  const commands = [
+    ...[1, 2, 3].map(() => () => pick().send("queue_join", { note: "hi" })), () => pick().send("queue_join", { want_seat: seat() }), () => pick().send("queue_leave"), () => pick().send("seat_take", {}), () => pick().send("seat_leave"),
+    () => owner.send("queue_move", { ...someone(), place: [{ up: 1 }, "front", "back", { before: `p7-${draw(6)}` }][draw(4)] }),
+    () => owner.send("queue_insert", { ...someone(), place: "front" }), () => owner.send("queue_remove", { target_user_ids: [`p7-${draw(6)}`] }), () => owner.send("queue_resort"),
+    () => owner.send("queue_clear"), () => owner.send("queue_restore", { undo_id: owner.state.undo.at(-1)?.undo_id ?? "none" }),
+    () => owner.reorder(waiting(owner).reverse()), () => owner.send("seat_assign", { ...someone(), seat_no: seat(), policy: "replace" }),
+    () => owner.send("seat_move", { ...someone(), seat_no: seat(), policy: "swap" }), () => owner.send("seat_kick", { ...someone(), requeue: true }),
+    () => owner.send("seat_lock", { seat_nos: [seat()], on: draw(2) === 0 }), () => owner.send("seat_mute", { seat_nos: "all", on: draw(2) === 0 }), () => pick().send("seat_mute", { seat_nos: [seat()], on: true }),
+    () => owner.send("seat_extra", { seat_no: seat(), extra: `x${draw(9)}` }), () => owner.send("flag_set", { flag: ["queue_open", "mute_all", "floor_controlled"][draw(3)], on: draw(2) === 0 }),
+    () => owner.send("mode_set", { mode: ["free", "apply", "apply", "queue", "chair", "chair"][draw(6)] }), () => owner.send("role_set", { ...someone(), role_id: [null, "host", "vip", "admin"][draw(4)] }),
+    () => owner.send("queue_ban", { ...someone(), until_ms: draw(2) * (Date.now() + 60_000) }), () => owner.send("user_ban", { target_user_id: "stranger", until_ms: Date.now() + 60_000 }), () => owner.send("user_unban", { target_user_id: "stranger" }),
+    ...[1, 2, 3, 4].map(() => () => pick().send("apply_submit", {})), () => pick().send("apply_cancel", { apply_id: owner.state.applies[0]?.apply_id ?? "none" }),
+    () => owner.send("apply_resolve", { apply_id: owner.state.applies[0]?.apply_id ?? "none", approve: draw(2) === 0 }),
+    () => owner.send("invite_send", someone()), () => owner.send("invite_cancel", { invite_id: owner.state.invites[0]?.invite_id ?? "none" }),
+    () => { const one = pick(); return one.send("invite_reply", { invite_id: owner.state.invites.find(({ user_id }) => user_id === one.client.userId)?.invite_id ?? "none", accept: draw(2) === 0 }); },
+    ...["turn_next", "turn_pause", "turn_resume"].map((type) => () => owner.send(type, { expect_turn_id: owner.state.turns[0]?.turn_id ?? "none" })),
+    () => owner.send("turn_extend", { expect_turn_id: owner.state.turns[0]?.turn_id ?? "none", seconds: 30 }),
+    () => owner.send("rules_set", { rules: { ...owner.state.rules, max_mic_count: 4 + draw(6), timeout_seconds: 60 * draw(3) } }),
+  ];
+  const done = new Map();
+  const unknown = new Set();
+  for (let step = 0; step < 1500; step++) {
+    const which = draw(commands.length);
+    try {
+      const ack = await commands[which]();
+      done.set(which, (done.get(which) ?? 0) + 1);
+      if (!ack.noop) await shown(owner, () => owner.state.rev >= ack.rev);
+    } catch (error) {
+      if (!error.code) throw error;
+      if (error.name === "unknown_type") unknown.add(which);
+      continue;
+    }
+    if (step % 5 === 0) assert.deepEqual(nothing(owner.state), nothing(await snapshot("r7")), `after step ${step}, command ${commands[which]}`);
+  }
+  const never = commands.filter((_, which) => !done.has(which) && !unknown.has(which)).map(String);
+  assert.deepEqual(never, [], "commands that were never accepted");
+  for (const one of people) await shown(one, () => one.cursor === owner.cursor);
+});

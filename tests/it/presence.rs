@@ -1,0 +1,124 @@
+//! Presence over sockets: who is seen how, the lost/offline rule, messages between people.
+use crate::hub::{Hub, QUICK};
+use michub::server::clock::Clock;
+use serde_json::{Value, json};
+
+fn status(frame: &Value) -> (&str, &str) {
+    let line = &frame["user_status"][0];
+    (line["user_id"].as_str().unwrap(), line["status"].as_str().unwrap())
+}
+
+#[tokio::test]
+async fn the_inherited_messages_work_as_they_are() {
+    let dir = tempfile::tempdir().unwrap();
+    let hub = Hub::start(dir.path());
+    let hello = json!({"type": "user_online", "user_id": "kol_123", "user_type": "kol", "timestamp": 1640995200});
+    let mut kol = hub.enter(hello).await;
+    assert_eq!((&kol.welcome["user_type"], &kol.welcome["resumed"]), (&json!("kol"), &json!(false)));
+    kol.say(json!({"type": "heartbeat", "user_id": "kol_123", "user_type": "kol", "timestamp": 1640995200, "ts_ms": 7})).await;
+    let ack = kol.wait("heartbeat_ack").await;
+    assert_eq!(ack["ts_ms"], 7);
+    assert_eq!(ack["server_ts_ms"].as_u64().unwrap() / 1000, ack["timestamp"].as_u64().unwrap());
+    let mut fan = hub.user("user_789").await;
+    fan.ok("watch_status", json!({"user_ids": ["kol_123"]})).await;
+    let busy =
+        json!({"type": "status_change", "user_id": "kol_123", "user_type": "kol", "status": "busy", "timestamp": 1640995200});
+    kol.say(busy).await;
+    let push = fan.wait("userOnlineStatus").await;
+    assert!(push.get("id").is_none());
+    assert_eq!(status(&push), ("kol_123", "busy"));
+    let message = json!({"type": "message", "from_user_id": "user_789", "to_user_id": "kol_123", "message": "Hello, can we talk?",
+        "timestamp": 1640995200});
+    fan.say(message).await;
+    let message = kol.wait("message").await;
+    assert_eq!((&message["from_user_id"], &message["message"]), (&json!("user_789"), &json!("Hello, can we talk?")));
+    let asked = fan.ask("request_online_status", json!({"user_ids": ["nobody", "kol_123"]})).await;
+    let never = json!({"user_id": "nobody", "user_type": "user", "online": false, "status": "offline", "last_seen": 0});
+    assert_eq!(asked["user_status"][0], never);
+    assert_eq!((&asked["user_status"][1]["user_type"], &asked["user_status"][1]["online"]), (&json!("kol"), &json!(true)));
+    kol.say(json!({"type": "user_offline", "user_id": "kol_123", "user_type": "kol", "timestamp": 1640995200})).await;
+    assert_eq!(kol.close_code().await, 1000);
+    assert_eq!(status(&fan.wait("userOnlineStatus").await), ("kol_123", "offline"));
+}
+
+#[tokio::test]
+async fn a_dropped_line_is_offline_only_after_the_timeout() {
+    let dir = tempfile::tempdir().unwrap();
+    let hub = Hub::with(dir.path(), QUICK);
+    let mut watcher = hub.user("w").await;
+    let clock = Clock::new();
+    let before = clock.now();
+    let person = hub.user("p").await;
+    watcher.ok("watch_status", json!({"user_ids": ["p"]})).await;
+    drop(person);
+    assert_eq!(status(&watcher.wait("userOnlineStatus").await), ("p", "offline"));
+    let took = clock.now().since(before).0;
+    assert!((1000..4000).contains(&took), "offline after {took} ms");
+    assert_eq!(hub.status_of("p").await, "offline");
+}
+
+#[tokio::test]
+async fn a_silent_client_is_closed_and_a_pong_is_enough_to_stay() {
+    let dir = tempfile::tempdir().unwrap();
+    let hub = Hub::with(dir.path(), QUICK);
+    let mut silent = hub.user("silent").await;
+    let mut reader = hub.user("reader").await;
+    reader.ok("watch_status", json!({"user_ids": ["silent"]})).await;
+    // Reading answers pings, and is all that this client does: it is here when the other one, who does nothing, is not.
+    assert_eq!(status(&reader.wait("userOnlineStatus").await), ("silent", "offline"));
+    assert_eq!(hub.status_of("reader").await, "online");
+    let closed = silent.closed().await.unwrap();
+    assert_eq!((closed.code, closed.name.as_str()), (4108, "heartbeat_timeout"));
+}
+
+#[tokio::test]
+async fn many_devices_are_one_person() {
+    let dir = tempfile::tempdir().unwrap();
+    let hub = Hub::start(dir.path());
+    let mut watcher = hub.user("w").await;
+    let mut phone = hub.user("p").await;
+    let mut web = hub.user("p").await;
+    watcher.ok("watch_status", json!({"user_ids": ["p"]})).await;
+    let sent = watcher.ok("message", json!({"to_user_id": "p", "message": "both"})).await;
+    assert_eq!(sent["delivered"], 2);
+    assert_eq!(phone.wait("message").await["message"], "both");
+    assert_eq!(web.wait("message").await["message"], "both");
+    phone.ok("user_offline", json!({})).await;
+    assert_eq!(phone.close_code().await, 1000);
+    web.ok("status_change", json!({"status": "away"})).await;
+    // The first thing that anybody hears is the choice: the end of one device was nothing.
+    assert_eq!(status(&watcher.wait("userOnlineStatus").await), ("p", "away"));
+    web.ok("user_offline", json!({})).await;
+    assert_eq!(status(&watcher.wait("userOnlineStatus").await), ("p", "offline"));
+    assert_eq!(watcher.refused("message", json!({"to_user_id": "p", "message": "gone"})).await, "user_not_reachable");
+}
+
+#[tokio::test]
+async fn somebody_on_a_seat_is_busy() {
+    let dir = tempfile::tempdir().unwrap();
+    let hub = Hub::start(dir.path());
+    let mut own = hub.member("own").await;
+    own.ok("watch_status", json!({"user_ids": ["own"]})).await;
+    own.ok("seat_take", json!({"seat_no": 1})).await;
+    assert_eq!(status(&own.wait("userOnlineStatus").await), ("own", "busy"));
+    own.ok("seat_leave", json!({})).await;
+    assert_eq!(status(&own.wait("userOnlineStatus").await), ("own", "online"));
+}
+
+#[tokio::test]
+async fn too_many_watches_change_nothing() {
+    let dir = tempfile::tempdir().unwrap();
+    let hub = Hub::with(dir.path(), &[("LIMITS__WATCHES_PER_SESSION", "2"), ("LIMITS__SESSIONS_PER_USER", "1")]);
+    let mut watcher = hub.user("w").await;
+    assert_eq!(watcher.refused("watch_status", json!({"user_ids": ["a", "b", "c"]})).await, "too_many");
+    let ack = watcher.ok("watch_status", json!({"user_ids": ["a", "b"]})).await;
+    assert_eq!(ack["user_status"].as_array().unwrap().len(), 2);
+    watcher.ok("unwatch_status", json!({"user_ids": ["a"]})).await;
+    watcher.ok("watch_status", json!({"user_ids": ["c"]})).await;
+    let many: Vec<String> = (0..501).map(|n| format!("u{n}")).collect();
+    assert_eq!(watcher.refused("request_online_status", json!({"user_ids": many})).await, "bad_argument");
+    let mut second = hub.connect().await;
+    second.say(json!({"type": "user_online", "user_id": "w"})).await;
+    assert_eq!(second.wait("error").await["name"], "too_many");
+    assert_eq!(second.close_code().await, 4129);
+}
