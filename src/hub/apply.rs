@@ -85,7 +85,7 @@ impl Room {
             Event::QueueMoved { from, to, .. } => self.queue.shift(*from, *to),
             Event::QueueReordered { order, resort, jumped_by } => self.reorder(order, *resort, jumped_by),
             Event::QueueCleared { undo_id, .. } => {
-                let entries = std::mem::take(&mut self.queue.entries);
+                let entries = self.queue.clear();
                 self.undo.push(Undo { undo_id: undo_id.clone(), at, entries });
                 if self.undo.len() > MAX_UNDO {
                     self.undo.remove(0);

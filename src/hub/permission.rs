@@ -128,7 +128,8 @@ impl Room {
             (Actor::Hub, _) | (Actor::Service, Some(_)) => true,
             (Actor::User(user), Some(name)) => {
                 let forced = matches!(command, Command::QueueMove { force: true, .. });
-                self.level_of(user) >= needed || (!forced && self.is_granted(actor, name))
+                let own = matches!(command, Command::SeatMove { target: Some(target), .. } if target == user);
+                own || self.level_of(user) >= needed || (!forced && self.is_granted(actor, name))
             }
             (Actor::User(_) | Actor::Service, None) => false,
         }

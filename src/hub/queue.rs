@@ -9,6 +9,8 @@ use std::collections::VecDeque;
 
 /// For how many revs the slot of somebody who left is remembered.
 pub const SLOT_MEMORY_REVS: u64 = 64;
+/// How many slots are remembered at most; the oldest are forgotten first.
+pub const SLOTS_MAX: usize = 512;
 /// How many neighbours on each side a remembered slot knows.
 pub const SLOT_NEIGHBOURS: usize = 64;
 
@@ -187,7 +189,16 @@ impl MicQueue {
         let behind = ids(&mut self.entries.iter().skip(index + 1));
         self.slots.retain(|slot| slot.user != *user && slot.rev + SLOT_MEMORY_REVS > rev);
         self.slots.push_back(Slot { user: user.clone(), rev, ahead, behind });
+        if self.slots.len() > SLOTS_MAX {
+            self.slots.pop_front();
+        }
         Some(self.entries.remove(index))
+    }
+
+    /// Takes everybody out. Slots are forgotten: there is nobody left to stand beside.
+    pub fn clear(&mut self) -> Vec<Entry> {
+        self.slots.clear();
+        std::mem::take(&mut self.entries)
     }
 
     /// Moves the entry at `from` to `to`, and pins it.

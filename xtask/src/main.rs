@@ -10,7 +10,10 @@ const STEPS: &[(&str, &[&str])] = &[
     ("hub and wire build without a runtime", &["check", "--lib", "--no-default-features"]),
     ("lints", &["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"]),
     ("tests", &["test", "--workspace"]),
+    ("1,000 simulated rooms", &["run", "-q", "--profile", "sim", "-p", "michub-sim", "--", "--seeds", "1000"]),
 ];
+/// The simulator, with whatever follows `cargo xtask sim`.
+const SIM: &[&str] = &["run", "-q", "--profile", "sim", "-p", "michub-sim", "--"];
 
 fn main() -> ExitCode {
     let rest: Vec<String> = std::env::args().skip(2).collect();
@@ -21,8 +24,11 @@ fn main() -> ExitCode {
         Some("load") => done(measure::load(&rest)),
         Some("measure") => done(measure::measure(&rest)),
         Some("bench") => done(measure::bench()),
+        Some("sim") => done(sim(rest.into_iter())),
         _ => {
-            eprintln!("usage: cargo xtask test | web | picture | load SCENARIO… | measure [--json] [--write] [NAME…] | bench");
+            eprintln!("usage: cargo xtask test | web | picture");
+            eprintln!("       cargo xtask sim [--seed S] [--seeds N] [--steps K]");
+            eprintln!("       cargo xtask load SCENARIO... | measure [--json] [--write] [NAME...] | bench");
             ExitCode::from(2)
         }
     }
@@ -48,6 +54,11 @@ fn all() -> ExitCode {
         }
     }
     done(web::test())
+}
+
+fn sim(args: impl Iterator<Item = String>) -> Result<(), String> {
+    let status = Command::new("cargo").args(SIM).args(args).status().map_err(|error| format!("cargo: {error}"))?;
+    if status.success() { Ok(()) } else { Err(format!("sim: {status}")) }
 }
 
 fn done(outcome: Result<(), String>) -> ExitCode {

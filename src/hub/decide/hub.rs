@@ -19,7 +19,7 @@ impl Draft {
         for command in self.overdue() {
             self.by_hub(command, members);
         }
-        if self.room.could_promote() && self.now >= self.room.promotion_from && self.now >= self.no_promotion_before {
+        if self.room.could_promote() && self.now >= self.room.promotion_from && !self.in_load_grace() {
             self.by_hub(Command::Promote, members);
         }
     }

@@ -28,7 +28,7 @@ impl Draft {
     }
 
     /// After a load people are still coming back: until the grace is over, nobody is promoted past somebody held in front of him.
-    fn in_load_grace(&self) -> bool {
+    pub(super) fn in_load_grace(&self) -> bool {
         self.now < self.no_promotion_before && self.room.queue.entries.first().is_some_and(|entry| entry.held_until.is_some())
     }
 

@@ -62,13 +62,8 @@ impl Draft {
 
     pub(super) fn seat_move(&mut self, ctx: &Ctx, target: Option<&UserId>, seat_no: u32, policy: SeatPolicy) -> Outcome {
         let target = target.or(ctx.me()).ok_or(Reject::Plain(Code::Forbidden))?.clone();
-        if ctx.level < roles::HOST {
-            if ctx.me() != Some(&target) {
-                return Err(Reject::Plain(Code::Forbidden));
-            }
-            if self.room.mode != Mode::Free {
-                return Err(Reject::Plain(Code::WrongMode));
-            }
+        if ctx.me() == Some(&target) && ctx.level < roles::HOST && self.room.mode != Mode::Free {
+            return Err(Reject::Plain(Code::WrongMode));
         }
         self.check_rank(ctx, &target)?;
         self.check_occupant_rank(ctx, Some(seat_no), policy)?;
@@ -145,13 +140,15 @@ impl Draft {
     }
 
     pub(super) fn seat_mute(&mut self, ctx: &Ctx, seats: &SeatSet, on: bool) -> Outcome {
+        let mine = |user: &UserId| ctx.me() == Some(user);
+        let own_seat = ctx.me().and_then(|me| self.room.seats.of(me)).map(|seat| seat.no);
+        let only_mine = matches!(seats, SeatSet::Numbers(numbers) if numbers.iter().all(|no| Some(*no) == own_seat));
+        if ctx.level < roles::HOST && !only_mine && !self.room.is_granted(ctx.actor, "seat_mute") {
+            return Err(Reject::Plain(Code::Forbidden));
+        }
         let seats: Vec<Seat> = self.named(seats)?;
         let occupied: Vec<(&Seat, &UserId)> =
             seats.iter().filter_map(|seat| Some((seat, &seat.occupant.as_ref()?.user))).collect();
-        let mine = |user: &UserId| ctx.me() == Some(user);
-        if ctx.level < roles::HOST && !(occupied.len() == seats.len() && occupied.iter().all(|(_, user)| mine(user))) {
-            return Err(Reject::Plain(Code::Forbidden));
-        }
         for (_, user) in &occupied {
             self.check_rank(ctx, user)?;
         }

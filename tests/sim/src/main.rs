@@ -1,0 +1,116 @@
+//! The simulator: `cargo xtask sim --seed S --seeds N [--steps K]`. Same seed, same trace, same result.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
+mod check;
+mod diff;
+mod generate;
+mod model;
+mod rng;
+mod run;
+mod shrink;
+mod store;
+mod sut;
+
+use run::{Report, run};
+use std::{
+    collections::BTreeMap,
+    process::ExitCode,
+    sync::{
+        Mutex,
+        atomic::{AtomicBool, AtomicU64, Ordering},
+    },
+};
+
+const USAGE: &str = "usage: sim [--seed S] [--seeds N] [--steps K] [--threads T] [--counts]";
+
+struct Args {
+    seed: u64,
+    seeds: u64,
+    steps: usize,
+    threads: u64,
+    counts: bool,
+}
+
+fn args() -> Option<Args> {
+    let threads = std::thread::available_parallelism().map_or(1, |n| n.get() as u64).min(4);
+    let mut args = Args { seed: 0, seeds: 1, steps: 120, threads, counts: false };
+    let mut words = std::env::args().skip(1);
+    while let Some(word) = words.next() {
+        if word == "--counts" {
+            args.counts = true;
+            continue;
+        }
+        let number: u64 = words.next()?.parse().ok()?;
+        match word.as_str() {
+            "--seed" => args.seed = number,
+            "--seeds" => args.seeds = number,
+            "--steps" => args.steps = usize::try_from(number).ok()?,
+            "--threads" => args.threads = number.max(1),
+            _ => return None,
+        }
+    }
+    Some(args)
+}
+
+fn main() -> ExitCode {
+    let Some(args) = args() else {
+        eprintln!("{USAGE}");
+        return ExitCode::from(2);
+    };
+    let next = AtomicU64::new(args.seed);
+    let end = args.seed.saturating_add(args.seeds);
+    let stop = AtomicBool::new(false);
+    let failed: Mutex<Option<u64>> = Mutex::new(None);
+    let counts: Mutex<BTreeMap<String, u64>> = Mutex::new(BTreeMap::new());
+    std::thread::scope(|scope| {
+        for _ in 0..args.threads {
+            scope.spawn(|| {
+                while !stop.load(Ordering::Relaxed) {
+                    let seed = next.fetch_add(1, Ordering::Relaxed);
+                    if seed >= end {
+                        return;
+                    }
+                    let Report { counts: seen, failure } = run(&generate::trace(seed, args.steps));
+                    let mut counts = counts.lock().unwrap();
+                    for (name, count) in seen {
+                        *counts.entry(name).or_default() += count;
+                    }
+                    if failure.is_some() {
+                        stop.store(true, Ordering::Relaxed);
+                        let mut failed = failed.lock().unwrap();
+                        *failed = Some(failed.map_or(seed, |known| known.min(seed)));
+                    }
+                }
+            });
+        }
+    });
+    if args.counts {
+        for (name, count) in counts.lock().unwrap().iter() {
+            println!("{count:>10} {name}");
+        }
+    }
+    let failed = *failed.lock().unwrap();
+    match failed {
+        None => {
+            println!("{} seeds from {} with {} steps each: nothing found", args.seeds, args.seed, args.steps);
+            ExitCode::SUCCESS
+        }
+        Some(seed) => {
+            explain(seed, args.steps);
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Prints the seed, the smallest trace that fails and why.
+fn explain(seed: u64, steps: usize) {
+    let trace = shrink::shrink(&generate::trace(seed, steps));
+    println!("seed {seed} fails. The smallest trace:");
+    println!("{{\"rules\":{},\"steps\":[", trace.rules);
+    for (index, step) in trace.steps.iter().enumerate() {
+        println!("{step}{}", if index + 1 < trace.steps.len() { "," } else { "" });
+    }
+    println!("]}}");
+    if let Some((at, why)) = run(&trace).failure {
+        println!("step {at}: {why}");
+    }
+}
