@@ -7,6 +7,7 @@ pub mod command;
 pub mod event;
 pub mod fields;
 pub mod heartbeat;
+pub mod history;
 pub mod membership;
 pub mod record;
 pub mod rules;

@@ -3,6 +3,7 @@
 mod access;
 mod client;
 mod drain;
+mod history;
 mod hub;
 mod poll;
 mod presence;
