@@ -47,12 +47,18 @@ impl Bucket {
 
     /// Takes one out, if there is one.
     pub fn take(&mut self, now: Mono) -> bool {
+        self.take_many(1, now)
+    }
+
+    /// Takes so many out, if they are there; more than the bucket holds count as all that it holds.
+    pub fn take_many(&mut self, count: u64, now: Mono) -> bool {
         if self.per_second == 0 {
             return true;
         }
+        let price = count.saturating_mul(1_000).min(self.max);
         self.earn(now);
-        let enough = self.credit >= 1_000;
-        self.credit -= if enough { 1_000 } else { 0 };
+        let enough = self.credit >= price;
+        self.credit -= if enough { price } else { 0 };
         enough
     }
 }

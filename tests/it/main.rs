@@ -4,6 +4,7 @@ mod access;
 mod client;
 mod crash;
 mod drain;
+mod history;
 mod hub;
 mod poll;
 mod presence;
