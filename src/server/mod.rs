@@ -7,6 +7,7 @@ pub mod clock;
 pub mod config;
 pub mod conn;
 mod entry;
+mod expiry;
 mod fanout;
 pub mod history;
 pub mod hooks;
@@ -22,7 +23,7 @@ pub mod rate;
 pub mod reader;
 mod room_log;
 mod room_members;
-mod room_task;
+pub mod room_task;
 #[cfg(test)]
 mod room_tests;
 pub mod rooms;

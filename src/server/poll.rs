@@ -15,7 +15,7 @@ use crate::{
         time::Millis,
     },
     wire::{
-        client::{self, Poll},
+        client::{self, Poll, Since},
         fields::BadFrame,
         server::{PollAnswer, json},
     },
@@ -95,7 +95,7 @@ async fn enter(
     user_type: &UserType,
     claims: Option<&Claims>,
     entered: Entered,
-    rooms: Vec<(RoomId, Option<Cursor>)>,
+    rooms: Vec<(RoomId, Since)>,
     offline: bool,
 ) -> Vec<u8> {
     let all = &api.sessions;

@@ -5,9 +5,11 @@ use super::{
     auth::{Auth, AuthSetupError},
     clock::Clock,
     config::{AuthMode, Config, StoreKind},
+    expiry::look_after_messages,
     history::History,
     http::{self, Api},
     presence::{Presence, PresenceSettings},
+    room_task::MessageSettings,
     rooms::{RoomSettings, Rooms},
     session::{SessionDeps, SessionSettings},
     session_store::SessionStore,
@@ -127,6 +129,13 @@ fn room_settings(config: &Config) -> RoomSettings {
     RoomSettings {
         auto_create: config.room.auto_create,
         rules: config.room.rules.0.clone(),
+        messages: MessageSettings {
+            keep_max: config.messages.keep_max,
+            keep: Millis::from_seconds(config.messages.keep_seconds),
+            page: config.messages.page_max,
+            replay_max_age: Millis(config.messages.replay_max_age_ms),
+            per_second: config.limits.messages_per_second_per_room.into(),
+        },
         mailbox_max: config.room.mailbox_max,
         commands_per_second: config.limits.commands_per_second_per_room.into(),
         presence_members_max: config.room.presence_members_max,
@@ -161,6 +170,8 @@ async fn serve(config: Config) -> Result<(), StartError> {
     let rooms = Rooms::new(bound.handles().to_vec(), store.clone(), presence.clone(), clock, room_settings(&config));
     let sessions = SessionStore::new(store.clone());
     tokio::spawn(inbox.run(presence_settings(&config), bound.handles().to_vec(), rooms.clone(), sessions, clock));
+
+    tokio::spawn(look_after_messages(store.clone(), room_settings(&config).messages, clock));
 
     let (body_bytes, demo) = (config.limits.http_body_bytes, config.demo.enabled);
     let deps = SessionDeps {

@@ -6,3 +6,4 @@ mod people;
 mod rules_set;
 mod stream;
 mod table;
+mod talk;

@@ -10,3 +10,4 @@ mod poll;
 mod presence;
 mod resume;
 mod rooms;
+mod talk;

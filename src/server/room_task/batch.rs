@@ -46,6 +46,7 @@ impl Task {
         let mut fates = Vec::new();
         let mut committed = None;
         self.members.begin();
+        self.talking.begin();
         for _ in 0..ATTEMPTS {
             if self.unsure && !self.catch_up().await {
                 outcome = Settled::Failed(unavailable("none"));
@@ -62,12 +63,13 @@ impl Task {
             match &outcome {
                 Settled::Moved => {
                     self.members.rewind();
+                    self.talking.rewind();
                     self.unsure = true;
                 }
                 Settled::Done | Settled::Failed(_) => break,
             }
         }
-        for _ in batch.iter().filter(|message| matches!(message, RoomMsg::Command { .. })) {
+        for _ in batch.iter().filter(|message| message.is_counted()) {
             self.seat.waiting.taken();
         }
         let refused = match outcome {
@@ -85,6 +87,7 @@ impl Task {
             Settled::Moved => unavailable("none"),
         };
         self.members.rewind();
+        self.talking.rewind();
         self.draft = Draft::new(&self.room);
         self.draft.hold_promotion(self.no_promotion_before);
         let again = self.now().plus(RETRY);
@@ -125,6 +128,7 @@ impl Task {
     fn decide_one(&mut self, message: &RoomMsg, now: UnixMs) -> Fate {
         match message {
             RoomMsg::Command { request, rated, .. } => Fate::Decided(self.command(request, *rated)),
+            RoomMsg::Say { from, saying, rated, .. } => Fate::Said(self.plan(from, saying, *rated, now)),
             RoomMsg::Join { member, token_role, .. } => Fate::Entered(self.enter(member, token_role.as_ref(), now)),
             RoomMsg::Leave { session, .. } => match self.members.leave(session) {
                 None => Fate::Left(None),
@@ -143,6 +147,7 @@ impl Task {
             | RoomMsg::Sync { .. }
             | RoomMsg::Members { .. }
             | RoomMsg::Snapshot { .. }
+            | RoomMsg::Messages { .. }
             | RoomMsg::Updates { .. } => Fate::Read,
         }
     }

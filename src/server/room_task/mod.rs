@@ -3,7 +3,12 @@ mod answer;
 mod batch;
 mod open;
 mod parked;
+mod replay;
+mod talk;
 mod tell;
+
+pub use talk::MessageSettings;
+use talk::{Plan, Talking};
 
 use self::parked::Parked;
 use crate::server::{
@@ -85,6 +90,8 @@ enum Fate {
     Entered(Result<(), Reject>),
     /// A leave: the connection that goes out, if there is one.
     Left(Option<ConnId>),
+    /// Something to be said.
+    Said(Result<Plan, Reject>),
     /// Nothing to decide.
     Read,
 }
@@ -120,6 +127,7 @@ struct Task {
     /// The last batch was not committed: who is here is looked at again by then.
     level_at: Option<UnixMs>,
     parked: Parked,
+    talking: Talking,
 }
 
 impl Task {
@@ -127,6 +135,7 @@ impl Task {
         let deps = seat.rooms.deps();
         let per_second = deps.settings.commands_per_second;
         let bucket = Bucket::new(per_second, per_second, deps.clock.mono());
+        let talking = Talking::new(&deps.settings, deps.clock.mono());
         let draft = Draft::new(&room);
         Self {
             seat,
@@ -148,6 +157,7 @@ impl Task {
             retry_at: UnixMs(0),
             level_at: None,
             parked: Parked::default(),
+            talking,
         }
     }
 
