@@ -60,6 +60,11 @@ impl Model {
     }
 
     pub(super) fn rules_set(&mut self, actor: &str, f: &Value) -> Outcome {
+        let known = super::rules::defaults();
+        let unknown = f["rules"].as_object().into_iter().flatten().map(|(key, _)| key).find(|key| known.get(key.as_str()).is_none());
+        if let Some(key) = unknown {
+            return no_with("bad_rules", json!({"path": format!("/{key}")}));
+        }
         let rules = Rules::parse(&f["rules"]);
         if rules.host_seat != self.s.rules.host_seat {
             return no_with("bad_rules", json!({"path": "/host_seat"}));
@@ -70,13 +75,14 @@ impl Model {
         if rules.doc == self.s.rules.doc {
             return Ok(Done::Noop);
         }
-        let refused_before: Vec<String> = self.placed().into_iter().filter(|user| self.s.is_blacklisted(user)).collect();
+        let asking = self.s.applies.iter().chain(&self.s.invites).filter(|ask| ask.ended.is_none()).map(|ask| ask.user.clone());
+        let concerned: Vec<String> = self.placed().into_iter().chain(asking).filter(|user| !self.s.is_blacklisted(user)).collect();
         self.s.rules = rules;
         self.s.rules_rev += 1;
         self.emit(json!({"event": "rules_changed", "rules_rev": self.s.rules_rev, "rules": self.s.rules.doc}));
         self.fit_seats();
-        for user in self.placed() {
-            if user != self.s.owner && self.s.is_blacklisted(&user) && !refused_before.contains(&user) {
+        for user in concerned {
+            if user != self.s.owner && self.s.is_blacklisted(&user) {
                 self.clear_place(&user, "blacklisted");
                 self.cancel_asks(&user, actor);
             }
