@@ -152,7 +152,7 @@ impl Model {
         }
     }
 
-    pub(super) fn owner_transfer(&mut self, f: &Value) -> Outcome {
+    pub(super) fn owner_transfer(&mut self, actor: &str, f: &Value) -> Outcome {
         let target = text(f, "target_user_id");
         if target == self.s.owner {
             return Ok(Done::Noop);
@@ -167,6 +167,11 @@ impl Model {
         self.s.roles.insert(old.clone(), (Some("admin".to_owned()), Some(self.s.now)));
         self.emit(json!({"event": "role_changed", "user_id": old, "role_id": "admin", "from": "owner"}));
         self.check_host_seat(&old);
+        // Nobody refuses an owner; what stands against an old one counts from now on.
+        if self.s.check_banned(&old).is_err() {
+            self.clear_place(&old, "blacklisted");
+            self.cancel_asks(&old, actor);
+        }
         Ok(Done::Own(0))
     }
 
