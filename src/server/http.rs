@@ -1,6 +1,9 @@
 //! HTTP for backends and pages: tokens, presence, rooms, commands, the demo page. Errors are the same objects as on the socket.
+mod history;
+
 use super::{
     auth::{Auth, AuthError, Claims, MAX_LIFE_SECONDS},
+    history::History,
     msg::{Refusal, Reply, RoomMsg, Shown, ShownStatus},
     presence::Presence,
     rooms::Rooms,
@@ -37,6 +40,7 @@ pub struct Api {
     pub auth: Auth,
     pub presence: Presence,
     pub rooms: Rooms,
+    pub history: History,
     pub sessions: SessionDeps,
     /// Turns true when the hub goes down.
     pub draining: watch::Receiver<bool>,
@@ -128,6 +132,7 @@ pub fn router(api: Api) -> Router {
         .route("/api/online-status/rts-token", post(mint))
         .route("/api/online-status", get(online_status))
         .route("/api/rooms/{room_id}/commands", post(command))
+        .route("/api/rooms/{room_id}/history", get(history::history))
         .merge(super::poll::routes());
     let routes = if api.demo { routes.fallback(super::page::serve) } else { routes };
     routes.layer(limit).layer(axum::middleware::map_response(as_error_object)).with_state(api)

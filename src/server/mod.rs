@@ -8,6 +8,7 @@ pub mod config;
 pub mod conn;
 mod entry;
 mod fanout;
+pub mod history;
 pub mod hooks;
 pub mod http;
 pub mod load;

@@ -9,9 +9,10 @@ use crate::server::{
 use crate::{
     hub::{code::Code, cursor::Cursor, event::Commit, id::UserId},
     wire::{
+        answer::decision_ack,
         codec::text_frame,
         membership::{self, MemberJson},
-        server::{decision_ack, room_snapshot},
+        server::room_snapshot,
     },
 };
 use bytes::Bytes;

@@ -52,7 +52,7 @@ impl Session {
         if !free.is_empty() {
             all.presence.unwatch(self.shard.shard, free);
         }
-        all.settings.user_rates.forget(&self.user);
+        all.settings.user_rates.forget(&self.user, all.clock.mono());
         if how == Next::Offline {
             for room in self.rooms.list() {
                 all.rooms.post(&room, RoomMsg::Leave { session: self.session.clone(), reply: None });
