@@ -7,3 +7,4 @@ mod permissions;
 mod rules_set;
 mod stream;
 mod table;
+mod together;

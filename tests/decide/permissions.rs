@@ -14,7 +14,8 @@ struct Row {
 fn matrix() -> Vec<Row> {
     let path = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/PERMISSIONS.md");
     let text = std::fs::read_to_string(path).unwrap();
-    let cells = |line: &str| line.split('|').map(|cell| cell.trim().to_owned()).filter(|cell| !cell.is_empty()).collect::<Vec<_>>();
+    let cells =
+        |line: &str| line.split('|').map(|cell| cell.trim().to_owned()).filter(|cell| !cell.is_empty()).collect::<Vec<_>>();
     let mut lines = text.lines().filter(|line| line.starts_with('|')).map(cells);
     let head = lines.next().unwrap();
     let row = |line: Vec<String>| {
@@ -37,7 +38,7 @@ fn frame(command: &str, special: &str) -> Value {
         "queue_insert" => json!({"target_user_id": "t", "place": "back"}),
         "queue_remove" => json!({"target_user_ids": ["t"]}),
         "queue_move" => json!({"target_user_id": "t", "place": "back", "force": special == "force"}),
-        "queue_reorder" => json!({"user_ids": ["t"], "if_rev": 0}),
+        "queue_reorder" => json!({"user_ids": ["t"]}),
         "queue_restore" => json!({"undo_id": "u"}),
         "apply_cancel" => json!({"apply_id": "x"}),
         "apply_resolve" => json!({"apply_id": "x", "approve": true}),
@@ -81,7 +82,10 @@ fn room(role: &str, special: &str, document: &Value) -> (Table, &'static str) {
         table.role("me", role);
     }
     if special == "self" {
-        table.ok("service", &json!({"type": "seat_assign", "target_user_id": if me == "service" { "x" } else { me }, "seat_no": 2}));
+        table.ok(
+            "service",
+            &json!({"type": "seat_assign", "target_user_id": if me == "service" { "x" } else { me }, "seat_no": 2}),
+        );
     }
     (table, me)
 }
@@ -93,7 +97,10 @@ fn every_role_may_what_its_cell_says() {
             let (mut table, me) = room(&role, &special, &json!({}));
             let said = table.name(me, &frame(&command, &special));
             assert_eq!(said != "forbidden", may, "{role}: {command} {special} says {said}");
-            assert!(!["bad_argument", "bad_request", "unknown_type"].contains(&said.as_str()), "{command} {special} is not understood: {said}");
+            assert!(
+                !["bad_argument", "bad_request", "unknown_type"].contains(&said.as_str()),
+                "{command} {special} is not understood: {said}"
+            );
         }
     }
 }

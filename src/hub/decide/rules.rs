@@ -40,7 +40,8 @@ impl Draft {
         if room.rules.access == Access::Open {
             return Vec::new();
         }
-        let listed: BTreeSet<&UserId> = room.rules.blacklist.iter().filter(|user| **user != room.owner && !before.blacklists(user)).collect();
+        let listed: BTreeSet<&UserId> =
+            room.rules.blacklist.iter().filter(|user| **user != room.owner && !before.blacklists(user)).collect();
         let seated = room.seats.list.iter().filter_map(|seat| Some(&seat.occupant.as_ref()?.user));
         let waiting = room.queue.entries.iter().map(|entry| &entry.user);
         let asking = room.asks.applies.iter().map(|apply| &apply.user).chain(room.asks.invites.iter().map(|invite| &invite.user));

@@ -49,7 +49,8 @@ fn people_rules(rng: &mut Rng, doc: &mut Value) {
                 role["timeout_seconds"] = json!(rng.pick(&[0, 7, 90]));
             }
             if rng.chance(30) {
-                role["perms"] = json!([*rng.pick(&["queue_move", "seat_mute", "rules_set", "seat_move", "role_set", "turn_next"])]);
+                role["perms"] =
+                    json!([*rng.pick(&["queue_move", "seat_mute", "rules_set", "seat_move", "role_set", "turn_next"])]);
             }
             roles.push(role);
         }

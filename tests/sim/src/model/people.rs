@@ -61,7 +61,8 @@ impl Model {
 
     pub(super) fn rules_set(&mut self, actor: &str, f: &Value) -> Outcome {
         let known = super::rules::defaults();
-        let unknown = f["rules"].as_object().into_iter().flatten().map(|(key, _)| key).find(|key| known.get(key.as_str()).is_none());
+        let unknown =
+            f["rules"].as_object().into_iter().flatten().map(|(key, _)| key).find(|key| known.get(key.as_str()).is_none());
         if let Some(key) = unknown {
             return no_with("bad_rules", json!({"path": format!("/{key}")}));
         }
@@ -76,7 +77,8 @@ impl Model {
             return Ok(Done::Noop);
         }
         let asking = self.s.applies.iter().chain(&self.s.invites).filter(|ask| ask.ended.is_none()).map(|ask| ask.user.clone());
-        let concerned: Vec<String> = self.placed().into_iter().chain(asking).filter(|user| !self.s.is_blacklisted(user)).collect();
+        let concerned: Vec<String> =
+            self.placed().into_iter().chain(asking).filter(|user| !self.s.is_blacklisted(user)).collect();
         self.s.rules = rules;
         self.s.rules_rev += 1;
         self.emit(json!({"event": "rules_changed", "rules_rev": self.s.rules_rev, "rules": self.s.rules.doc}));
