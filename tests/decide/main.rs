@@ -3,7 +3,9 @@
 mod access;
 mod batch;
 mod people;
+mod permissions;
 mod rules_set;
 mod stream;
 mod table;
 mod talk;
+mod together;
