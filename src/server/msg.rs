@@ -66,8 +66,6 @@ pub enum ShardMsg {
     RoomFrame { room: RoomId, frame: Frame, class: Class },
     /// Ends a connection: `closing`, then the close frame.
     Close { to: ConnId, close: Close, retry_after_ms: u64 },
-    /// Ends every connection as a drain does; the shard goes on.
-    DrainAll,
     /// The shown state of people that this shard's connections watch has changed.
     Presence(Arc<Vec<Shown>>),
     /// Runs a piece of work on this shard's thread: how a room task comes to its shard.
@@ -138,6 +136,8 @@ pub enum RoomMsg {
     Members { offset: usize, limit: usize, reply: Reply },
     /// People's shown states have changed.
     Presence(Vec<Shown>),
+    /// Look at the log and at the other nodes' people: something may have been missed.
+    Look,
     /// A snapshot for HTTP: the `room_snapshot` object.
     Snapshot { reply: tokio::sync::oneshot::Sender<Result<Bytes, Refusal>> },
     /// Missing updates for HTTP: the `/updates` object. If there are none, the answer waits for the next one, at most so long.
