@@ -224,7 +224,7 @@ sections! {
         memory_bytes: u64 = 0,
     }
     /// `[demo]`
-    DemoConfig { enabled: bool = true, faults: bool = false, }
+    DemoConfig { enabled: bool = true, }
     /// `[log]`
     LogConfig {
         format: LogFormat = LogFormat::Pretty,
