@@ -138,6 +138,8 @@ pub enum RoomMsg {
     Presence(Vec<Shown>),
     /// A snapshot for HTTP: the `room_snapshot` object, empty if the room is still at `known`.
     Snapshot { reader: Option<UserId>, known: Option<Cursor>, reply: PollReply },
+    /// Look at the log and at the other nodes' people: something may have been missed.
+    Look,
     /// Missing updates for HTTP: the `/updates` object. If there are none, the answer waits for the next one, at most so long.
     Updates { reader: Option<UserId>, cursor: Option<Cursor>, wait: Millis, reply: PollReply },
 }
