@@ -1,5 +1,5 @@
 //! `/api/rooms/{room_id}/messages`: what was said in a room and is kept, page by page; and saying something without a socket.
-use super::{Api, Failure, actor_of, check_senders, reply, room_id, text};
+use super::{Api, Caller, Failure, actor_of, check_senders, reply, room_id, text};
 use crate::{
     hub::{code::Code, id::RoomId},
     server::msg::{Reply, RoomMsg},
@@ -36,8 +36,9 @@ pub(super) async fn page(
     Path(room): Path<String>,
     Query(query): Query<PageQuery>,
 ) -> Result<Response, Failure> {
-    api.caller(&headers)?;
+    let caller = api.caller(&headers)?;
     let room = room_id(&room)?;
+    let reader = if let Caller::Person(claims) = caller { Some(claims.user) } else { None };
     let limit = match query.limit.as_deref().map(str::parse) {
         None => PAGE_DEFAULT,
         Some(Ok(limit)) if (1..=PAGE_MAX).contains(&limit) => limit,
@@ -46,7 +47,7 @@ pub(super) async fn page(
     let since = query.since.as_deref().filter(|since| !since.is_empty()).map(msg_cursor);
     let before = query.before.as_deref().map(|before| msg_cursor(before).rev);
     let (sender, receiver) = oneshot::channel();
-    api.rooms.send(&room, RoomMsg::Messages { since, before, limit, reply: sender })?;
+    api.rooms.send(&room, RoomMsg::Messages { reader, since, before, limit, reply: sender })?;
     let body = receiver.await.map_err(|_| Failure::new(Code::Unavailable))??;
     Ok(reply(StatusCode::OK, body))
 }
