@@ -295,6 +295,17 @@ impl Shard {
         slots.get(id.slot as usize).filter(|slot| slot.generation == id.generation)?.conn.clone()
     }
 
+    /// Does something with each of these connections that is still there.
+    pub fn each(&self, ids: &[ConnId], mut work: impl FnMut(&Conn)) {
+        let slots = self.slots.borrow();
+        for id in ids {
+            let slot = slots.get(id.slot as usize).filter(|slot| slot.generation == id.generation);
+            if let Some(conn) = slot.and_then(|slot| slot.conn.as_ref()) {
+                work(conn);
+            }
+        }
+    }
+
     /// Notes a room that a connection enters or leaves.
     pub fn note_room(&self, id: ConnId, room: &RoomId, inside: bool) {
         let mut slots = self.slots.borrow_mut();
