@@ -3,6 +3,7 @@
 mod check;
 mod diff;
 mod generate;
+mod judge;
 mod model;
 mod rng;
 mod run;

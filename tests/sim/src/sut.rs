@@ -1,5 +1,8 @@
 //! The room under test: the real `Draft` and `Room` on several nodes over one store, driven as a room's task drives them.
-use crate::store::{Fault, Said, Store};
+use crate::{
+    judge::Seen,
+    store::{Fault, Said, Store},
+};
 use michub::{
     hub::{
         code::Code,
@@ -32,13 +35,6 @@ impl Members for Live {
     fn is_live(&self, user: &UserId) -> bool {
         self.0.contains(user)
     }
-}
-
-/// One rev: its number and its events as a client sees them.
-#[derive(Clone, Debug)]
-pub struct Seen {
-    pub rev: u64,
-    pub events: Vec<Value>,
 }
 
 /// What a batch did: the hub's own steps before, the command, the hub's own steps behind it.
