@@ -81,6 +81,7 @@ impl Judge {
     fn resolve_field(&self, name: &str, value: &Value, head: &Head) -> Value {
         let Some(word) = value.as_str().filter(|word| word.starts_with('@')) else { return self.resolve(value, head) };
         match word {
+            "@later" => json!(word),
             "@host_seat" => json!(self.model.s.rules.host_seat),
             "@rev" => json!(head.rev),
             "@old_rev" => json!(head.rev.saturating_sub(1)),
