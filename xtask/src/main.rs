@@ -23,10 +23,11 @@ fn main() -> ExitCode {
         Some("load") => done(measure::load(&rest)),
         Some("measure") => done(measure::measure(&rest)),
         Some("bench") => done(measure::bench()),
+        Some("sim") if rest == ["--own-hub"] => done(sim::on_a_hub()),
         Some("sim") => done(sim::run(&rest)),
         _ => {
             eprintln!("usage: cargo xtask test | web | picture");
-            eprintln!("       cargo xtask sim [--seed S] [--seeds N] [--steps K] [--hub URL]");
+            eprintln!("       cargo xtask sim [--seed S] [--seeds N] [--steps K] [--hub URL] | --own-hub");
             eprintln!("       cargo xtask load SCENARIO... | measure [--json] [--write] [NAME...] | bench");
             ExitCode::from(2)
         }

@@ -34,7 +34,7 @@ fn start(data: &std::path::Path) -> Result<Child, String> {
     let built = cargo.stderr(Stdio::inherit()).output().map_err(|error| format!("cargo: {error}"))?;
     let lines = String::from_utf8_lossy(&built.stdout).into_owned();
     let messages = lines.lines().filter_map(|line| serde_json::from_str::<serde_json::Value>(line).ok());
-    let binary = messages.filter_map(|message| message["executable"].as_str().map(str::to_owned)).last();
+    let binary = messages.filter_map(|message| message["executable"].as_str().map(str::to_owned)).next_back();
     let binary = binary.ok_or("the hub cannot be built")?;
     let mut hub = Command::new(binary);
     hub.args(["--listen", "127.0.0.1:0", "--data"]).arg(data).current_dir(data).env("MICHUB_ADMIN__LISTEN", "127.0.0.1:0");
