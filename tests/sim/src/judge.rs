@@ -136,17 +136,11 @@ impl Judge {
                     return Err(format!("the model refuses with {refusal:?}, the hub says {answer}"));
                 }
                 check_subset(&refusal.details, &answer["details"])?;
-                self.same_steps(own, false)?;
+                same(&[], own)?;
             }
         }
-        if answer["dup"] != true
-            && own
-                .iter()
-                .flat_map(|seen| &seen.events)
-                .any(|event| event["event"] == "member_kicked" || event["event"] == "member_banned")
-        {
-            let target = text(&told, "target_user_id").to_owned();
-            self.model.s.live.retain(|user| *user != target);
+        for event in own.iter().flat_map(|seen| &seen.events).filter(|event| is_out(event)) {
+            self.model.s.live.retain(|user| user != text(event, "user_id"));
         }
         Ok(())
     }
@@ -164,6 +158,7 @@ impl Judge {
         self.same_steps(std::slice::from_ref(seen), true).map_err(|why| format!("by the hub: {why}"))
     }
 
+    /// Counts an outcome.
     pub fn count(&mut self, frame: &Value, outcome: &str) {
         *self.counts.entry(format!("{} {outcome}", text(frame, "type"))).or_default() += 1;
     }

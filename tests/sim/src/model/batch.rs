@@ -41,11 +41,9 @@ impl Model {
     /// Tries a command out on a copy.
     pub(super) fn explain(&self, actor: &str, frame: &Value) -> Result<Reply, Refusal> {
         let other = frame["as_user_id"].as_str();
-        if let Some(other) = other.filter(|other| actor != "service" && *other != actor) {
-            if self.s.level_of(actor) < 600 && !self.s.has_perm(actor, "explain") {
-                let _ = other;
-                return no("forbidden");
-            }
+        let foreign = actor != "service" && other.is_some_and(|other| other != actor);
+        if foreign && self.s.level_of(actor) < 600 && !self.s.has_perm(actor, "explain") {
+            return no("forbidden");
         }
         let tried = other.unwrap_or(actor);
         let mut copy = self.clone();
