@@ -6,12 +6,21 @@ use michub::{
         auth::{Auth, AuthError, AuthSetupError, Claims},
         clock::Clock,
         config::{Config, ConfigError, LogFormat},
+        history::{
+            HistoryError, remote,
+            report::{Ask, NOTHING_DIFFERS, RoomText, UserText},
+        },
         load::{self, LoadArgs, LoadError},
         run,
         store::{StoreFault, fjall::Repair},
     },
 };
-use std::{io::IsTerminal, net::SocketAddr, path::PathBuf, process::ExitCode};
+use std::{
+    io::{IsTerminal, Write},
+    net::SocketAddr,
+    path::PathBuf,
+    process::ExitCode,
+};
 
 const AFTER_HELP: &str = "\
 Configuration: built-in defaults < config.toml < MICHUB_<SECTION>__<KEY> < flags.
@@ -29,6 +38,10 @@ The hub must not run. What it does, in this order:
   4. writes a new watermark: what is there now counts
 Everything that was wrong is printed, one line each. If nothing was wrong, nothing is changed and the copy is removed.
 Clients whose position was cut off get a room_reset and a snapshot when they come back.";
+
+const REPLAY_HELP: &str = "\
+Starts from the oldest state that the history has of this room, applies every commit, and compares with each state that was kept on the
+way and with the stored room. Exit code 0: nothing differs; 1: the differences are printed, by rev and path.";
 
 /// The signalling hub of a voice room: who is here, who is free, who speaks next.
 #[derive(Parser)]
@@ -72,6 +85,33 @@ enum What {
     },
     /// Puts load on a running hub and measures it
     Load(LoadArgs),
+    /// Shows and exports what happened in rooms, also while the hub runs
+    History {
+        #[command(subcommand)]
+        what: HistoryWhat,
+    },
+    /// Replays a room from its history, and says where the result differs from what is stored
+    #[command(after_help = REPLAY_HELP)]
+    Replay {
+        /// Which room
+        #[arg(value_parser = RoomId::parse)]
+        room: RoomId,
+        /// Stop at this time: Unix milliseconds, or like 2026-01-31T20:00:00Z
+        #[arg(long, value_parser = time, value_name = "TIME")]
+        until: Option<u64>,
+        /// Print the replayed state as JSON instead
+        #[arg(long)]
+        state: bool,
+    },
+    /// Prints the commits that explain where somebody stands in a room
+    Why {
+        /// Which room
+        #[arg(value_parser = RoomId::parse)]
+        room: RoomId,
+        /// Who
+        #[arg(value_parser = UserId::parse)]
+        user: UserId,
+    },
     /// Repairs an embedded store that the hub refuses to start with
     #[command(after_help = REPAIR_HELP)]
     Repair {
@@ -79,6 +119,32 @@ enum What {
         #[arg(long)]
         accept_empty: bool,
     },
+}
+
+#[derive(Subcommand)]
+enum HistoryWhat {
+    /// Prints events as JSON lines, oldest first, room after room
+    Export {
+        /// Only this room
+        #[arg(long, value_parser = RoomId::parse)]
+        room: Option<RoomId>,
+        /// Only events about this person
+        #[arg(long, value_parser = UserId::parse)]
+        user_id: Option<UserId>,
+        /// From this time on: Unix milliseconds, or like 2026-01-31T20:00:00Z
+        #[arg(long, value_parser = time, value_name = "TIME")]
+        from: Option<u64>,
+        /// Up to this time
+        #[arg(long, value_parser = time, value_name = "TIME")]
+        to: Option<u64>,
+    },
+}
+
+/// Reads a point in time as Unix milliseconds.
+fn time(text: &str) -> Result<u64, String> {
+    let stamp = |text: &str| u64::try_from(text.parse::<jiff::Timestamp>().ok()?.as_millisecond()).ok();
+    let read = text.parse().ok().or_else(|| stamp(text));
+    read.ok_or_else(|| "Unix milliseconds, or like 2026-01-31T20:00:00Z".to_owned())
 }
 
 /// Why a command fails.
@@ -96,6 +162,12 @@ enum Failure {
     Keys(#[from] AuthSetupError),
     #[error(transparent)]
     Token(#[from] AuthError),
+    #[error(transparent)]
+    History(#[from] HistoryError),
+    #[error("the output cannot be written: {0}")]
+    Output(std::io::Error),
+    #[error("the replay differs from what is stored")]
+    Differs,
     #[error("log.level: {0}")]
     LogLevel(#[from] tracing_subscriber::filter::ParseError),
     #[error("the configuration cannot be written down: {0}")]
@@ -142,8 +214,55 @@ fn begin(args: &Args) -> Result<(), Failure> {
             println!("{}", auth.mint(&claims, *ttl)?.0);
             Ok(())
         }
+        What::History { what: HistoryWhat::Export { room, user_id, from, to } } => {
+            let (room, user) = (room.clone().map(RoomText), user_id.clone().map(UserText));
+            let (from_ms, to_ms) = (from.unwrap_or(0), to.unwrap_or(u64::MAX));
+            report(&config, Ask::Export { room, user, from_ms, to_ms }).map(drop)
+        }
+        What::Replay { room, until, state } => {
+            let ask = Ask::Replay { room: RoomText(room.clone()), until_ms: until.unwrap_or(u64::MAX), state: *state };
+            let tail = report(&config, ask)?;
+            let good = *state || String::from_utf8_lossy(&tail).trim_end().ends_with(NOTHING_DIFFERS);
+            if good { Ok(()) } else { Err(Failure::Differs) }
+        }
+        What::Why { room, user } => {
+            report(&config, Ask::Why { room: RoomText(room.clone()), user: UserText(user.clone()) }).map(drop)
+        }
         What::Repair { accept_empty } => repair(&config, *accept_empty),
     }
+}
+
+/// Prints a report: from the store if no hub has it, else from the hub that runs. Returns its last piece.
+fn report(config: &Config, ask: Ask) -> Result<Vec<u8>, Failure> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(Failure::Output)?;
+    runtime.block_on(async {
+        let (out, mut pieces) = tokio::sync::mpsc::channel(4);
+        let opened = run::open_history(config);
+        let admin = config.admin.listen;
+        let writing = async move {
+            match opened {
+                Ok(history) => history.report(ask, out).await,
+                Err(StoreFault::Locked) => remote::fetch(admin, &ask, out).await,
+                Err(fault) => drop(out.send(Err(fault.into())).await),
+            }
+        };
+        let printing = async {
+            let mut last = Vec::new();
+            let mut stdout = std::io::stdout().lock();
+            while let Some(piece) = pieces.recv().await {
+                let piece = piece?;
+                match stdout.write_all(&piece) {
+                    // Whoever reads has enough.
+                    Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => return Ok(last),
+                    written => written.map_err(Failure::Output)?,
+                }
+                last = piece.to_vec();
+            }
+            stdout.flush().map_err(Failure::Output)?;
+            Ok(last)
+        };
+        tokio::join!(writing, printing).1
+    })
 }
 
 fn repair(config: &Config, accept_empty: bool) -> Result<(), Failure> {

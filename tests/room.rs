@@ -256,7 +256,7 @@ proptest! {
                     let request = Request { actor: Actor::User(me.clone()), op_id, if_rev, command };
                     let before = draft.room().clone();
                     match draft.decide(&request, &live) {
-                        Err(_) | Ok(Decision::Noop { .. }) => prop_assert_eq!(&before, draft.room(), "I14: a trace of {:?}", request),
+                        Err(_) | Ok(Decision::Noop { .. } | Decision::Batch { .. } | Decision::Explained(_)) => prop_assert_eq!(&before, draft.room(), "I14: a trace of {:?}", request),
                         Ok(Decision::Accepted { rev, event, dup, .. }) => {
                             if dup {
                                 prop_assert_eq!(&before, draft.room(), "a repeat changed something");
@@ -279,7 +279,7 @@ proptest! {
                     let request = Request { actor: Actor::User(user(PEOPLE[actor])), op_id: None, if_rev: None, command };
                     let before = draft.room().clone();
                     match draft.decide(&request, &live) {
-                        Err(_) | Ok(Decision::Noop { .. }) => prop_assert_eq!(&before, draft.room(), "I14: a trace of {:?}", request),
+                        Err(_) | Ok(Decision::Noop { .. } | Decision::Batch { .. } | Decision::Explained(_)) => prop_assert_eq!(&before, draft.room(), "I14: a trace of {:?}", request),
                         Ok(Decision::Accepted { rev, .. }) => prop_assert_eq!(rev, before.head.rev + 1, "I6"),
                     }
                 }

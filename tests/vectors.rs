@@ -7,8 +7,10 @@ use michub::{
         code::{Code, Reject},
         command::{Actor, Command, IfRev, OnMissing, Place, SeatPolicy, SeatSet},
         cursor::Cursor,
-        decide::Decision,
-        event::{ApplyOutcome, Commit, Event, InviteOutcome, Op, QueueLeftReason, SeatLeftReason, Step, TurnEndedReason},
+        decide::{Decision, Explained},
+        event::{
+            Answer, ApplyOutcome, Commit, Event, InviteOutcome, Op, Part, QueueLeftReason, SeatLeftReason, Step, TurnEndedReason,
+        },
         id::{CommitId, OpId, RoleId, RoomId, UserId},
         room::{Entry, Flag, Flags, Media, Mode, Occupant, Reservation, Room, Undo, Via},
         rules::Rules,
@@ -16,6 +18,7 @@ use michub::{
         turns::{Causes, Clock, Turn},
     },
     wire::{
+        answer::decision_ack,
         client::{self, Choice, ClientFrame, Parsed},
         close::Close,
         membership::{self, MemberJson, PresenceChange},
@@ -209,6 +212,14 @@ fn arguments(command: &Command) -> (&'static str, Value) {
         Command::UserUnban { target } => ("user_unban", json!({"target_user_id": id(target)})),
         Command::QueueBan { target, until } => ("queue_ban", json!({"target_user_id": id(target), "until_ms": until.0})),
         Command::RoomClose { reason } => ("room_close", json!({"reason": reason})),
+        Command::Batch { ops, atomic } => {
+            let ops: Vec<Value> = ops.iter().map(arguments).map(|(name, fields)| json!({name: fields})).collect();
+            ("batch", json!({"ops": ops, "atomic": atomic}))
+        }
+        Command::Explain { command, as_user } => {
+            let (name, fields) = arguments(command);
+            ("explain", json!({"command": {name: fields}, "as_user_id": as_user.as_ref().map(id)}))
+        }
         other => panic!("the hub's own {other:?} came from a frame"),
     }
 }
@@ -343,12 +354,17 @@ fn events() -> Vec<Event> {
     ]
 }
 
+fn parts() -> Vec<Part> {
+    let done = Part::Done { rev: 41, event: events().swap_remove(0) };
+    vec![done, Part::Noop, Part::Refused(Code::NotQueued)]
+}
+
 fn cursor(rev: u64) -> Cursor {
     Cursor { rev, commit: CommitId(0xa8f0 + rev) }
 }
 
 fn commit() -> Commit {
-    let op = Op { id: OpId::parse("m-81").unwrap(), fingerprint: 1 };
+    let op = Op { id: OpId::parse("m-81").unwrap(), fingerprint: 1, answer: Answer::Batch(parts()) };
     let own = Step { rev: 42, by: Actor::User(user("adm")), op: Some(op), own: 0, events: events() };
     let hub = Step { rev: 43, by: Actor::Hub, op: None, own: 0, events: vec![Event::QueueReturned { user: user("a") }] };
     let service = Step { rev: 44, by: Actor::Service, op: None, own: 0, events: vec![Event::QueueOnDeck { user: user("a") }] };
@@ -451,14 +467,25 @@ fn hub_frames_look_as_they_did() {
     add("message", &json(&message));
     add("ack plain", &json(&Ack { id: Some(7), fields: Map::<String, Value>::new() }));
     let accepted = |dup, results| Decision::Accepted { rev: 42, event: events().swap_remove(0), dup, results };
-    add("ack of a command", &server::decision_ack(Some(7), &room_id(), &accepted(false, Vec::new())));
-    add("ack of a repeat", &server::decision_ack(Some(8), &room_id(), &accepted(true, Vec::new())));
-    add("ack of nothing to do", &server::decision_ack(None, &room_id(), &Decision::Noop { rev: 42, by: None }));
+    add("ack of a command", &decision_ack(Some(7), &room_id(), &accepted(false, Vec::new())));
+    add("ack of a repeat", &decision_ack(Some(8), &room_id(), &accepted(true, Vec::new())));
+    add("ack of nothing to do", &decision_ack(None, &room_id(), &Decision::Noop { rev: 42, by: None }));
     let by = Some(Actor::User(user("adm")));
-    add("ack of what somebody did before", &server::decision_ack(Some(7), &room_id(), &Decision::Noop { rev: 42, by }));
-    let results = vec![(user("a"), None), (user("b"), Some(Reject::Plain(Code::NotQueued)))];
+    add("ack of what somebody did before", &decision_ack(Some(7), &room_id(), &Decision::Noop { rev: 42, by }));
+    let results = vec![(user("a"), None), (user("b"), Some(Code::NotQueued))];
     let removed = Decision::Accepted { rev: 42, event: events().swap_remove(1), dup: false, results };
-    add("ack with results", &server::decision_ack(Some(9), &room_id(), &removed));
+    add("ack with results", &decision_ack(Some(9), &room_id(), &removed));
+    let batch = |parts, dup| Decision::Batch { rev: 42, dup, parts };
+    add("ack of a batch", &decision_ack(Some(10), &room_id(), &batch(parts(), false)));
+    add("ack of a repeated batch", &decision_ack(Some(11), &room_id(), &batch(parts(), true)));
+    add("ack of a batch of nothing", &decision_ack(Some(12), &room_id(), &batch(vec![Part::Noop], false)));
+    let explained = |would, standing| Decision::Explained(Box::new(Explained { rev: 42, would, standing }));
+    let would = explained(Ok(accepted(false, Vec::new())), Some((50, vec!["role:vip priority 50".to_owned()])));
+    add("explained: ok", &decision_ack(Some(13), &room_id(), &would));
+    let full = explained(Err(Reject::QueueFull { limit: 100 }), Some((50, vec!["role:vip priority 50".to_owned()])));
+    add("explained: refused", &decision_ack(Some(14), &room_id(), &full));
+    let nothing = explained(Ok(Decision::Noop { rev: 42, by: None }), None);
+    add("explained: nothing to do", &decision_ack(Some(15), &room_id(), &nothing));
     add("ack of room_join", &membership::joined_ack(Some(1), &room_id(), cursor(4), "member", true));
     add("ack of room_leave", &membership::left_ack(Some(2), &room_id(), cursor(4)));
     let member = MemberJson { user_id: "a", user_type: "user", role: "member", status: "online" };

@@ -3,7 +3,7 @@ use super::{
     asks::{Apply, Invite},
     command::Actor,
     dedup::Outcome,
-    event::{Commit, Event, QueueLeftReason, SeatLeftReason, Step},
+    event::{Answer, Commit, Event, Op, QueueLeftReason, SeatLeftReason, Step},
     id::{CommitId, RoleId, UserId},
     room::{Entry, Grant, Media, Mode, Occupant, Reservation, Room, Status, Undo, Via},
     time::{Millis, UnixMs},
@@ -43,10 +43,7 @@ impl Room {
         self.head.rev = step.rev;
         self.head.commit = commit;
         self.last_event = at;
-        if let (Some(op), Some(event)) = (&step.op, step.events.get(step.own)) {
-            let outcome = Outcome { op_id: op.id.clone(), fingerprint: op.fingerprint, rev: step.rev, event: event.clone(), at };
-            self.dedup.remember(&step.by, outcome);
-        }
+        self.remember(step, at);
         if step.rev.is_multiple_of(FORGET_EVERY_REVS) {
             self.dedup.expire(at);
             self.asks.expire(at);
@@ -54,6 +51,15 @@ impl Room {
             self.cooldowns.retain(|_, until| *until > at);
             self.queue_bans.retain(|_, until| *until > at);
             self.bans.retain(|_, until| until.is_none_or(|until| until > at));
+        }
+    }
+
+    /// Remembers the outcome of a step that ends its command.
+    pub(super) fn remember(&mut self, step: &Step, at: UnixMs) {
+        let op = step.op.as_ref().filter(|op| op.answer != Answer::Later);
+        if let (Some(Op { id, fingerprint, answer }), Some(event)) = (op, step.events.get(step.own)) {
+            let (op_id, event, answer) = (id.clone(), event.clone(), answer.clone());
+            self.dedup.remember(&step.by, Outcome { op_id, fingerprint: *fingerprint, rev: step.rev, event, answer, at });
         }
     }
 

@@ -233,6 +233,16 @@ pub enum Command {
     RoomClose {
         reason: Option<String>,
     },
+    /// Several commands, one after the other, in one commit; `atomic`: all or none.
+    Batch {
+        ops: Vec<Self>,
+        atomic: bool,
+    },
+    /// What would become of a command, of one's own or of somebody else's; nothing happens.
+    Explain {
+        command: Box<Self>,
+        as_user: Option<UserId>,
+    },
     /// By the hub: the person's last live session in the room is gone, and he did not say goodbye.
     Lost {
         user: UserId,

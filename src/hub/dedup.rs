@@ -1,7 +1,7 @@
 //! The first outcomes of recent commands, so that a repeat changes nothing and gets the same answer.
 use super::{
     command::{Actor, Command},
-    event::Event,
+    event::{Answer, Event},
     id::OpId,
     time::{Millis, UnixMs},
 };
@@ -24,8 +24,10 @@ pub struct Outcome {
     pub fingerprint: u64,
     /// Its rev.
     pub rev: u64,
-    /// Its own event; the answer is made from it.
+    /// Its own event (of a batch: that of its last step).
     pub event: Event,
+    /// What else its answer shows.
+    pub answer: Answer,
     /// When.
     pub at: UnixMs,
 }

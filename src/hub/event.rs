@@ -1,5 +1,6 @@
 //! What happened in a room: results, never wishes. Every event carries each new value that the rules cannot derive.
 use super::{
+    code::Code,
     command::Actor,
     cursor::Cursor,
     id::{OpId, RoleId, UserId},
@@ -281,6 +282,37 @@ pub struct Op {
     pub id: OpId,
     /// Tells one command from another: the same key on another command is a mistake of the client.
     pub fingerprint: u64,
+    /// What a repeat is answered.
+    pub answer: Answer,
+}
+
+/// What the answer to a command shows, beside its rev and the fields of its own event.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Answer {
+    /// Nothing.
+    Plain,
+    /// A line per person, where it names several: why he was not acted upon, if he was not.
+    Each(Vec<(UserId, Option<Code>)>),
+    /// The step belongs to a batch whose last step is still to come.
+    Later,
+    /// The step ends a batch: a line per operation.
+    Batch(Vec<Part>),
+}
+
+/// What became of one operation of a batch.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Part {
+    /// It changed the room.
+    Done {
+        /// Its rev.
+        rev: u64,
+        /// Its own event.
+        event: Event,
+    },
+    /// There was nothing to change.
+    Noop,
+    /// It was refused; nothing of it happened.
+    Refused(Code),
 }
 
 /// One atomic addition to a room's log: all steps or none.

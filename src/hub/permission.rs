@@ -93,6 +93,8 @@ impl Command {
             Self::UserUnban { .. } => "user_unban",
             Self::QueueBan { .. } => "queue_ban",
             Self::RoomClose { .. } => "room_close",
+            Self::Batch { .. } => "batch",
+            Self::Explain { .. } => "explain",
             Self::Lost { .. }
             | Self::Returned { .. }
             | Self::Left { .. }

@@ -83,6 +83,7 @@ pub struct People {
     owner_of: HashMap<SessionId, UserId>,
     deadlines: BTreeSet<(UnixMs, SessionId)>,
     seated: HashMap<UserId, BTreeSet<RoomId>>,
+    on_air: BTreeSet<UserId>,
     departed: HashMap<UserId, (UserType, UnixMs)>,
     departed_order: VecDeque<UserId>,
     /// Who may have changed since the last look, with what was shown then.
@@ -100,6 +101,7 @@ impl People {
             owner_of: HashMap::new(),
             deadlines: BTreeSet::new(),
             seated: HashMap::new(),
+            on_air: BTreeSet::new(),
             departed: HashMap::new(),
             departed_order: VecDeque::new(),
             touched: BTreeMap::new(),
@@ -227,6 +229,16 @@ impl People {
         }
     }
 
+    /// Notes that a media server says that the user is on air, in whatever room, or not any more.
+    pub fn air(&mut self, user: &UserId, on: bool) {
+        self.touch(user);
+        if on {
+            self.on_air.insert(user.clone());
+        } else {
+            self.on_air.remove(user);
+        }
+    }
+
     /// Returns the explicit choice of a user.
     #[must_use]
     pub fn choice(&self, user: &UserId) -> Option<Status> {
@@ -308,7 +320,7 @@ impl People {
         let Some(person) = self.people.get(user) else { return Status::Offline };
         match person.choice {
             Some(Status::Offline) => Status::Offline,
-            _ if self.busy_on_seat && self.seated.contains_key(user) => Status::Busy,
+            _ if self.busy_on_seat && (self.seated.contains_key(user) || self.on_air.contains(user)) => Status::Busy,
             Some(choice) => choice,
             None => Status::Online,
         }

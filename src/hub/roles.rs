@@ -37,7 +37,9 @@ pub const fn level_for(command: &Command) -> u32 {
         | Command::ApplySubmit { .. }
         | Command::ApplyCancel { .. }
         | Command::InviteReply { .. }
-        | Command::TurnYield { .. } => 0,
+        | Command::TurnYield { .. }
+        | Command::Batch { .. }
+        | Command::Explain { .. } => 0,
         Command::QueueMove { force: true, .. } => ADMIN,
         Command::QueueInsert { .. }
         | Command::QueueRemove { .. }

@@ -1,5 +1,8 @@
-//! The operators' listener: is the process alive, can it serve, and its numbers.
-use super::store::Store;
+//! The operators' listener: is the process alive, can it serve, its numbers, and reports on the history.
+use super::{
+    history::{History, remote},
+    store::Store,
+};
 use axum::{Router, extract::State, http::StatusCode, routing::get};
 use metrics_exporter_prometheus::{BuildError, PrometheusBuilder, PrometheusHandle};
 use std::sync::{
@@ -11,16 +14,17 @@ use std::sync::{
 #[derive(Clone)]
 pub struct Admin {
     store: Arc<dyn Store>,
+    history: History,
     draining: Arc<AtomicBool>,
     metrics: PrometheusHandle,
 }
 
 impl Admin {
     /// Installs the metrics recorder of this process. Errors: there is one already.
-    pub fn new(store: Arc<dyn Store>) -> Result<Self, BuildError> {
+    pub fn new(store: Arc<dyn Store>, history: History) -> Result<Self, BuildError> {
         let metrics = PrometheusBuilder::new().install_recorder()?;
         metrics::gauge!("michub_info", "version" => env!("CARGO_PKG_VERSION")).set(1);
-        Ok(Self { store, draining: Arc::new(AtomicBool::new(false)), metrics })
+        Ok(Self { store, history, draining: Arc::new(AtomicBool::new(false)), metrics })
     }
 
     /// From here on the hub is not ready: it is going down.
@@ -30,11 +34,13 @@ impl Admin {
 
     /// Makes the routes.
     pub fn router(self) -> Router {
+        let reports = remote::router(self.history.clone());
         Router::new()
             .route("/healthz", get(async || "alive\n"))
             .route("/readyz", get(ready))
             .route("/metrics", get(async |State(admin): State<Self>| admin.metrics.render()))
             .with_state(self)
+            .merge(reports)
     }
 }
 

@@ -1,6 +1,9 @@
 //! HTTP for backends and pages: tokens, presence, rooms, commands, the demo page. Errors are the same objects as on the socket.
+mod history;
+
 use super::{
     auth::{Auth, AuthError, Claims, MAX_LIFE_SECONDS},
+    history::History,
     msg::{Refusal, Reply, RoomMsg, Shown, ShownStatus},
     presence::Presence,
     rooms::Rooms,
@@ -37,7 +40,11 @@ pub struct Api {
     pub auth: Auth,
     pub presence: Presence,
     pub rooms: Rooms,
+    pub history: History,
     pub sessions: SessionDeps,
+    pub media: super::media::Media,
+    /// How long a publish ticket is good.
+    pub ticket_seconds: u64,
     /// Turns true when the hub goes down.
     pub draining: watch::Receiver<bool>,
     pub body_bytes: usize,
@@ -65,6 +72,10 @@ pub(super) struct Failure {
 impl Failure {
     pub(super) fn new(code: Code) -> Self {
         Self::with(code, Map::new())
+    }
+
+    pub(super) fn status(status: StatusCode, code: Code) -> Self {
+        Self { status, ..Self::new(code) }
     }
 
     fn with(code: Code, details: Map<String, Value>) -> Self {
@@ -128,7 +139,9 @@ pub fn router(api: Api) -> Router {
         .route("/api/online-status/rts-token", post(mint))
         .route("/api/online-status", get(online_status))
         .route("/api/rooms/{room_id}/commands", post(command))
-        .merge(super::poll::routes());
+        .route("/api/rooms/{room_id}/history", get(history::history))
+        .merge(super::poll::routes())
+        .merge(super::media::routes());
     let routes = if api.demo { routes.fallback(super::page::serve) } else { routes };
     routes.layer(limit).layer(axum::middleware::map_response(as_error_object)).with_state(api)
 }

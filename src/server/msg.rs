@@ -138,8 +138,21 @@ pub enum RoomMsg {
     Presence(Vec<Shown>),
     /// A snapshot for HTTP: the `room_snapshot` object.
     Snapshot { reply: tokio::sync::oneshot::Sender<Result<Bytes, Refusal>> },
+    /// How somebody sits.
+    Seat { user: UserId, reply: tokio::sync::oneshot::Sender<Result<Option<super::media::Standing>, Refusal>> },
+    /// The hub's own command: what media servers report.
+    Hub(crate::hub::command::Command),
     /// Missing updates for HTTP: the `/updates` object. If there are none, the answer waits for the next one, at most so long.
     Updates { cursor: Option<Cursor>, wait: Millis, reply: tokio::sync::oneshot::Sender<Result<Bytes, Refusal>> },
+}
+
+/// Who sits in a room: told whenever that changes.
+#[derive(Clone, Debug)]
+pub struct SeatsOf {
+    /// Which room.
+    pub room: RoomId,
+    /// Who, by which grant, and what is known of his stream.
+    pub seated: Vec<(UserId, u64, crate::hub::room::Media)>,
 }
 
 /// The hub itself has ended a line: its person gets the time to come back, whatever the room's rules say.

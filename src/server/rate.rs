@@ -2,7 +2,13 @@
 use super::clock::Mono;
 use crate::hub::id::UserId;
 use dashmap::DashMap;
-use std::{collections::VecDeque, sync::Arc};
+use std::{
+    collections::VecDeque,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering::Relaxed},
+    },
+};
 
 /// How many strikes end a connection.
 const STRIKES: usize = 3;
@@ -27,16 +33,32 @@ impl Bucket {
         Self { per_second, credit: max, max, at: now }
     }
 
-    /// Takes one out, if there is one.
-    pub fn take(&mut self, now: Mono) -> bool {
-        if self.per_second == 0 {
-            return true;
-        }
+    fn earn(&mut self, now: Mono) {
         let earned = now.since(self.at).saturating_mul(self.per_second);
         self.credit = self.credit.saturating_add(earned).min(self.max);
         self.at = now;
-        let enough = self.credit >= 1_000;
-        self.credit -= if enough { 1_000 } else { 0 };
+    }
+
+    /// Tells whether nothing has been taken out that is not back.
+    pub fn is_full(&mut self, now: Mono) -> bool {
+        self.earn(now);
+        self.credit == self.max
+    }
+
+    /// Takes one out, if there is one.
+    pub fn take(&mut self, now: Mono) -> bool {
+        self.take_many(1, now)
+    }
+
+    /// Takes so many out, if they are there; more than the bucket holds count as all that it holds.
+    pub fn take_many(&mut self, count: u64, now: Mono) -> bool {
+        if self.per_second == 0 {
+            return true;
+        }
+        let price = count.saturating_mul(1_000).min(self.max);
+        self.earn(now);
+        let enough = self.credit >= price;
+        self.credit -= if enough { price } else { 0 };
         enough
     }
 }
@@ -87,13 +109,14 @@ impl Rates {
 pub struct UserRates {
     per_second: u64,
     by_user: Arc<DashMap<UserId, Bucket>>,
+    prune_at: Arc<AtomicUsize>,
 }
 
 impl UserRates {
     /// Starts with nobody; 0 = no limit.
     #[must_use]
     pub fn new(per_second: u64) -> Self {
-        Self { per_second, by_user: Arc::default() }
+        Self { per_second, by_user: Arc::default(), prune_at: Arc::default() }
     }
 
     /// Counts a frame of a user.
@@ -102,13 +125,20 @@ impl UserRates {
         if self.per_second == 0 {
             return true;
         }
+        if let Some(mut bucket) = self.by_user.get_mut(user) {
+            return bucket.take(now);
+        }
+        if self.by_user.len() >= self.prune_at.load(Relaxed) {
+            self.by_user.retain(|_, bucket| !bucket.is_full(now));
+            self.prune_at.store(self.by_user.len() * 2 + 1024, Relaxed);
+        }
         let fresh = || Bucket::new(self.per_second, self.per_second, now);
         self.by_user.entry(user.clone()).or_insert_with(fresh).take(now)
     }
 
-    /// Forgets a user; another device of his starts anew.
-    pub fn forget(&self, user: &UserId) {
-        self.by_user.remove(user);
+    /// Forgets a user unless he has just sent something: coming again must not give a flood a fresh bucket.
+    pub fn forget(&self, user: &UserId, now: Mono) {
+        self.by_user.remove_if_mut(user, |_, bucket| bucket.is_full(now));
     }
 }
 
@@ -122,6 +152,20 @@ mod tests {
         assert_eq!((0..50).filter(|_| bucket.take(Mono(0))).count(), 20);
         assert_eq!((0..50).filter(|_| bucket.take(Mono(500))).count(), 5);
         assert_eq!((0..50).filter(|_| Bucket::new(0, 0, Mono(0)).take(Mono(0))).count(), 50);
+    }
+
+    #[test]
+    fn coming_again_does_not_fill_a_users_bucket() {
+        let (rates, user) = (UserRates::new(5), UserId::parse("u").unwrap());
+        assert_eq!((0..9).filter(|_| rates.take(&user, Mono(0))).count(), 5);
+        rates.forget(&user, Mono(10));
+        assert!(!rates.take(&user, Mono(10)));
+        rates.forget(&user, Mono(2_000));
+        assert!(rates.by_user.is_empty());
+        for n in 0..5000 {
+            assert!(rates.take(&UserId::parse(&format!("u{n}")).unwrap(), Mono(3_000 + n * 10)));
+        }
+        assert!(rates.by_user.len() < 2000, "{}", rates.by_user.len());
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! The directory of loaded rooms: handles to their tasks, never their state. A task is started on the shard that its room's name gives.
 use super::{
     clock::Clock,
-    msg::{Refusal, Reply, RoomMsg, ShardMsg, Work},
+    msg::{Refusal, Reply, RoomMsg, SeatsOf, ShardMsg, Work},
     presence::Presence,
     room_task,
     shard::ShardHandle,
@@ -40,6 +40,8 @@ pub struct RoomSettings {
     pub handover: Millis,
     /// How many requests may wait for updates.
     pub long_polls_max: usize,
+    /// Who hears of the people on seats.
+    pub seats: Option<mpsc::UnboundedSender<SeatsOf>>,
 }
 
 impl Default for RoomSettings {
@@ -54,6 +56,7 @@ impl Default for RoomSettings {
             idle: Millis(60_000),
             handover: Millis(45_000),
             long_polls_max: 1000,
+            seats: None,
         }
     }
 }
@@ -226,6 +229,13 @@ pub(super) fn refuse(message: RoomMsg, refusal: &Refusal, mut to_conn: impl FnMu
         RoomMsg::Snapshot { reply } | RoomMsg::Updates { reply, .. } => {
             let _ = reply.send(Err(refusal.clone()));
         }
-        RoomMsg::Leave { reply: None, .. } | RoomMsg::Lost { .. } | RoomMsg::Gone { .. } | RoomMsg::Presence(_) => {}
+        RoomMsg::Seat { reply, .. } => {
+            let _ = reply.send(Err(refusal.clone()));
+        }
+        RoomMsg::Hub(_)
+        | RoomMsg::Leave { reply: None, .. }
+        | RoomMsg::Lost { .. }
+        | RoomMsg::Gone { .. }
+        | RoomMsg::Presence(_) => {}
     }
 }

@@ -5,7 +5,9 @@ use super::{
     auth::{Auth, AuthSetupError},
     clock::Clock,
     config::{AuthMode, Config, StoreKind},
+    history::History,
     http::{self, Api},
+    media::{Media, MediaSetupError},
     presence::{Presence, PresenceSettings},
     rooms::{RoomSettings, Rooms},
     session::{SessionDeps, SessionSettings},
@@ -13,6 +15,7 @@ use super::{
     shard::{Bound, NetSettings},
     store::{
         Store, StoreFault,
+        archive::Archive,
         fjall::{FjallSettings, FjallStore},
         redis::RedisStore,
     },
@@ -22,7 +25,7 @@ use std::{io::Write, sync::Arc, time::Duration};
 use tokio::{
     net::TcpListener,
     signal::unix::{SignalKind, signal},
-    sync::watch,
+    sync::{mpsc, watch},
 };
 
 /// Why the hub does not start.
@@ -42,6 +45,9 @@ pub enum StartError {
     /// The keys cannot be read.
     #[error(transparent)]
     Auth(#[from] AuthSetupError),
+    /// A media server's section cannot be used.
+    #[error(transparent)]
+    Media(#[from] MediaSetupError),
     /// Metrics cannot be set up.
     #[error("metrics: {0}")]
     Metrics(#[from] metrics_exporter_prometheus::BuildError),
@@ -74,8 +80,10 @@ fn net_settings(config: &Config, clock: Clock) -> NetSettings {
             total: limits.connections_max,
             per_address: limits.connections_per_address,
             new_per_second: limits.new_connections_per_second_per_address as usize,
-            unauthenticated: if config.auth.mode == AuthMode::Dev { 0 } else { limits.connections_max / 10 },
+            unauthenticated: if config.auth.mode == AuthMode::Dev { 0 } else { limits.connections_max.div_ceil(10) },
+            memory_bytes: limits.memory_bytes,
         },
+        http_caps: Caps { total: limits.http_connections_max, per_address: limits.connections_per_address, ..Caps::NONE },
         handshake_timeout_ms: limits.handshake_timeout_ms,
         frame_bytes: limits.frame_bytes,
         message_timeout_ms: limits.message_timeout_ms,
@@ -100,6 +108,32 @@ pub fn store_settings(config: &Config) -> FjallSettings {
     }
 }
 
+/// The store, and what keeps the history.
+struct Opened {
+    store: Arc<dyn Store>,
+    archive: Option<Arc<dyn Archive>>,
+}
+
+fn open(config: &Config, clock: Clock) -> Result<Opened, StoreFault> {
+    Ok(match config.store.kind {
+        StoreKind::Embedded => {
+            let store = FjallStore::open(store_settings(config), clock)?;
+            let archive = (config.history.retention_days > 0).then(|| store.clone() as Arc<dyn Archive>);
+            Opened { store, archive }
+        }
+        StoreKind::Redis => Opened { store: RedisStore::open(config.store.redis.settings(), clock)?, archive: None },
+    })
+}
+
+/// Opens the history of a hub that does not run. Errors: [`StoreFault::Locked`] if one does.
+pub fn open_history(config: &Config) -> Result<History, StoreFault> {
+    if config.store.kind == StoreKind::Embedded && !store_settings(config).is_there() {
+        return Err(StoreFault::Absent(config.data.dir.clone()));
+    }
+    let Opened { store, archive } = open(config, Clock::new())?;
+    Ok(History::new(store, archive))
+}
+
 fn room_settings(config: &Config) -> RoomSettings {
     RoomSettings {
         auto_create: config.room.auto_create,
@@ -111,6 +145,7 @@ fn room_settings(config: &Config) -> RoomSettings {
         idle: Millis(config.room.idle_ms),
         handover: Millis(config.room.handover_ms),
         long_polls_max: config.limits.long_polls_per_room,
+        seats: None,
     }
 }
 
@@ -129,15 +164,16 @@ async fn serve(config: Config) -> Result<(), StartError> {
     let mut interrupt = signal(SignalKind::interrupt()).map_err(io("SIGINT"))?;
     let clock = Clock::new();
     let auth = Auth::new(&config.auth, &config.data.dir, clock)?;
-    let store: Arc<dyn Store> = match config.store.kind {
-        StoreKind::Embedded => FjallStore::open(store_settings(&config), clock)?,
-        StoreKind::Redis => RedisStore::open(config.store.redis.settings(), clock)?,
-    };
+    let Opened { store, archive } = open(&config, clock)?;
+    let history = History::new(store.clone(), archive);
     let node = format!("{:08x}", rand::random::<u32>());
 
     let bound = Bound::new(net_settings(&config, clock)).map_err(io(format!("server.listen {}", config.server.listen)))?;
     let (presence, inbox) = Presence::new();
-    let rooms = Rooms::new(bound.handles().to_vec(), store.clone(), presence.clone(), clock, room_settings(&config));
+    let (seats, seats_told) = mpsc::unbounded_channel();
+    let room_settings = RoomSettings { seats: (!config.media.is_empty()).then_some(seats), ..room_settings(&config) };
+    let rooms = Rooms::new(bound.handles().to_vec(), store.clone(), presence.clone(), clock, room_settings);
+    let media = Media::start(&config.media, auth.ticket_key(), rooms.clone(), clock, seats_told)?;
     let sessions = SessionStore::new(store.clone());
     tokio::spawn(inbox.run(presence_settings(&config), bound.handles().to_vec(), rooms.clone(), sessions, clock));
 
@@ -150,7 +186,7 @@ async fn serve(config: Config) -> Result<(), StartError> {
         clock,
         node: node.clone(),
     };
-    let admin = Admin::new(store)?;
+    let admin = Admin::new(store, history.clone())?;
     let admin_listener =
         TcpListener::bind(config.admin.listen).await.map_err(io(format!("admin.listen {}", config.admin.listen)))?;
     let admin_address = admin_listener.local_addr().map_err(io("admin.listen"))?;
@@ -158,7 +194,9 @@ async fn serve(config: Config) -> Result<(), StartError> {
 
     let (drain, draining) = watch::channel(false);
     let sessions = deps.clone();
-    let api = Api { auth, presence, rooms, sessions, draining: draining.clone(), body_bytes, demo };
+    let draining_too = draining.clone();
+    let ticket_seconds = config.auth.ticket_seconds;
+    let api = Api { auth, presence, rooms, history, sessions, media, ticket_seconds, draining: draining_too, body_bytes, demo };
     let shards = bound.run(http::router(api), move |shard| deps.clone().on_shard(shard), draining).map_err(io("shards"))?;
     let mode = if config.auth.mode == AuthMode::Dev { "dev" } else { "jwt" };
     let kind = if config.store.kind == StoreKind::Redis { "redis" } else { "embedded" };

@@ -34,6 +34,8 @@ pub struct NetSettings {
     pub allowed_origins: Vec<String>,
     /// Caps on open sockets.
     pub caps: Caps,
+    /// Caps on connections that speak HTTP, those that become sockets included as long as they have not.
+    pub http_caps: Caps,
     /// From accept to the whole first request head.
     pub handshake_timeout_ms: u64,
     /// The largest inbound message.
@@ -62,7 +64,8 @@ impl NetSettings {
             listen,
             shards: 0,
             allowed_origins: Vec::new(),
-            caps: Caps { total: 0, per_address: 0, new_per_second: 0, unauthenticated: 0 },
+            caps: Caps::NONE,
+            http_caps: Caps::NONE,
             handshake_timeout_ms: 5_000,
             frame_bytes: 16_384,
             message_timeout_ms: 10_000,
@@ -159,16 +162,17 @@ impl Bound {
         F: Fn(u16) -> Rc<dyn Sessions> + Send + Clone + 'static,
     {
         let admission = Admission::new(self.settings.caps, self.settings.clock);
+        let doors = Admission::new(self.settings.http_caps, self.settings.clock);
         let mut threads = Vec::new();
         for ((listener, inbox), handle) in self.listeners.into_iter().zip(self.inboxes).zip(&self.handles) {
             let index = handle.index;
-            let (settings, admission) = (self.settings.clone(), admission.clone());
+            let (settings, admission, doors) = (self.settings.clone(), admission.clone(), doors.clone());
             let (router, sessions, shutdown) = (router.clone(), sessions.clone(), shutdown.clone());
             let body = move || {
                 let runtime = Builder::new_current_thread().enable_all().build_local(LocalOptions::default());
                 match runtime {
                     Ok(runtime) => runtime.block_on(async move {
-                        let shard = Rc::new(Shard::new(index, settings, admission, sessions(index)));
+                        let shard = Rc::new(Shard::new(index, settings, admission, doors, sessions(index)));
                         shard.live(listener, inbox, router, shutdown).await;
                     }),
                     Err(error) => tracing::error!(%error, shard = index, "no runtime for a shard"),
@@ -218,6 +222,7 @@ pub(super) struct Shard {
     pub index: u16,
     pub settings: Arc<NetSettings>,
     pub admission: Admission,
+    pub doors: Admission,
     pub sessions: Rc<dyn Sessions>,
     slots: RefCell<Vec<Slot>>,
     free: RefCell<Vec<u32>>,
@@ -232,9 +237,9 @@ struct Slot {
 }
 
 impl Shard {
-    fn new(index: u16, settings: Arc<NetSettings>, admission: Admission, sessions: Rc<dyn Sessions>) -> Self {
+    fn new(index: u16, settings: Arc<NetSettings>, admission: Admission, doors: Admission, sessions: Rc<dyn Sessions>) -> Self {
         let (slots, free, rooms) = (RefCell::default(), RefCell::default(), RefCell::default());
-        Self { index, settings, admission, sessions, slots, free, rooms }
+        Self { index, settings, admission, doors, sessions, slots, free, rooms }
     }
 
     async fn live(
@@ -290,6 +295,17 @@ impl Shard {
         slots.get(id.slot as usize).filter(|slot| slot.generation == id.generation)?.conn.clone()
     }
 
+    /// Does something with each of these connections that is still there.
+    pub fn each(&self, ids: &[ConnId], mut work: impl FnMut(&Conn)) {
+        let slots = self.slots.borrow();
+        for id in ids {
+            let slot = slots.get(id.slot as usize).filter(|slot| slot.generation == id.generation);
+            if let Some(conn) = slot.and_then(|slot| slot.conn.as_ref()) {
+                work(conn);
+            }
+        }
+    }
+
     /// Notes a room that a connection enters or leaves.
     pub fn note_room(&self, id: ConnId, room: &RoomId, inside: bool) {
         let mut slots = self.slots.borrow_mut();
@@ -320,6 +336,9 @@ impl Shard {
             let late = now.since(last).saturating_sub(SWEEP_MS);
             last = now;
             let gap = if late > PAUSED_MS { late } else { 0 };
+            if self.index == 0 {
+                self.admission.look_at_memory();
+            }
             let slots = self.slots.borrow();
             for conn in slots.iter().filter_map(|slot| slot.conn.as_ref()) {
                 conn.sweep(now, gap, deadlines);

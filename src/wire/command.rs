@@ -19,6 +19,8 @@ const EXTRA_BYTES: usize = 1024;
 const ID_BYTES: usize = 64;
 /// The longest cooldown, in seconds.
 const COOLDOWN_SECONDS: u64 = 86_400;
+/// How many commands one batch may hold.
+const OPS_MAX: usize = 32;
 /// The longest queue, hence the longest list of people in it.
 const QUEUE_MAX: usize = 2000;
 
@@ -95,8 +97,29 @@ pub fn parse(kind: &str, f: &Fields) -> Result<Option<Command>, BadFrame> {
             Command::QueueBan { target: target()?, until: UnixMs(until) }
         }
         "room_close" => Command::RoomClose { reason: reason()? },
+        "batch" => Command::Batch { ops: operations(f)?, atomic: !f.has("atomic") || f.needed_flag("atomic")? },
+        "explain" => {
+            let inner = f.object("command")?.ok_or_else(|| f.wrong("command", "a command"))?;
+            Command::Explain { command: Box::new(operation(&inner)?), as_user: f.user("as_user_id")? }
+        }
         _ => return Ok(None),
     }))
+}
+
+/// Reads what a batch does, in order.
+fn operations(f: &Fields) -> Result<Vec<Command>, BadFrame> {
+    let ops = f.objects("ops", OPS_MAX)?;
+    if ops.is_empty() {
+        return Err(f.wrong("ops", "1 to 32 commands"));
+    }
+    ops.iter().map(operation).collect()
+}
+
+/// Reads a command inside another frame: `{"type", …}` without an envelope of its own.
+fn operation(f: &Fields) -> Result<Command, BadFrame> {
+    let kind = f.text("type")?.unwrap_or_default();
+    let command = if matches!(&*kind, "batch" | "explain") { None } else { parse(&kind, f)? };
+    command.ok_or_else(|| f.wrong("type", "a room command other than batch and explain"))
 }
 
 /// A document with a mistake is no `bad_argument`: the room refuses it as `bad_rules` when its turn comes.

@@ -1,4 +1,5 @@
 //! What is said: frames, their codec, their conversion to and from hub types, and the records that a store keeps. No runtime.
+pub mod answer;
 pub mod client;
 pub mod close;
 pub mod codec;
@@ -6,6 +7,7 @@ pub mod command;
 pub mod event;
 pub mod fields;
 pub mod heartbeat;
+pub mod history;
 pub mod membership;
 pub mod record;
 pub mod rules;

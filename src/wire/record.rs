@@ -1,5 +1,6 @@
 //! What a store keeps: commits, room snapshots and sessions, as JSON with a format number of their own, so that hub types stay free.
 use super::{
+    answer::AnswerJson,
     event::{EventJson, RecordError, user},
     rules::RulesJson,
     state::{EntryJson, FlagsJson, MediaJson, ModeJson, SeatKindJson, StatusJson, ViaJson},
@@ -10,7 +11,7 @@ use crate::hub::{
     command::Actor,
     cursor::Cursor,
     dedup::{Dedup, Outcome},
-    event::{ApplyOutcome, Commit, Event, InviteOutcome, Op, Step},
+    event::{Answer, ApplyOutcome, Commit, Event, InviteOutcome, Op, Step},
     id::{OpId, RoleId, RoomId},
     queue::{MicQueue, Slot},
     room::{Entry, Grant, Occupant, Reservation, Room, Seat, Undo},
@@ -85,6 +86,8 @@ struct StepRecord {
     by: String,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     op: Option<(String, u64)>,
+    #[serde(default, skip_serializing_if = "AnswerJson::is_plain")]
+    answer: AnswerJson,
     own: usize,
     events: Vec<EventJson>,
 }
@@ -96,6 +99,7 @@ pub fn encode_commit(commit: &Commit) -> Bytes {
         rev: step.rev,
         by: actor_text(&step.by),
         op: step.op.as_ref().map(|op| (op.id.to_string(), op.fingerprint)),
+        answer: step.op.as_ref().map(|op| (&op.answer).into()).unwrap_or_default(),
         own: step.own,
         events: step.events.iter().map(EventJson::from).collect(),
     };
@@ -123,7 +127,8 @@ pub fn decode_commit(bytes: &[u8]) -> Result<Commit, RecordError> {
     let record: CommitRecord = read(bytes)?;
     check_format(record.v)?;
     let step = |step: StepRecord| {
-        let op = step.op.map(|(id, fingerprint)| Ok(Op { id: op_id(&id)?, fingerprint })).transpose()?;
+        let answer = Answer::try_from(step.answer)?;
+        let op = step.op.map(|(id, fingerprint)| Ok(Op { id: op_id(&id)?, fingerprint, answer })).transpose()?;
         let events = step.events.into_iter().map(event).collect::<Result<_, _>>()?;
         Ok(Step { rev: step.rev, by: actor(&step.by)?, op, own: step.own, events })
     };
@@ -263,6 +268,8 @@ struct OutcomeRecord {
     rev: u64,
     at: u64,
     event: EventJson,
+    #[serde(default, skip_serializing_if = "AnswerJson::is_plain")]
+    answer: AnswerJson,
 }
 
 /// Writes a whole room, with all that decisions depend on.
@@ -300,6 +307,7 @@ pub fn encode_room(room: &Room) -> Bytes {
         rev: outcome.rev,
         at: outcome.at.0,
         event: (&outcome.event).into(),
+        answer: (&outcome.answer).into(),
     };
     let grant = |grant: &Grant| (grant.role.as_ref().map(ToString::to_string), grant.by_person_at.map(|at| at.0));
     write(&RoomRecord {
@@ -382,6 +390,7 @@ pub fn decode_room(bytes: &[u8]) -> Result<Room, RecordError> {
             fingerprint: outcome.fingerprint,
             rev: outcome.rev,
             event: event(outcome.event)?,
+            answer: outcome.answer.try_into()?,
             at: UnixMs(outcome.at),
         })
     };

@@ -2,7 +2,6 @@
 use super::{close::Close, event::EventJson, fields::BadFrame, state::StateJson, turn::shown_actor};
 use crate::hub::{
     code::{Code, Reject},
-    decide::Decision,
     event::Commit,
     id::{RoomId, UserId},
     room::Room,
@@ -235,59 +234,6 @@ pub fn details(reject: &Reject) -> Map<String, Value> {
         }
     }
     map
-}
-
-#[derive(Serialize)]
-struct Decided<'a> {
-    room_id: &'a str,
-    rev: u64,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    dup: Option<bool>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    noop: Option<bool>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    by: Option<&'a str>,
-    #[serde(flatten)]
-    event: Option<EventJson>,
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    results: Vec<TargetResult<'a>>,
-}
-
-#[derive(Serialize)]
-struct TargetResult<'a> {
-    user_id: &'a str,
-    ok: bool,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    code: Option<u16>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    name: Option<&'static str>,
-}
-
-/// Writes the ack of a command: its rev and the fields of its own event.
-#[must_use]
-pub fn decision_ack<'a>(id: Option<i64>, room: &'a RoomId, decision: &'a Decision) -> Vec<u8> {
-    let room_id = room.as_str();
-    let fields = match decision {
-        Decision::Noop { rev, by } => {
-            let by = by.as_ref().map(shown_actor);
-            Decided { room_id, rev: *rev, dup: None, noop: Some(true), by, event: None, results: Vec::new() }
-        }
-        Decision::Accepted { rev, event, dup, results } => {
-            let event = Some(EventJson::from(event));
-            let target = |(user, refused): &'a (UserId, Option<Reject>)| {
-                let code = refused.as_ref().map(Reject::code);
-                TargetResult {
-                    user_id: user.as_str(),
-                    ok: code.is_none(),
-                    code: code.map(Code::number),
-                    name: code.map(Code::name),
-                }
-            };
-            let results = results.iter().map(target).collect();
-            Decided { room_id, rev: *rev, dup: dup.then_some(true), noop: None, by: None, event, results }
-        }
-    };
-    json(&Ack { id, fields })
 }
 
 #[derive(Serialize)]

@@ -1,6 +1,7 @@
 //! The room's decisions by table, as clients see them: frames in, acks, errors and updates out.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
 mod access;
+mod batch;
 mod people;
 mod rules_set;
 mod stream;

@@ -8,10 +8,11 @@ use michub::{
         time::UnixMs,
     },
     wire::{
+        answer::decision_ack,
         client::{ClientFrame, parse_for_room},
         record::{decode_commit, decode_room, encode_commit, encode_room},
         rules,
-        server::{ErrorJson, decision_ack, room_snapshot, room_update},
+        server::{ErrorJson, room_snapshot, room_update},
     },
 };
 use serde_json::{Value, json};

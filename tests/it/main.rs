@@ -2,8 +2,11 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
 mod access;
 mod client;
+mod crash;
 mod drain;
+mod history;
 mod hub;
+mod media;
 mod poll;
 mod presence;
 mod resume;

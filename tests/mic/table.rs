@@ -120,6 +120,8 @@ impl Table {
                 words(&self.draft.steps().last().unwrap().events)
             }
             Ok(Decision::Noop { by, .. }) => vec![by.as_ref().map_or("noop".to_owned(), |by| format!("noop by {by:?}"))],
+            Ok(Decision::Batch { rev, .. }) => vec![format!("batch {rev}")],
+            Ok(Decision::Explained(_)) => vec!["noop".to_owned()],
             Err(_) => Vec::new(),
         };
         if told.is_empty() || told[0].starts_with("noop") || told[0].starts_with("dup") {

@@ -1,6 +1,7 @@
-//! The project's own commands: `cargo xtask test` runs every check and test there is.
+//! The project's own commands: `cargo xtask test` runs every check and test there is; `load`, `measure` and `bench` are in `measure/`.
 use std::process::{Command, ExitCode};
 
+mod measure;
 mod setup;
 mod web;
 
@@ -15,13 +16,19 @@ const STEPS: &[(&str, &[&str])] = &[
 const SIM: &[&str] = &["run", "-q", "--profile", "sim", "-p", "michub-sim", "--"];
 
 fn main() -> ExitCode {
+    let rest: Vec<String> = std::env::args().skip(2).collect();
     match std::env::args().nth(1).as_deref() {
         Some("test" | "ci") => all(),
         Some("web") => done(web::test()),
         Some("picture") => done(web::picture()),
-        Some("sim") => done(sim(std::env::args().skip(2))),
+        Some("load") => done(measure::load(&rest)),
+        Some("measure") => done(measure::measure(&rest)),
+        Some("bench") => done(measure::bench()),
+        Some("sim") => done(sim(rest.into_iter())),
         _ => {
-            eprintln!("usage: cargo xtask test | web | picture | sim [--seed S] [--seeds N] [--steps K]");
+            eprintln!("usage: cargo xtask test | web | picture");
+            eprintln!("       cargo xtask sim [--seed S] [--seeds N] [--steps K]");
+            eprintln!("       cargo xtask load SCENARIO... | measure [--json] [--write] [NAME...] | bench");
             ExitCode::from(2)
         }
     }

@@ -3,19 +3,24 @@ use std::process::{Command, Stdio};
 
 /// Makes sure that there is a redis-server.
 pub fn redis() -> Result<(), String> {
-    if runs("redis-server", &["--version"]) {
+    program("redis-server", "redis-server")
+}
+
+/// Makes sure that there is a program, of a Debian package. Errors: it is missing and cannot be installed.
+pub fn program(name: &str, package: &str) -> Result<(), String> {
+    if runs(name, &["--version"]) {
         return Ok(());
     }
-    println!("== redis-server");
+    println!("== {package}");
     let install = |args: &[&str]| {
         let status = Command::new("apt-get").args(args).env("DEBIAN_FRONTEND", "noninteractive").status();
         status.is_ok_and(|status| status.success())
     };
-    if !install(&["install", "-y", "--no-install-recommends", "redis-server"]) {
+    if !install(&["install", "-y", "--no-install-recommends", package]) {
         install(&["update"]);
-        install(&["install", "-y", "--no-install-recommends", "redis-server"]);
+        install(&["install", "-y", "--no-install-recommends", package]);
     }
-    if runs("redis-server", &["--version"]) { Ok(()) } else { Err("redis-server is missing and cannot be installed".to_owned()) }
+    if runs(name, &["--version"]) { Ok(()) } else { Err(format!("{name} is missing and cannot be installed")) }
 }
 
 fn runs(program: &str, args: &[&str]) -> bool {

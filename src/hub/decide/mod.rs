@@ -2,6 +2,8 @@
 //!
 //! A command is checked first and takes effect afterwards: no refusal follows an event, so a refused command leaves the draft as it was.
 mod ask;
+mod batch;
+mod explain;
 mod hub;
 mod mode;
 mod people;
@@ -15,8 +17,8 @@ use super::{
     code::{Code, Reject},
     command::{Actor, Command, IfRev, Request},
     cursor::Cursor,
-    dedup::fingerprint,
-    event::{Commit, Event, Op, Step},
+    dedup::{Outcome as Remembered, fingerprint},
+    event::{Answer, Commit, Event, Op, Part, Step},
     id::{CommitId, UserId},
     room::{Room, Status},
     time::{Millis, UnixMs},
@@ -45,8 +47,19 @@ pub enum Decision {
         /// It was accepted before; nothing has changed now.
         dup: bool,
         /// One line per target where the command names several.
-        results: Vec<(UserId, Option<Reject>)>,
+        results: Vec<(UserId, Option<Code>)>,
     },
+    /// Several commands changed the room, now or when they were first sent (`dup`).
+    Batch {
+        /// The rev of the last one that changed something, else the room's.
+        rev: u64,
+        /// They were accepted before; nothing has changed now.
+        dup: bool,
+        /// One line per operation.
+        parts: Vec<Part>,
+    },
+    /// What would become of a command.
+    Explained(Box<Explained>),
     /// It is allowed, and there was nothing to change.
     Noop {
         /// The room's rev.
@@ -54,6 +67,17 @@ pub enum Decision {
         /// Who did it already, where somebody else may have.
         by: Option<Actor>,
     },
+}
+
+/// What would become of a command, and with which priority its person would join the queue.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Explained {
+    /// The room's rev.
+    pub rev: u64,
+    /// The outcome.
+    pub would: Result<Decision, Reject>,
+    /// The priority, and what made it so.
+    pub standing: Option<(i64, Vec<String>)>,
 }
 
 /// A room one or several commands ahead of what the store has accepted.
@@ -86,7 +110,7 @@ enum Done {
     /// The index of the own event among the command's events.
     Own(usize),
     /// As `Own`, with a line per target.
-    Each(usize, Vec<(UserId, Option<Reject>)>),
+    Each(usize, Vec<(UserId, Option<Code>)>),
     Noop,
     /// As `Noop`: it was done by this one already.
     By(Actor),
@@ -171,34 +195,63 @@ impl Draft {
     /// Decides one request, in the fixed order of checks. A refusal leaves everything as it was.
     pub fn decide(&mut self, request: &Request, members: &dyn Members) -> Result<Decision, Reject> {
         let Request { actor, op_id, if_rev, command } = request;
-        let print = op_id.as_ref().map_or(0, |_| fingerprint(command));
-        if let Some(first) = op_id.as_ref().and_then(|op_id| self.room.dedup.find(actor, op_id, self.now)) {
-            if first.fingerprint != print {
+        let op = op_id.clone().map(|id| Op { id, fingerprint: fingerprint(command), answer: Answer::Plain });
+        if let Some(first) = op.as_ref().and_then(|op| self.room.dedup.find(actor, &op.id, self.now)) {
+            if Some(first.fingerprint) != op.as_ref().map(|op| op.fingerprint) {
                 return Err(Reject::Argument { path: "/op_id".to_owned(), expected: "a new op_id for another command" });
             }
-            return Ok(Decision::Accepted { rev: first.rev, event: first.event.clone(), dup: true, results: Vec::new() });
+            return Ok(first_outcome(first));
         }
+        self.admit(actor, members)?;
+        self.check_rev(*if_rev)?;
+        if !self.room.may(actor, command) {
+            return Err(Reject::Plain(Code::Forbidden));
+        }
+        match command {
+            Command::Batch { ops, atomic } => self.batch(actor, ops, *atomic, op, if_rev.is_some(), members),
+            Command::Explain { command, as_user } => {
+                let explained = self.explain(actor, command, as_user.as_ref(), if_rev.is_some(), members)?;
+                Ok(Decision::Explained(Box::new(explained)))
+            }
+            command => self.one(actor, command, op, if_rev.is_some(), members),
+        }
+    }
+
+    /// Checks what is common to all commands of people: the room is open, and the actor is in it. Returns his level.
+    fn admit(&self, actor: &Actor, members: &dyn Members) -> Result<u32, Reject> {
         if self.room.status == Status::Closed && !matches!(actor, Actor::Hub) {
             return Err(Reject::Plain(Code::RoomClosed));
         }
-        let level = match actor {
-            Actor::User(user) if !self.is_member(user, members) => return Err(Reject::Plain(Code::NotMember)),
-            Actor::User(user) => self.room.level_of(user),
-            Actor::Service | Actor::Hub => u32::MAX,
-        };
-        self.check_rev(*if_rev)?;
+        match actor {
+            Actor::User(user) if !self.is_member(user, members) => Err(Reject::Plain(Code::NotMember)),
+            Actor::User(user) => Ok(self.room.level_of(user)),
+            Actor::Service | Actor::Hub => Ok(u32::MAX),
+        }
+    }
+
+    /// Decides one command: a step, if it changes anything.
+    fn one(
+        &mut self,
+        actor: &Actor,
+        command: &Command,
+        op: Option<Op>,
+        has_rev: bool,
+        members: &dyn Members,
+    ) -> Result<Decision, Reject> {
+        let level = self.admit(actor, members)?;
         if !self.room.may(actor, command) {
             return Err(Reject::Plain(Code::Forbidden));
         }
         let on_deck = self.on_deck();
         self.by = actor.clone();
         self.had_free_seat = self.room.seats.free_guest(None).is_some();
-        let done = self.run(&Ctx { actor, members, level }, command, if_rev.is_some())?;
+        let done = self.run(&Ctx { actor, members, level }, command, has_rev)?;
+        let noop = |by| Ok(Decision::Noop { rev: self.room.head.rev, by });
         let (own, results) = match done {
             Done::Own(own) => (own, Vec::new()),
             Done::Each(own, results) => (own, results),
-            Done::Noop => return Ok(Decision::Noop { rev: self.room.head.rev, by: None }),
-            Done::By(by) => return Ok(Decision::Noop { rev: self.room.head.rev, by: Some(by) }),
+            Done::Noop => return noop(None),
+            Done::By(by) => return noop(Some(by)),
         };
         self.promote_after(members);
         self.announce_on_deck(&on_deck);
@@ -207,7 +260,8 @@ impl Draft {
             return Ok(Decision::Noop { rev: self.room.head.rev, by: None });
         };
         let rev = self.room.head.rev + 1;
-        let op = op_id.clone().map(|id| Op { id, fingerprint: print });
+        let each = |op: Op| if results.is_empty() { op } else { Op { answer: Answer::Each(results.clone()), ..op } };
+        let op = op.map(|op| if op.answer == Answer::Plain { each(op) } else { op });
         let step = Step { rev, by: actor.clone(), op, own, events };
         self.room.finish_step(&step, self.commit, self.now);
         self.steps.push(step);
@@ -266,6 +320,8 @@ impl Draft {
             Command::UserUnban { target } => self.user_unban(ctx, target),
             Command::QueueBan { target, until } => self.queue_ban(ctx, target, *until),
             Command::RoomClose { reason } => self.room_close(reason.as_deref()),
+            // Both have their own way, and do not nest.
+            Command::Batch { .. } | Command::Explain { .. } => Err(Reject::Plain(Code::BadArgument)),
             Command::Lost { user, hold_at_least } => self.lost(ctx, user, *hold_at_least),
             Command::Returned { user } => self.returned(ctx, user),
             Command::Left { user } => self.left(user),
@@ -326,5 +382,15 @@ impl Draft {
 
     fn on_deck(&self) -> Vec<UserId> {
         self.room.queue.on_deck(self.room.rules.on_deck_size).cloned().collect()
+    }
+}
+
+/// Tells again what a command was told at first.
+fn first_outcome(first: &Remembered) -> Decision {
+    let (rev, event, dup) = (first.rev, first.event.clone(), true);
+    match &first.answer {
+        Answer::Batch(parts) => Decision::Batch { rev, dup, parts: parts.clone() },
+        Answer::Each(results) => Decision::Accepted { rev, event, dup, results: results.clone() },
+        Answer::Plain | Answer::Later => Decision::Accepted { rev, event, dup, results: Vec::new() },
     }
 }

@@ -76,7 +76,7 @@ impl Draft {
         let mut results = Vec::new();
         for target in targets {
             let queued = self.room.queue.entry(target).is_some();
-            results.push((target.clone(), (!queued).then_some(Reject::Plain(Code::NotQueued))));
+            results.push((target.clone(), (!queued).then_some(Code::NotQueued)));
             if queued {
                 let note = reason.map(str::to_owned);
                 self.emit(Event::QueueLeft { user: target.clone(), reason: QueueLeftReason::Removed, note });

@@ -178,6 +178,7 @@ impl Actor {
                 let outcome = self.message(&to, frame).await;
                 let _ = reply.send(outcome);
             }
+            Ask::OnAir { user, on } => self.people.air(&user, on),
             Ask::Seated { user, room, on } => self.people.seat(&user, &room, on),
         }
     }

@@ -111,6 +111,7 @@ enum Ask {
     Unwatch { by: Watcher, users: Vec<UserId> },
     Message { to: UserId, frame: Frame, reply: oneshot::Sender<Option<usize>> },
     Seated { user: UserId, room: RoomId, on: bool },
+    OnAir { user: UserId, on: bool },
 }
 
 /// Reaches the actor from anywhere. Its mailbox needs no bound: a session waits for each answer, so it holds one ask at a time.
@@ -220,6 +221,11 @@ impl Presence {
     /// Sends a frame to every live session of a user. Returns how many there were, 0 if it is kept; `None` = he is not here.
     pub async fn message(&self, to: UserId, frame: Frame) -> Option<usize> {
         self.asked(|reply| Ask::Message { to, frame, reply }).await.flatten()
+    }
+
+    /// Notes that somebody is on air, as media servers tell, or not any more.
+    pub fn on_air(&self, user: UserId, on: bool) {
+        self.ask(Ask::OnAir { user, on });
     }
 
     /// Says that a user came to a seat of a room, or left it.

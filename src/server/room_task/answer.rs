@@ -9,9 +9,10 @@ use crate::server::{
 use crate::{
     hub::{code::Code, cursor::Cursor, event::Commit, id::UserId},
     wire::{
+        answer::decision_ack,
         codec::text_frame,
         membership::{self, MemberJson},
-        server::{decision_ack, room_snapshot},
+        server::room_snapshot,
     },
 };
 use bytes::Bytes;
@@ -87,6 +88,9 @@ impl Task {
             (RoomMsg::Sync { session, cursor, reply }, _) => self.sync(&session, cursor, reply, snapshot).await,
             (RoomMsg::Members { offset, limit, reply }, _) => {
                 self.ack(reply, |id| self.members_page(id, offset, limit)).await;
+            }
+            (RoomMsg::Seat { user, reply }, _) => {
+                let _ = reply.send(Ok(self.standing(&user)));
             }
             (RoomMsg::Snapshot { reply }, _) => {
                 let _ = reply.send(Ok(room_snapshot(&self.room, self.now()).into()));

@@ -139,9 +139,14 @@ impl Task {
                 self.drop_line(message);
                 Fate::Read
             }
+            RoomMsg::Hub(command) => {
+                self.by_hub(command.clone());
+                Fate::Read
+            }
             RoomMsg::Presence(_)
             | RoomMsg::Sync { .. }
             | RoomMsg::Members { .. }
+            | RoomMsg::Seat { .. }
             | RoomMsg::Snapshot { .. }
             | RoomMsg::Updates { .. } => Fate::Read,
         }
@@ -166,15 +171,16 @@ impl Task {
 
     fn command(&mut self, request: &Request, rated: bool) -> Result<Decision, Reject> {
         let rated = rated && !self.draft.is_known(request);
-        if rated && !self.bucket.take(self.seat.rooms.deps().clock.mono()) {
+        let cost = if let Command::Batch { ops, .. } = &request.command { ops.len() as u64 } else { 1 };
+        if rated && !self.bucket.take_many(cost, self.seat.rooms.deps().clock.mono()) {
             return Err(Reject::Plain(Code::RateLimited));
         }
+        let before = self.draft.steps().len();
         let decision = self.draft.decide(request, &self.members)?;
-        if let Decision::Accepted {
-            event: Event::MemberKicked { user, .. } | Event::MemberBanned { user, .. }, dup: false, ..
-        } = &decision
-        {
-            self.kicked.extend(self.members.put_out(user));
+        for event in self.draft.steps().iter().skip(before).flat_map(|step| &step.events) {
+            if let Event::MemberKicked { user, .. } | Event::MemberBanned { user, .. } = event {
+                self.kicked.extend(self.members.put_out(user));
+            }
         }
         Ok(decision)
     }

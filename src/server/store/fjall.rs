@@ -1,6 +1,7 @@
 //! The embedded store: one fjall database in the data folder. A commit, its snapshot, its place in the archive and the trimming of the log
 //! are one batch, which the operating system has before anybody hears of it; a thread of its own, the keeper, brings it to the disk,
 //! writes the watermark, opens a failed store anew and drops old days.
+mod archive;
 mod days;
 mod engine;
 mod keeper;
@@ -49,6 +50,12 @@ impl FjallSettings {
     pub fn new(dir: &Path) -> Self {
         let (fsync_interval, reopen) = (Duration::from_secs(1), Duration::from_secs(5));
         Self { dir: dir.to_owned(), fsync_interval, reopen, history_days: 30 }
+    }
+
+    /// Tells whether a store was ever made there.
+    #[must_use]
+    pub fn is_there(&self) -> bool {
+        self.dir.join(DATABASE).is_dir()
     }
 }
 

@@ -1,4 +1,5 @@
 //! What a store must do for the hub, beside its implementations.
+pub mod archive;
 #[cfg(test)]
 mod contract;
 pub mod fjall;
@@ -83,6 +84,12 @@ pub enum StoreFault {
     /// A chain has a gap or a record cannot be read.
     #[error("room {room}: the log is broken at rev {rev}: {what}; `michub repair` cuts it there")]
     Broken { room: RoomId, rev: u64, what: &'static str },
+    /// An archived commit or state cannot be read.
+    #[error("room {room}: a record of the history cannot be read, at {} ms or after", at.0)]
+    Archive { room: RoomId, at: UnixMs },
+    /// There is nothing to read.
+    #[error("there is no store in {}", .0.display())]
+    Absent(std::path::PathBuf),
     /// Another process holds the data folder.
     #[error("the data folder is in use by another process")]
     Locked,

@@ -11,10 +11,11 @@ use michub::{
         time::{Millis, UnixMs},
     },
     wire::{
+        answer::decision_ack,
         client::{ClientFrame, parse_for_room},
         fields::BadFrame,
         rules,
-        server::{ErrorJson, decision_ack, room_snapshot, room_update},
+        server::{ErrorJson, room_snapshot, room_update},
     },
 };
 use serde_json::{Value, json};

@@ -42,6 +42,12 @@ impl Days {
         Ok(day)
     }
 
+    /// Returns the days from `first` to `last` that are there, in their order.
+    pub fn between(&self, first: u64, last: u64) -> Vec<Keyspace> {
+        let days = self.0.read().unwrap_or_else(PoisonError::into_inner);
+        days.range(first..=last).map(|(_, day)| day.clone()).collect()
+    }
+
     /// Drops every day before `first`, and returns how many.
     pub fn drop_before(&self, db: &Database, first: u64) -> Result<usize, StoreFault> {
         let old = {
