@@ -222,6 +222,10 @@ impl Task {
                 self.drop_line(message);
                 Fate::Read
             }
+            RoomMsg::Hub(command) => {
+                self.by_hub(command.clone());
+                Fate::Read
+            }
             RoomMsg::Look => {
                 self.look();
                 Fate::Read
@@ -229,6 +233,7 @@ impl Task {
             RoomMsg::Presence(_)
             | RoomMsg::Sync { .. }
             | RoomMsg::Members { .. }
+            | RoomMsg::Seat { .. }
             | RoomMsg::Snapshot { .. }
             | RoomMsg::Messages { .. }
             | RoomMsg::Updates { .. } => Fate::Read,
