@@ -11,6 +11,7 @@ pub mod history;
 pub mod membership;
 pub mod message;
 pub mod record;
+pub mod room_list;
 pub mod rules;
 pub mod server;
 pub mod session;

@@ -6,7 +6,7 @@ use super::{
 use crate::server::{
     clock::Clock,
     cluster::Cluster,
-    msg::{ConnId, Frame, RoomMsg, RoomSet},
+    msg::{ConnId, Frame, RoomMsg, RoomSet, ShardMsg},
     rooms::Rooms,
     session_store::SessionStore,
     shard::ShardHandle,
@@ -17,7 +17,7 @@ use crate::{
         presence::People,
         time::{Millis, UnixMs},
     },
-    wire::session::SessionRecord,
+    wire::{close::Close, session::SessionRecord},
 };
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap, VecDeque},
@@ -154,18 +154,20 @@ impl Actor {
                 }
             }
             Ask::Lost { user, session, conn, rooms, by_hub } => self.lost(user, session, conn, rooms, by_hub),
-            Ask::End { session } => {
-                let polling = self.lines.remove(&session).filter(|line| line.conn.is_none());
-                for room in polling.map(|line| line.set.list()).unwrap_or_default() {
-                    self.rooms.post(&room, RoomMsg::Leave { session: session.clone(), reply: None });
+            Ask::End { session } => self.end(session),
+            Ask::Kick { user, reply } => {
+                let sessions = self.people.sessions(&user);
+                for session in &sessions {
+                    match self.lines.get(session).and_then(|line| line.conn) {
+                        // It ends as if its client had said goodbye.
+                        Some(to) => {
+                            let close = ShardMsg::Close { to, close: Close::Banned, retry_after_ms: 0 };
+                            self.to_shard(to.shard, close).await;
+                        }
+                        None => self.end(session.clone()),
+                    }
                 }
-                let user = self.people.user_of(&session).cloned();
-                if self.people.end(&session, self.clock.now()) {
-                    self.store.put(session, None, || {});
-                }
-                if let Some(user) = user {
-                    self.touched(&user);
-                }
+                let _ = reply.send(sessions.len());
             }
             Ask::Watches { session, users } => self.keep_watches(session, users),
             Ask::Rooms { session, rooms } => self.keep_rooms(session, rooms),
@@ -234,6 +236,21 @@ impl Actor {
                     self.touched(&user);
                 }
             }
+        }
+    }
+
+    /// A session is over. One without a connection leaves its rooms by that.
+    fn end(&mut self, session: SessionId) {
+        let silent = self.lines.remove(&session).filter(|line| line.conn.is_none());
+        for room in silent.map(|line| line.set.list()).unwrap_or_default() {
+            self.rooms.post(&room, RoomMsg::Leave { session: session.clone(), reply: None });
+        }
+        let user = self.people.user_of(&session).cloned();
+        if self.people.end(&session, self.clock.now()) {
+            self.store.put(session, None, || {});
+        }
+        if let Some(user) = user {
+            self.touched(&user);
         }
     }
 

@@ -158,6 +158,10 @@ enum Ask {
         frame: Frame,
         reply: oneshot::Sender<Option<usize>>,
     },
+    Kick {
+        user: UserId,
+        reply: oneshot::Sender<usize>,
+    },
     Seated {
         user: UserId,
         room: RoomId,
@@ -284,6 +288,11 @@ impl Presence {
     /// Sends a frame to every live session of a user. Returns how many there were, 0 if it is kept; `None` = he is not here.
     pub async fn message(&self, to: UserId, frame: Frame) -> Option<usize> {
         self.asked(|reply| Ask::Message { to, frame, reply }).await.flatten()
+    }
+
+    /// Sends somebody away from this node: all his sessions end at once. Returns how many there were.
+    pub async fn kick(&self, user: UserId) -> usize {
+        self.asked(|reply| Ask::Kick { user, reply }).await.unwrap_or(0)
     }
 
     /// Another node says something to this one.
