@@ -210,6 +210,10 @@ sections! {
         keep_seconds: u64 = 86_400,
         page_max: usize = 50,
         replay_max_age_ms: u64 = 5000,
+        direct_keep_max: usize = 0,
+        direct_keep_users_max: usize = 10_000,
+        direct_keep_seconds: u64 = 604_800,
+        blocked_max: usize = 1000,
     }
     /// `[auth]`
     AuthConfig {
@@ -428,6 +432,8 @@ impl Config {
             ),
             ((1..=1_000_000).contains(&self.messages.keep_max), "messages.keep_max", "1 to 1000000"),
             ((1..=2_592_000).contains(&self.messages.keep_seconds), "messages.keep_seconds", "1 to 2592000 s"),
+            (self.messages.direct_keep_max <= 64, "messages.direct_keep_max", "0 to 64"),
+            (self.messages.blocked_max <= 10_000, "messages.blocked_max", "0 to 10000"),
             ((1..=200).contains(&self.messages.page_max), "messages.page_max", "1 to 200"),
             ((1..=1000).contains(&presence.coalesce_ms), "presence.coalesce_ms", "1 to 1000 ms"),
             (self.store.embedded.reopen_ms >= 100, "store.embedded.reopen_ms", "at least 100 ms"),

@@ -14,6 +14,7 @@ mod fanout;
 pub mod history;
 pub mod hooks;
 pub mod http;
+mod letters;
 pub mod load;
 pub mod media;
 mod meter;

@@ -10,6 +10,7 @@ use super::{
     expiry::look_after_messages,
     history::History,
     http::{self, Api},
+    letters::{LetterSettings, Letters},
     media::{Media, MediaSetupError},
     presence::{Presence, PresenceSettings},
     room_task::MessageSettings,
@@ -165,6 +166,15 @@ fn room_settings(config: &Config) -> RoomSettings {
     }
 }
 
+const fn letter_settings(config: &Config) -> LetterSettings {
+    LetterSettings {
+        keep_max: config.messages.direct_keep_max,
+        keep_users_max: config.messages.direct_keep_users_max,
+        keep: Millis::from_seconds(config.messages.direct_keep_seconds),
+        blocked_max: config.messages.blocked_max,
+    }
+}
+
 const fn presence_settings(config: &Config) -> PresenceSettings {
     PresenceSettings {
         timeout: Millis(config.presence.heartbeat_timeout_ms),
@@ -229,7 +239,9 @@ async fn serve(config: Config) -> Result<(), StartError> {
         store_kind,
         node: node.clone(),
     };
+    let letters = Letters::open(store.clone(), letter_settings(&config), clock).await?;
     let deps = SessionDeps {
+        letters,
         settings: SessionSettings::from(&config),
         auth: auth.clone(),
         presence: presence.clone(),

@@ -8,6 +8,7 @@ pub mod event;
 pub mod fields;
 pub mod heartbeat;
 pub mod history;
+pub mod letters;
 pub mod membership;
 pub mod message;
 pub mod record;

@@ -7,6 +7,7 @@ mod crash;
 mod drain;
 mod history;
 mod hub;
+mod letters;
 mod media;
 mod poll;
 mod presence;

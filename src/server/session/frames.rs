@@ -2,8 +2,9 @@
 use super::{Delivered, ExpiresAt, Next, Nothing, Session, Watched, error, text};
 use crate::server::{
     auth::AuthError,
-    msg::{JoinReply, Reply, RoomMsg, Shown},
+    msg::{Frame, JoinReply, Reply, RoomMsg, Shown, ShownStatus},
     presence::Answer,
+    room_log::payload,
     watch::{status_frame, user_status},
 };
 use crate::{
@@ -15,6 +16,8 @@ use crate::{
     },
     wire::{
         client::{Choice, ClientFrame, Parsed},
+        codec::text_frame,
+        letters::blocked_ack,
         server::{Ack, Message},
     },
 };
@@ -43,6 +46,11 @@ impl Session {
                 }
             }
             ClientFrame::Message { to, message } => self.message(id, to, &message).await,
+            ClientFrame::BlockUsers { users, on } => match self.all().letters.block(&self.user, &users, on).await {
+                Ok(blocked) => self.blocked(id, &blocked),
+                Err(refused) => self.refused(id, &refused),
+            },
+            ClientFrame::BlockedUsers => self.blocked(id, &self.all().letters.blocked(&self.user)),
             ClientFrame::RequestOnlineStatus { users } => {
                 let encode = Box::new(move |shown: &[Shown]| status_frame(id, shown));
                 self.all().presence.query(users, Answer::Conn { to: self.conn.id(), encode });
@@ -114,9 +122,30 @@ impl Session {
         let timestamp = self.all().clock.now().seconds();
         let frame = Message { from_user_id: self.user.as_str(), to_user_id: to.as_str(), message, timestamp };
         let frame = text(&frame);
-        match self.all().presence.message(to, frame).await {
-            Some(delivered) => self.ack(id, Delivered { delivered }),
-            None => self.error(id, Code::UserNotReachable),
+        let all = self.all();
+        if all.letters.is_blocked(&self.user, &to) {
+            // Whoever is blocked learns no more than that.
+            return self.error(id, Code::UserNotReachable);
+        }
+        if let Some(delivered) = all.presence.message(to.clone(), frame.clone()).await {
+            return self.ack(id, Delivered { delivered, kept: None });
+        }
+        if let Err(refused) = all.letters.keep(&to, &payload(&frame)).await {
+            return self.refused(id, &refused);
+        }
+        self.ack(id, Delivered { delivered: 0, kept: Some(true) });
+        // He may have come meanwhile, before there was anything for him.
+        let here = all.presence.states(vec![to.clone()]).await.iter().any(|shown| shown.status != ShownStatus::Offline);
+        if here {
+            for text in all.letters.take(&to).await {
+                all.presence.message(to.clone(), Frame(text_frame(text.as_bytes()))).await;
+            }
+        }
+    }
+
+    fn blocked(&self, id: Option<i64>, blocked: &std::collections::BTreeSet<UserId>) {
+        if id.is_some() {
+            self.send(Frame(text_frame(&blocked_ack(id, blocked))));
         }
     }
 

@@ -9,6 +9,7 @@ use crate::server::{
     clock::Clock,
     config::Config,
     conn::{Conn, Hello},
+    letters::Letters,
     msg::{Class, Frame, Refusal, RoomSet, Shown},
     presence::{Presence, Seen},
     rate::{Rates, UserRates},
@@ -84,6 +85,7 @@ pub struct SessionDeps {
     pub auth: Auth,
     pub presence: Presence,
     pub rooms: Rooms,
+    pub letters: Letters,
     pub clock: Clock,
     pub node: String,
 }
@@ -162,6 +164,8 @@ struct Nothing {}
 #[derive(Serialize)]
 struct Delivered {
     delivered: usize,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    kept: Option<bool>,
 }
 
 #[derive(Serialize)]

@@ -7,7 +7,7 @@ use super::{
 use crate::{
     hub::{
         cursor::Cursor,
-        id::{CommitId, RoomId},
+        id::{CommitId, RoomId, UserId},
         time::UnixMs,
     },
     server::clock::Clock,
@@ -102,6 +102,13 @@ async fn messages(mut reopen: impl FnMut() -> Arc<dyn Store>) {
     let read = store.messages(&room, Page::After(0), 9).await.unwrap();
     assert_eq!((read.head, read.list.len()), (at(10, 20), 0), "numbers are never used again");
     assert_eq!(store.append_messages(&room, vec![message(30)]).await.unwrap(), [at(11, 30)]);
+    let (a, b) = (UserId::parse("a").unwrap(), UserId::parse("b").unwrap());
+    store.put_user(&a, Some("one".into())).await.unwrap();
+    store.put_user(&b, Some("two".into())).await.unwrap();
+    store.put_user(&a, None).await.unwrap();
+    assert_eq!((store.user(&a).await.unwrap(), store.user(&b).await.unwrap()), (None, Some("two".into())));
+    drop(store);
+    assert_eq!(reopen().users().await.unwrap(), [(b, Bytes::from("two"))]);
 }
 
 fn fjall(dir: &std::path::Path, fsync_interval: Duration) -> Result<Arc<FjallStore>, StoreFault> {
