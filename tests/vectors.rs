@@ -112,7 +112,8 @@ fn frame(frame: &ClientFrame) -> Value {
             json!({"status_change": {"status": status}})
         }
         ClientFrame::Message { to, message } => json!({"message": {"to_user_id": to.as_str(), "message": message}}),
-        ClientFrame::BlockUsers { users, on } => json!({"block_users": {"user_ids": names(users), "on": on}}),
+        ClientFrame::BlockUsers { users, on: true } => json!({"block_users": {"user_ids": names(users)}}),
+        ClientFrame::BlockUsers { users, on: false } => json!({"unblock_users": {"user_ids": names(users)}}),
         ClientFrame::BlockedUsers => json!("blocked_users"),
         ClientFrame::UserOffline => json!("user_offline"),
         ClientFrame::RequestOnlineStatus { users } => json!({"request_online_status": {"user_ids": names(users)}}),
