@@ -12,6 +12,7 @@ mod queue;
 mod reconnect;
 mod report;
 mod run;
+mod slow;
 mod tally;
 mod usage;
 mod watch;
