@@ -21,7 +21,6 @@ pub mod roles;
 pub mod room;
 pub mod rules;
 pub mod seats;
-mod small_map;
 pub mod time;
 pub mod turns;
 pub mod windows;

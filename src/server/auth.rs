@@ -104,7 +104,11 @@ struct Inner {
 impl Auth {
     /// Reads the keys. In dev mode, and for session tokens, the hub's own key in `data_dir` is used; it is made at the first start.
     pub fn new(config: &AuthConfig, data_dir: &Path, clock: Clock) -> Result<Self, AuthSetupError> {
-        let session_key = own_key(data_dir)?;
+        Self::with_key(config, own_key(data_dir)?, clock)
+    }
+
+    /// As [`Self::new`], with a key that several nodes share.
+    pub fn with_key(config: &AuthConfig, session_key: [u8; 32], clock: Clock) -> Result<Self, AuthSetupError> {
         let algorithm = match config.jwt.algorithm.as_str() {
             "RS256" => Algorithm::RS256,
             "ES256" => Algorithm::ES256,

@@ -3,8 +3,6 @@
 mod access;
 mod batch;
 mod people;
-mod permissions;
 mod rules_set;
 mod stream;
 mod table;
-mod together;
