@@ -37,8 +37,25 @@ pub(super) enum Failure {
     Answered(String),
 }
 
-fn io(what: &'static str) -> impl FnOnce(std::io::Error) -> Failure {
+pub(super) fn io(what: &'static str) -> impl FnOnce(std::io::Error) -> Failure {
     move |error| Failure::Io(what, error.kind())
+}
+
+/// Connects from the `source`-th address of the loopback net, with a receive buffer of its own size if one is given.
+pub(super) async fn dial(target: SocketAddr, source: u32, receive: Option<u32>) -> Result<TcpStream, Failure> {
+    let stream = if let (true, IpAddr::V4(_)) = (target.ip().is_loopback(), target.ip()) {
+        let socket = TcpSocket::new_v4().map_err(io("socket"))?;
+        let [.., last] = (2 + source % 250).to_be_bytes();
+        if let Some(bytes) = receive {
+            socket.set_recv_buffer_size(bytes).map_err(io("receive buffer"))?;
+        }
+        socket.bind(SocketAddr::new(Ipv4Addr::new(127, 0, 0, last).into(), 0)).map_err(io("bind"))?;
+        socket.connect(target).await.map_err(io("connect"))?
+    } else {
+        TcpStream::connect(target).await.map_err(io("connect"))?
+    };
+    stream.set_nodelay(true).map_err(io("nodelay"))?;
+    Ok(stream)
 }
 
 /// A connected client.
@@ -59,7 +76,8 @@ impl Client {
 
     /// As `connect`, with a receive buffer of its own size.
     pub async fn connect_with(target: SocketAddr, source: u32, receive: Option<u32>) -> Result<Self, Failure> {
-        let mut client = timeout(ANSWER, Self::dial(target, source, receive)).await.map_err(|_| Failure::NoAnswer)??;
+        let stream = timeout(ANSWER, dial(target, source, receive)).await.map_err(|_| Failure::NoAnswer)??;
+        let mut client = Self { stream, torn: Vec::new(), most: usize::MAX, bytes: 0 };
         let request = format!(
             "GET /ws HTTP/1.1\r\nHost: {target}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\n\
              Sec-WebSocket-Key: bWljaHViIGxvYWQgdGVzdA==\r\nSec-WebSocket-Protocol: hub.v1.json\r\n\r\n"
@@ -67,22 +85,6 @@ impl Client {
         client.write(request.as_bytes()).await?;
         timeout(ANSWER, client.read_head()).await.map_err(|_| Failure::NoAnswer)??;
         Ok(client)
-    }
-
-    async fn dial(target: SocketAddr, source: u32, receive: Option<u32>) -> Result<Self, Failure> {
-        let stream = if let (true, IpAddr::V4(_)) = (target.ip().is_loopback(), target.ip()) {
-            let socket = TcpSocket::new_v4().map_err(io("socket"))?;
-            let [.., last] = (2 + source % 250).to_be_bytes();
-            if let Some(bytes) = receive {
-                socket.set_recv_buffer_size(bytes).map_err(io("receive buffer"))?;
-            }
-            socket.bind(SocketAddr::new(Ipv4Addr::new(127, 0, 0, last).into(), 0)).map_err(io("bind"))?;
-            socket.connect(target).await.map_err(io("connect"))?
-        } else {
-            TcpStream::connect(target).await.map_err(io("connect"))?
-        };
-        stream.set_nodelay(true).map_err(io("nodelay"))?;
-        Ok(Self { stream, torn: Vec::new(), most: usize::MAX, bytes: 0 })
     }
 
     /// From now on so many bytes are read at once, at most.

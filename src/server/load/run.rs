@@ -3,7 +3,7 @@ use super::{
     args::{LoadArgs, Scenario},
     bound,
     crew::{Crew, Shared},
-    fanout, idle, mixed, queue, reconnect,
+    fanout, idle, mixed, poll, queue, reconnect,
     report::Report,
     slow,
     tally::Tally,
@@ -115,6 +115,7 @@ fn work(shared: Arc<Shared>, thread: u32) -> std::io::Result<Tally> {
             Scenario::SlowReaders => slow::part(crew).await,
             Scenario::Mixed => mixed::part(crew).await,
             Scenario::Reconnect => reconnect::part(crew).await,
+            Scenario::Poll => poll::part(crew).await,
             Scenario::Bound => bound::part(crew).await,
         }
     });
