@@ -42,6 +42,9 @@ pub struct Api {
     pub rooms: Rooms,
     pub history: History,
     pub sessions: SessionDeps,
+    pub media: super::media::Media,
+    /// How long a publish ticket is good.
+    pub ticket_seconds: u64,
     /// Turns true when the hub goes down.
     pub draining: watch::Receiver<bool>,
     pub body_bytes: usize,
@@ -69,6 +72,10 @@ pub(super) struct Failure {
 impl Failure {
     pub(super) fn new(code: Code) -> Self {
         Self::with(code, Map::new())
+    }
+
+    pub(super) fn status(status: StatusCode, code: Code) -> Self {
+        Self { status, ..Self::new(code) }
     }
 
     fn with(code: Code, details: Map<String, Value>) -> Self {
@@ -117,7 +124,12 @@ pub const fn status_of(code: Code) -> StatusCode {
 
 impl IntoResponse for Failure {
     fn into_response(self) -> Response {
-        reply(self.status, json(&ErrorJson::new(self.id, self.code, self.details)).into())
+        let error = ErrorJson::new(self.id, self.code, self.details);
+        let mut response = reply(self.status, json(&error).into());
+        if error.temporary {
+            response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(error.retry_after_ms.div_ceil(1000)));
+        }
+        response
     }
 }
 
@@ -133,7 +145,8 @@ pub fn router(api: Api) -> Router {
         .route("/api/online-status", get(online_status))
         .route("/api/rooms/{room_id}/commands", post(command))
         .route("/api/rooms/{room_id}/history", get(history::history))
-        .merge(super::poll::routes());
+        .merge(super::poll::routes())
+        .merge(super::media::routes());
     let routes = if api.demo { routes.fallback(super::page::serve) } else { routes };
     routes.layer(limit).layer(axum::middleware::map_response(as_error_object)).with_state(api)
 }
@@ -168,7 +181,12 @@ impl Api {
             Some(token) if self.auth.is_api_key(token) => Ok(Caller::Service),
             Some(token) => {
                 let refused = |_: AuthError| Failure::new(Code::Unauthorized);
-                self.auth.verify(token).map(|claims| Caller::Person(Box::new(claims))).map_err(refused)
+                let claims = self.auth.verify(token).map_err(refused)?;
+                // What a person sends over HTTP counts as what he sends over his sockets.
+                if !self.sessions.settings.user_rates.take(&claims.user, self.sessions.clock.mono()) {
+                    return Err(Failure::new(Code::RateLimited));
+                }
+                Ok(Caller::Person(Box::new(claims)))
             }
             None if self.auth.needs_token() => Err(Failure::new(Code::Unauthorized)),
             None => Ok(Caller::Anybody),

@@ -1,7 +1,8 @@
 //! The directory of loaded rooms: handles to their tasks, never their state. A task is started on the shard that its room's name gives.
 use super::{
     clock::Clock,
-    msg::{Refusal, Reply, RoomMsg, ShardMsg, Work},
+    cluster::Cluster,
+    msg::{Refusal, Reply, RoomMsg, SeatsOf, ShardMsg, Work},
     presence::Presence,
     room_task,
     shard::ShardHandle,
@@ -38,8 +39,12 @@ pub struct RoomSettings {
     pub idle: Millis,
     /// How long the place of somebody whose line the hub has ended is kept at least, from when he may be back.
     pub handover: Millis,
+    /// How long a lost session is still counted.
+    pub presence_timeout: Millis,
     /// How many requests may wait for updates.
     pub long_polls_max: usize,
+    /// Who hears of the people on seats.
+    pub seats: Option<mpsc::UnboundedSender<SeatsOf>>,
 }
 
 impl Default for RoomSettings {
@@ -53,7 +58,9 @@ impl Default for RoomSettings {
             coalesce: Millis(20),
             idle: Millis(60_000),
             handover: Millis(45_000),
+            presence_timeout: Millis(60_000),
             long_polls_max: 1000,
+            seats: None,
         }
     }
 }
@@ -71,6 +78,7 @@ pub(super) struct Inner {
     pub presence: Presence,
     pub clock: Clock,
     pub settings: RoomSettings,
+    pub cluster: Option<Arc<Cluster>>,
 }
 
 struct Handle {
@@ -115,6 +123,7 @@ impl Rooms {
         presence: Presence,
         clock: Clock,
         settings: RoomSettings,
+        cluster: Option<Arc<Cluster>>,
     ) -> Self {
         let (starts, mut receiver) = mpsc::unbounded_channel::<(usize, Work)>();
         let handles = shards.clone();
@@ -126,7 +135,17 @@ impl Rooms {
             }
         });
         let generations = AtomicU64::new(0);
-        Self(Arc::new(Inner { directory: DashMap::new(), generations, starts, shards, store, presence, clock, settings }))
+        Self(Arc::new(Inner {
+            directory: DashMap::new(),
+            generations,
+            starts,
+            shards,
+            store,
+            presence,
+            clock,
+            settings,
+            cluster,
+        }))
     }
 
     pub(super) fn deps(&self) -> &Inner {
@@ -156,6 +175,20 @@ impl Rooms {
     /// Sends a message to a room if it is loaded. Returns whether it is.
     pub fn post(&self, room: &RoomId, message: RoomMsg) -> bool {
         self.0.directory.get(room).is_some_and(|handle| handle.mailbox.send(message).is_ok())
+    }
+
+    /// Sends a message to every loaded room.
+    pub fn post_all(&self, message: impl Fn() -> RoomMsg) {
+        for handle in self.0.directory.iter() {
+            // A task that ends just now needs no message.
+            let _ = handle.mailbox.send(message());
+        }
+    }
+
+    /// Returns how long a lost session is still counted.
+    #[must_use]
+    pub fn presence_timeout(&self) -> Millis {
+        self.0.settings.presence_timeout
     }
 
     /// Returns how many rooms are loaded.
@@ -223,9 +256,17 @@ pub(super) fn refuse(message: RoomMsg, refusal: &Refusal, mut to_conn: impl FnMu
         RoomMsg::Join { reply: JoinReply::Outcome(sender), .. } => {
             let _ = sender.send(Err(refusal.clone()));
         }
-        RoomMsg::Snapshot { reply } | RoomMsg::Updates { reply, .. } => {
+        RoomMsg::Snapshot { reply, .. } | RoomMsg::Updates { reply, .. } => {
             let _ = reply.send(Err(refusal.clone()));
         }
-        RoomMsg::Leave { reply: None, .. } | RoomMsg::Lost { .. } | RoomMsg::Gone { .. } | RoomMsg::Presence(_) => {}
+        RoomMsg::Seat { reply, .. } => {
+            let _ = reply.send(Err(refusal.clone()));
+        }
+        RoomMsg::Hub(_)
+        | RoomMsg::Leave { reply: None, .. }
+        | RoomMsg::Lost { .. }
+        | RoomMsg::Gone { .. }
+        | RoomMsg::Presence(_)
+        | RoomMsg::Look => {}
     }
 }

@@ -4,10 +4,12 @@ use super::{
     admit::Caps,
     auth::{Auth, AuthSetupError},
     clock::Clock,
+    cluster::Cluster,
     config::{AuthMode, Config, StoreKind},
     demo::{self, Demo},
     history::History,
     http::{self, Api},
+    media::{Media, MediaSetupError},
     presence::{Presence, PresenceSettings},
     rooms::{RoomSettings, Rooms},
     session::{SessionDeps, SessionSettings},
@@ -25,7 +27,7 @@ use std::{io::Write, sync::Arc, time::Duration};
 use tokio::{
     net::TcpListener,
     signal::unix::{SignalKind, signal},
-    sync::watch,
+    sync::{mpsc, watch},
 };
 
 /// Why the hub does not start.
@@ -45,6 +47,9 @@ pub enum StartError {
     /// The keys cannot be read.
     #[error(transparent)]
     Auth(#[from] AuthSetupError),
+    /// A media server's section cannot be used.
+    #[error(transparent)]
+    Media(#[from] MediaSetupError),
     /// Metrics cannot be set up.
     #[error("metrics: {0}")]
     Metrics(#[from] metrics_exporter_prometheus::BuildError),
@@ -55,8 +60,15 @@ fn io(what: impl Into<String>) -> impl FnOnce(std::io::Error) -> StartError {
     move |error| StartError::Io { what, error }
 }
 
+/// Names the cryptography of every TLS line that the hub opens: to Redis, media servers and backends.
+pub fn use_tls() {
+    // An error says that it is named already.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+}
+
 /// Runs the hub until SIGTERM or SIGINT, then drains it.
 pub fn run(config: Config) -> Result<(), StartError> {
+    use_tls();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(io("runtime"))?;
     runtime.block_on(serve(config))
 }
@@ -102,6 +114,7 @@ pub fn store_settings(config: &Config) -> FjallSettings {
 struct Opened {
     store: Arc<dyn Store>,
     archive: Option<Arc<dyn Archive>>,
+    redis: Option<Arc<RedisStore>>,
 }
 
 fn open(config: &Config, clock: Clock) -> Result<Opened, StoreFault> {
@@ -109,9 +122,12 @@ fn open(config: &Config, clock: Clock) -> Result<Opened, StoreFault> {
         StoreKind::Embedded => {
             let store = FjallStore::open(store_settings(config), clock)?;
             let archive = (config.history.retention_days > 0).then(|| store.clone() as Arc<dyn Archive>);
-            Opened { store, archive }
+            Opened { store, archive, redis: None }
         }
-        StoreKind::Redis => Opened { store: RedisStore::open(config.store.redis.settings(), clock)?, archive: None },
+        StoreKind::Redis => {
+            let store = RedisStore::open(config.store.redis.settings(), clock)?;
+            Opened { store: store.clone(), archive: None, redis: Some(store) }
+        }
     })
 }
 
@@ -120,7 +136,7 @@ pub fn open_history(config: &Config) -> Result<History, StoreFault> {
     if config.store.kind == StoreKind::Embedded && !store_settings(config).is_there() {
         return Err(StoreFault::Absent(config.data.dir.clone()));
     }
-    let Opened { store, archive } = open(config, Clock::new())?;
+    let Opened { store, archive, .. } = open(config, Clock::new())?;
     Ok(History::new(store, archive))
 }
 
@@ -134,7 +150,9 @@ fn room_settings(config: &Config) -> RoomSettings {
         coalesce: Millis(config.presence.coalesce_ms),
         idle: Millis(config.room.idle_ms),
         handover: Millis(config.room.handover_ms),
+        presence_timeout: Millis(config.presence.heartbeat_timeout_ms),
         long_polls_max: config.limits.long_polls_per_room,
+        seats: None,
     }
 }
 
@@ -152,16 +170,45 @@ async fn serve(config: Config) -> Result<(), StartError> {
     let mut terminate = signal(SignalKind::terminate()).map_err(io("SIGTERM"))?;
     let mut interrupt = signal(SignalKind::interrupt()).map_err(io("SIGINT"))?;
     let clock = Clock::new();
-    let auth = Auth::new(&config.auth, &config.data.dir, clock)?;
-    let Opened { store, archive } = open(&config, clock)?;
+    let Opened { store, archive, redis } = open(&config, clock)?;
     let history = History::new(store.clone(), archive);
     let node = format!("{:08x}", rand::random::<u32>());
+    let cluster = redis.map(|redis| Cluster::new(redis, clock, node.clone()));
+    let admin = Admin::new(store.clone(), history.clone())?;
+    let admin_listener =
+        TcpListener::bind(config.admin.listen).await.map_err(io(format!("admin.listen {}", config.admin.listen)))?;
+    let admin_address = admin_listener.local_addr().map_err(io("admin.listen"))?;
+    let admin_served = tokio::spawn(axum_serve(admin_listener, admin.clone()));
+    let auth = match &cluster {
+        None => Auth::new(&config.auth, &config.data.dir, clock)?,
+        Some(cluster) => {
+            let key = tokio::select! {
+                key = cluster.enter() => key,
+                _ = terminate.recv() => return Ok(()),
+                _ = interrupt.recv() => return Ok(()),
+            };
+            Auth::with_key(&config.auth, key, clock)?
+        }
+    };
 
     let bound = Bound::new(net_settings(&config, clock)).map_err(io(format!("server.listen {}", config.server.listen)))?;
     let (presence, inbox) = Presence::new();
-    let rooms = Rooms::new(bound.handles().to_vec(), store.clone(), presence.clone(), clock, room_settings(&config));
-    let sessions = SessionStore::new(store.clone());
-    tokio::spawn(inbox.run(presence_settings(&config), bound.handles().to_vec(), rooms.clone(), sessions, clock));
+    let (seats, seats_told) = mpsc::unbounded_channel();
+    let room_settings = RoomSettings { seats: (!config.media.is_empty()).then_some(seats), ..room_settings(&config) };
+    let rooms = Rooms::new(bound.handles().to_vec(), store.clone(), presence.clone(), clock, room_settings, cluster.clone());
+    let media = Media::start(&config.media, auth.ticket_key(), rooms.clone(), clock, seats_told)?;
+    let sessions = if cluster.is_some() { SessionStore::none() } else { SessionStore::new(store.clone()) };
+    tokio::spawn(inbox.run(
+        presence_settings(&config),
+        bound.handles().to_vec(),
+        rooms.clone(),
+        sessions,
+        clock,
+        cluster.clone(),
+    ));
+    if let Some(cluster) = &cluster {
+        cluster.start(presence.clone(), rooms.clone());
+    }
 
     let (body_bytes, demo) = (config.limits.http_body_bytes, config.demo.enabled);
     let store_kind = if config.store.kind == StoreKind::Redis { "redis" } else { "embedded" };
@@ -180,15 +227,11 @@ async fn serve(config: Config) -> Result<(), StartError> {
         clock,
         node: node.clone(),
     };
-    let admin = Admin::new(store, history.clone())?;
-    let admin_listener =
-        TcpListener::bind(config.admin.listen).await.map_err(io(format!("admin.listen {}", config.admin.listen)))?;
-    let admin_address = admin_listener.local_addr().map_err(io("admin.listen"))?;
-    let admin_served = tokio::spawn(axum_serve(admin_listener, admin.clone()));
-
     let (drain, draining) = watch::channel(false);
     let sessions = deps.clone();
-    let api = Api { auth, presence, rooms, history, sessions, draining: draining.clone(), body_bytes, demo };
+    let draining_too = draining.clone();
+    let ticket_seconds = config.auth.ticket_seconds;
+    let api = Api { auth, presence, rooms, history, sessions, media, ticket_seconds, draining: draining_too, body_bytes, demo };
     let router = if demo { http::router(api).merge(demo::routes(about)) } else { http::router(api) };
     let shards = bound.run(router, move |shard| deps.clone().on_shard(shard), draining).map_err(io("shards"))?;
     let mode = if config.auth.mode == AuthMode::Dev { "dev" } else { "jwt" };
@@ -208,6 +251,9 @@ async fn serve(config: Config) -> Result<(), StartError> {
     let _ = drain.send(true);
     if tokio::task::spawn_blocking(move || shards.join()).await.is_err() {
         tracing::error!("the shards did not end well");
+    }
+    if let Some(cluster) = &cluster {
+        cluster.leave().await;
     }
     admin_served.abort();
     tracing::info!("stopped");
