@@ -18,3 +18,4 @@ pub mod server;
 pub mod session;
 pub mod state;
 pub mod turn;
+pub mod webhook;

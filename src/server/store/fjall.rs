@@ -7,6 +7,7 @@ mod engine;
 mod keeper;
 mod layout;
 mod messages;
+mod notes;
 mod repair;
 #[cfg(test)]
 mod tests;

@@ -38,6 +38,7 @@ pub(super) struct Engine {
     pub snapshots: Keyspace,
     pub sessions: Keyspace,
     pub users: Keyspace,
+    pub notes: Keyspace,
     meta: Keyspace,
     pub days: Option<Days>,
     pub streams: Streams,
@@ -84,11 +85,12 @@ impl Engine {
         let keyspace = |name| db.keyspace(name, KeyspaceCreateOptions::default).map_err(|error| fault(&error));
         let (log, snapshots, meta) = (keyspace("log")?, keyspace("snapshots")?, keyspace("meta")?);
         let (sessions, users) = (keyspace("sessions")?, keyspace("users")?);
+        let notes = keyspace("notes")?;
         let days = if history { Some(Days::open(&db)?) } else { None };
         let ledger = read_mark(&meta, LEDGER)?.into_iter().next().unwrap_or_default();
         let streams = Streams::open(&db)?;
         let (heads, failed) = (DashMap::new(), AtomicBool::new(false));
-        Ok(Self { db, log, snapshots, sessions, users, meta, days, streams, heads, ledger: Mutex::new(ledger), failed })
+        Ok(Self { db, log, snapshots, sessions, users, notes, meta, days, streams, heads, ledger: Mutex::new(ledger), failed })
     }
 
     fn ledger(&self) -> MutexGuard<'_, Mark> {
