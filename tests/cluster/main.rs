@@ -9,3 +9,4 @@ mod hub;
 mod nodes;
 mod people;
 mod rooms;
+mod talk;

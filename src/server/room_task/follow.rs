@@ -163,6 +163,7 @@ impl Task {
         if follow.look || follow.audit_at <= now {
             let known = !std::mem::take(&mut follow.look);
             follow.audit_at = now.plus(Millis(AUDIT_MS + rand::random_range(0..AUDIT_MS / 10)));
+            self.audit_messages().await;
             let looked = self.resync().await && self.hear_parts(known).await;
             if !looked && let Some(follow) = &mut self.follow {
                 follow.audit_at = now.plus(RETRY);
@@ -188,6 +189,7 @@ impl Task {
                     self.look();
                 }
             }
+            Heard::Followed(Followed::Other(message)) if self.hear_echo(&message).await => {}
             Heard::Followed(Followed::Other(message)) => match PartsNews::decode(&message) {
                 Some(news) => self.hear_news(news),
                 None => tracing::warn!(room = %self.seat.id, "a message of another node cannot be read"),

@@ -1,6 +1,7 @@
 //! A room's task: everything that waits becomes one batch, one commit and one frame. No answer leaves before the commit is settled.
 mod answer;
 mod batch;
+mod echo;
 mod follow;
 mod open;
 mod parked;

@@ -5,7 +5,7 @@ use crate::server::{
     msg::{Class, Frame, Refusal, Reply},
     rate::Bucket,
     rooms::RoomSettings,
-    store::{CommitError, NewMessage, Page, Store},
+    store::{CommitError, NewMessage, Page, Retention, Store},
 };
 use crate::{
     hub::{
@@ -22,6 +22,7 @@ use crate::{
         message::{self, Heard, Said, Saying, decode_said, encode_said},
     },
 };
+use bytes::Bytes;
 use std::collections::{BTreeMap, VecDeque};
 
 /// How many messages stay in memory for those who come back.
@@ -48,6 +49,14 @@ pub struct MessageSettings {
     pub replay_max_age: Millis,
     /// How many a room takes per second; 0 = any number.
     pub per_second: u64,
+}
+
+impl MessageSettings {
+    /// Returns what need not be kept now.
+    #[must_use]
+    pub const fn retention(&self, now: UnixMs) -> Retention {
+        Retention { keep: self.keep_max, oldest: UnixMs(now.0.saturating_sub(self.keep.0)) }
+    }
 }
 
 impl Default for MessageSettings {
@@ -85,6 +94,8 @@ pub(super) struct Talking {
     speaks: Vec<(UserId, UnixMs)>,
     bucket: Bucket,
     saved: Bucket,
+    /// Who this is, among the nodes that have the room in memory.
+    pub tag: u64,
 }
 
 impl Talking {
@@ -102,6 +113,7 @@ impl Talking {
             speaks: Vec::new(),
             saved: bucket.clone(),
             bucket,
+            tag: rand::random(),
         }
     }
 
@@ -154,7 +166,7 @@ impl Talking {
         self.planned.contains(key) || self.keys.get(key).is_some_and(|heard| now.since(heard.time) <= KEYS_MEMORY)
     }
 
-    fn remember(&mut self, key: (Actor, OpId), heard: Heard) {
+    pub(super) fn remember(&mut self, key: (Actor, OpId), heard: Heard) {
         if self.keys.insert(key.clone(), heard).is_none() {
             self.key_order.push_back(key);
         }
@@ -164,7 +176,7 @@ impl Talking {
         }
     }
 
-    fn push(&mut self, at: Cursor, said_at: UnixMs, frame: Frame) {
+    pub(super) fn push(&mut self, at: Cursor, said_at: UnixMs, frame: Frame) {
         self.bytes += frame.0.len();
         self.tail.push_back(Recent { at, said_at, frame });
         while self.tail.len() > TAIL_MAX || self.bytes > TAIL_BYTES {
@@ -218,12 +230,16 @@ impl Task {
         let kept = match (loaded, musts.is_empty()) {
             (_, true) => Ok(Vec::new()),
             (false, false) => Err(unavailable("none")),
-            (true, false) => store.append_messages(&self.seat.id, musts).await.map_err(|error| {
-                tracing::error!(room = %self.seat.id, %error, "messages are not kept");
-                unavailable(if matches!(error, CommitError::Unknown(_)) { "unknown" } else { "none" })
-            }),
+            (true, false) => store
+                .append_messages(&self.seat.id, musts, rooms.deps().settings.messages.retention(self.now()))
+                .await
+                .map_err(|error| {
+                    tracing::error!(room = %self.seat.id, %error, "messages are not kept");
+                    unavailable(if matches!(error, CommitError::Unknown(_)) { "unknown" } else { "none" })
+                }),
         };
         let mut positions = kept.map(Vec::into_iter);
+        let mut echoes = Vec::new();
         for (reply, plan) in plans {
             match plan {
                 Err(reject) => self.error(reply, &to_refusal(&reject)).await,
@@ -234,8 +250,9 @@ impl Task {
                 Ok(Plan::Say(said)) if said.saying.weight == Weight::Must => match &mut positions {
                     Ok(positions) => {
                         let Some(at) = positions.next() else { continue };
+                        self.hear_missed_messages(at.rev.saturating_sub(1)).await;
                         self.talking.head = Some(at);
-                        self.say(reply, said, at).await;
+                        echoes.extend(self.say(reply, said, at).await);
                     }
                     Err(refused) => {
                         let refused: Refusal = refused.clone();
@@ -244,10 +261,11 @@ impl Task {
                 },
                 Ok(Plan::Say(said)) => {
                     let at = self.talking.head.unwrap_or(Cursor { rev: 0, commit: CommitId(0) });
-                    self.say(reply, said, at).await;
+                    echoes.extend(self.say(reply, said, at).await);
                 }
             }
         }
+        self.tell_echoes(echoes).await;
         self.talking.planned.clear();
         let slow_mode = self.room.talk.slow_mode;
         if slow_mode > Millis(0) {
@@ -263,11 +281,13 @@ impl Task {
         }
     }
 
-    async fn say(&mut self, reply: Reply, said: Said, at: Cursor) {
+    /// Lets everybody hear something. Returns what the other nodes are to be told.
+    async fn say(&mut self, reply: Reply, said: Said, at: Cursor) -> Option<Bytes> {
         let weight = said.saying.weight;
         let heard = Heard { at, kept: weight == Weight::Must, time: said.at };
         self.ack(reply, |id| message::message_ack(id, &self.seat.id, heard, false)).await;
-        let frame = Frame(text_frame(&message::room_message(&self.seat.id, at, &said, false)));
+        let json = message::room_message(&self.seat.id, at, &said, false);
+        let (echo, frame) = (self.echo(&said, at, &json), Frame(text_frame(&json)));
         if let Some(key) = said.saying.dedup_id {
             self.talking.remember((said.from, key), heard);
         }
@@ -281,5 +301,6 @@ impl Task {
             Weight::Droppable => Class::Droppable,
         };
         self.to_members(frame, class).await;
+        echo
     }
 }

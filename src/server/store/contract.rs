@@ -1,6 +1,6 @@
 //! What every store must pass, as one suite; run here against the embedded store in a folder of its own.
 use super::{
-    CommitError, Kept, LogEntry, NewMessage, Page, Store, StoreFault,
+    CommitError, Kept, LogEntry, NewMessage, Page, Retention, Store, StoreFault,
     fjall::{FjallSettings, FjallStore},
     memory::MemoryStore,
     notes::{Claim, Notes},
@@ -83,26 +83,37 @@ async fn messages(mut reopen: impl FnMut() -> Arc<dyn Store>) {
     let store = reopen();
     let nothing = store.messages(&room, Page::After(0), 10).await.unwrap();
     assert_eq!((nothing.head, nothing.list.len()), (at(0, 0), 0));
-    assert_eq!(store.append_messages(&room, vec![message(11), message(12)]).await.unwrap(), [at(1, 11), at(2, 12)]);
-    assert_eq!(store.append_messages(&other, vec![message(21)]).await.unwrap(), [at(1, 21)]);
+    assert_eq!(store.append_messages(&room, vec![message(11), message(12)], ALL).await.unwrap(), [at(1, 11), at(2, 12)]);
+    assert_eq!(store.append_messages(&other, vec![message(21)], ALL).await.unwrap(), [at(1, 21)]);
     drop(store);
     let store = reopen();
-    assert_eq!(store.append_messages(&room, (13..=20).map(message).collect()).await.unwrap().last(), Some(&at(10, 20)));
+    assert_eq!(store.append_messages(&room, (13..=20).map(message).collect(), ALL).await.unwrap().last(), Some(&at(10, 20)));
     let read = store.messages(&room, Page::After(1), 3).await.unwrap();
     assert_eq!((read.head, revs(&read.list)), (at(10, 20), vec![2, 3, 4]));
     assert_eq!(read.list[0], Kept { at: at(2, 12), said_at: UnixMs(12), record: "message 12".into() });
     assert_eq!(revs(&store.messages(&room, Page::Before(u64::MAX), 3).await.unwrap().list), [8, 9, 10]);
     assert_eq!(revs(&store.messages(&room, Page::Before(3), 9).await.unwrap().list), [1, 2]);
     assert!(store.messages(&room, Page::Before(1), 9).await.unwrap().list.is_empty());
-    assert_eq!(store.trim_messages(4, UnixMs(0)).await.unwrap(), 6, "beyond the newest four");
-    assert_eq!(store.trim_messages(4, UnixMs(19)).await.unwrap(), 2, "too old");
+}
+
+/// What need not be kept: nothing.
+const ALL: Retention = Retention { keep: 100, oldest: UnixMs(0) };
+
+/// Messages that go when somebody looks after them. Follows on [`messages`].
+async fn old_messages(mut reopen: impl FnMut() -> Arc<dyn Store>) {
+    let room = room();
+    let store = reopen();
+    let message = |id: u64| NewMessage { id: CommitId(id), said_at: UnixMs(id), record: format!("message {id}").into() };
+    let revs = |list: &[Kept]| list.iter().map(|kept| kept.at.rev).collect::<Vec<_>>();
+    assert_eq!(store.trim_messages(Retention { keep: 4, oldest: UnixMs(0) }).await.unwrap(), 6, "beyond the newest four");
+    assert_eq!(store.trim_messages(Retention { keep: 4, oldest: UnixMs(19) }).await.unwrap(), 2, "too old");
     assert_eq!(revs(&store.messages(&room, Page::After(0), 9).await.unwrap().list), [9, 10]);
-    assert_eq!(store.trim_messages(4, UnixMs(100)).await.unwrap(), 3, "all of both rooms");
+    assert_eq!(store.trim_messages(Retention { keep: 4, oldest: UnixMs(100) }).await.unwrap(), 3, "all of both rooms");
     drop(store);
     let store = reopen();
     let read = store.messages(&room, Page::After(0), 9).await.unwrap();
     assert_eq!((read.head, read.list.len()), (at(10, 20), 0), "numbers are never used again");
-    assert_eq!(store.append_messages(&room, vec![message(30)]).await.unwrap(), [at(11, 30)]);
+    assert_eq!(store.append_messages(&room, vec![message(30)], ALL).await.unwrap(), [at(11, 30)]);
     let (a, b) = (UserId::parse("a").unwrap(), UserId::parse("b").unwrap());
     store.put_user(&a, Some("one".into())).await.unwrap();
     store.put_user(&b, Some("two".into())).await.unwrap();
@@ -154,6 +165,7 @@ async fn the_embedded_store_passes() {
         suite(|| fjall(dir.path(), fsync).unwrap()).await;
         let dir = tempfile::tempdir().unwrap();
         messages(|| fjall(dir.path(), fsync).unwrap()).await;
+        old_messages(|| fjall(dir.path(), fsync).unwrap()).await;
     }
 }
 
@@ -177,6 +189,7 @@ async fn the_store_in_memory_passes() {
     let store = MemoryStore::default();
     suite(|| Arc::new(store.clone())).await;
     messages(|| Arc::new(store.clone())).await;
+    old_messages(|| Arc::new(store.clone())).await;
 }
 
 #[tokio::test]
@@ -200,6 +213,19 @@ async fn the_redis_store_passes() {
         let args = args.iter().map(ToString::to_string).collect();
         let server = xtask::bed::Redis::start(dir.path(), xtask::bed::RedisOptions { args, sentinel: false }).unwrap();
         suite(|| super::redis::testing::store(&server.url(), |settings| settings.durability = durability)).await;
+        let store =
+            || -> Arc<dyn Store> { super::redis::testing::store(&server.url(), |settings| settings.durability = durability) };
+        messages(store).await;
+        let (store, room) = (store(), room());
+        let few = |id: u64| vec![NewMessage { id: CommitId(id), said_at: UnixMs(id), record: "x".into() }];
+        let revs = async || {
+            let read = store.messages(&room, Page::After(0), 99).await.unwrap();
+            (read.head.rev, read.list.iter().map(|kept| kept.at.rev).collect::<Vec<_>>())
+        };
+        store.append_messages(&room, few(30), Retention { keep: 3, oldest: UnixMs(0) }).await.unwrap();
+        assert_eq!(revs().await, (11, vec![9, 10, 11]), "beyond the newest three");
+        store.append_messages(&room, few(31), Retention { keep: 9, oldest: UnixMs(20) }).await.unwrap();
+        assert_eq!(revs().await, (12, vec![10, 11, 12]), "too old");
     }
 }
 

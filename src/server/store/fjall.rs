@@ -13,12 +13,11 @@ mod repair;
 mod tests;
 mod watermark;
 
-use super::{CommitError, Later, Loaded, LogEntry, Messages, NewMessage, Page, Store, StoreFault};
+use super::{CommitError, Later, Loaded, LogEntry, Messages, NewMessage, Page, Retention, Store, StoreFault};
 use crate::{
     hub::{
         cursor::Cursor,
         id::{RoomId, UserId},
-        time::UnixMs,
     },
     server::clock::Clock,
 };
@@ -159,7 +158,12 @@ impl Store for FjallStore {
         })
     }
 
-    fn append_messages<'a>(&'a self, room: &'a RoomId, messages: Vec<NewMessage>) -> Later<'a, Result<Vec<Cursor>, CommitError>> {
+    fn append_messages<'a>(
+        &'a self,
+        room: &'a RoomId,
+        messages: Vec<NewMessage>,
+        _retention: Retention,
+    ) -> Later<'a, Result<Vec<Cursor>, CommitError>> {
         Box::pin(async move {
             let positions = {
                 let engine = self.shared.engine().map_err(CommitError::NotDone)?;
@@ -174,7 +178,7 @@ impl Store for FjallStore {
         Box::pin(async move { self.reading(|engine| engine.messages(room, page, limit)) })
     }
 
-    fn trim_messages(&self, keep: u64, oldest: UnixMs) -> Later<'_, Result<usize, StoreFault>> {
+    fn trim_messages(&self, Retention { keep, oldest }: Retention) -> Later<'_, Result<usize, StoreFault>> {
         Box::pin(async move { self.reading(|engine| engine.trim_messages(keep, oldest)) })
     }
 

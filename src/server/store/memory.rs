@@ -1,9 +1,10 @@
 //! A store in memory, for tests: as strict as the real ones. `reopen` gives it as after a restart; it can be told to fail.
-use super::{CommitError, Kept as MessageKept, Later, Loaded, LogEntry, Messages, NewMessage, Page, Store, StoreFault};
+use super::{
+    CommitError, Kept as MessageKept, Later, Loaded, LogEntry, Messages, NewMessage, Page, Retention, Store, StoreFault,
+};
 use crate::hub::{
     cursor::Cursor,
     id::{CommitId, RoomId, UserId},
-    time::UnixMs,
 };
 use bytes::Bytes;
 use std::{
@@ -98,7 +99,12 @@ impl Store for MemoryStore {
         Box::pin(async move { self.write(room, entry, snapshot) })
     }
 
-    fn append_messages<'a>(&'a self, room: &'a RoomId, messages: Vec<NewMessage>) -> Later<'a, Result<Vec<Cursor>, CommitError>> {
+    fn append_messages<'a>(
+        &'a self,
+        room: &'a RoomId,
+        messages: Vec<NewMessage>,
+        _retention: Retention,
+    ) -> Later<'a, Result<Vec<Cursor>, CommitError>> {
         Box::pin(async move {
             self.writable().map_err(CommitError::NotDone)?;
             let mut state = self.state();
@@ -126,7 +132,7 @@ impl Store for MemoryStore {
         })
     }
 
-    fn trim_messages(&self, keep: u64, oldest: UnixMs) -> Later<'_, Result<usize, StoreFault>> {
+    fn trim_messages(&self, Retention { keep, oldest }: Retention) -> Later<'_, Result<usize, StoreFault>> {
         Box::pin(async move {
             let mut removed = 0;
             for (head, list) in self.state().messages.values_mut() {

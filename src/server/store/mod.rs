@@ -107,6 +107,15 @@ pub struct NewMessage {
     pub record: Bytes,
 }
 
+/// Which messages need not be kept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Retention {
+    /// Those beyond so many newest ones of a room.
+    pub keep: u64,
+    /// Those said before this.
+    pub oldest: UnixMs,
+}
+
 /// A message that is kept.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[allow(missing_docs, reason = "as in NewMessage")]
@@ -215,13 +224,20 @@ pub trait Store: Send + Sync + 'static {
         false
     }
 
-    /// Appends messages to a room's stream, each under the next number, and returns their positions.
+    /// Appends messages to a room's stream, each under the next number, and returns their positions. What need not
+    /// be kept may go at once.
     fn append_messages<'a>(
         &'a self,
         _room: &'a RoomId,
         _messages: Vec<NewMessage>,
+        _retention: Retention,
     ) -> Later<'a, Result<Vec<Cursor>, CommitError>> {
         Box::pin(std::future::ready(Err(CommitError::NotDone(StoreFault::Engine("this store keeps no messages".into())))))
+    }
+
+    /// Says something to every node that follows the room, this one included. Returns whether it went out.
+    fn tell<'a>(&'a self, _room: &'a RoomId, _message: Bytes) -> Later<'a, bool> {
+        Box::pin(std::future::ready(true))
     }
 
     /// Reads at most `limit` messages. What [`Self::trim_messages`] would remove may still be among them.
@@ -230,8 +246,8 @@ pub trait Store: Send + Sync + 'static {
         Box::pin(std::future::ready(Ok(Messages { head, list: Vec::new() })))
     }
 
-    /// Removes messages beyond the newest `keep` of each room and those older than `oldest`. Returns how many.
-    fn trim_messages(&self, _keep: u64, _oldest: UnixMs) -> Later<'_, Result<usize, StoreFault>> {
+    /// Removes what need not be kept, where appending does not do it. Returns how many.
+    fn trim_messages(&self, _retention: Retention) -> Later<'_, Result<usize, StoreFault>> {
         Box::pin(std::future::ready(Ok(0)))
     }
 

@@ -5,12 +5,13 @@ mod fault;
 pub mod keys;
 pub mod link;
 pub mod live;
+mod messages;
 mod notes;
 mod rooms;
 #[cfg(test)]
 pub(crate) mod testing;
 
-use super::{CommitError, Later, Listener, Loaded, LogEntry, Restored, Store, StoreFault};
+use super::{CommitError, Later, Listener, Loaded, LogEntry, Messages, NewMessage, Page, Restored, Retention, Store, StoreFault};
 use crate::{
     hub::{
         cursor::Cursor,
@@ -41,6 +42,7 @@ struct Scripts {
     load: Lua,
     restore: Lua,
     project: Lua,
+    say: Lua,
 }
 
 /// The store in Redis.
@@ -71,6 +73,7 @@ impl RedisStore {
             load: Lua::new(include_str!("lua/load.lua")),
             restore: Lua::new(include_str!("lua/restore.lua")),
             project: Lua::new(include_str!("lua/project.lua")),
+            say: Lua::new(include_str!("lua/say.lua")),
         };
         Ok(Arc::new(Self {
             keys,
@@ -184,6 +187,23 @@ impl Store for RedisStore {
 
     fn shared(&self) -> bool {
         true
+    }
+
+    fn append_messages<'a>(
+        &'a self,
+        room: &'a RoomId,
+        messages: Vec<NewMessage>,
+        retention: Retention,
+    ) -> Later<'a, Result<Vec<Cursor>, CommitError>> {
+        Box::pin(self.add_messages(room, messages, retention))
+    }
+
+    fn messages<'a>(&'a self, room: &'a RoomId, page: Page, limit: usize) -> Later<'a, Result<Messages, StoreFault>> {
+        Box::pin(self.read_messages(room, page, limit))
+    }
+
+    fn tell<'a>(&'a self, room: &'a RoomId, message: Bytes) -> Later<'a, bool> {
+        Box::pin(self.tell_room(room, message))
     }
 
     fn rooms(&self) -> Later<'_, Result<Vec<RoomId>, StoreFault>> {

@@ -247,7 +247,7 @@ impl RedisStore {
     }
 }
 
-fn failed(failed: Failed) -> CommitError {
+pub(super) fn failed(failed: Failed) -> CommitError {
     match failed.verdict() {
         Verdict::Unknown => CommitError::Unknown(engine(failed)),
         Verdict::NoScript | Verdict::NotNow | Verdict::Refused => CommitError::NotDone(engine(failed)),
