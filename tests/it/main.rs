@@ -6,6 +6,7 @@ mod crash;
 mod drain;
 mod history;
 mod hub;
+mod media;
 mod poll;
 mod presence;
 mod resume;
