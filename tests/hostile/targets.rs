@@ -110,7 +110,8 @@ fn ask(draft: &mut Draft, live: &Live, line: &str) {
         Ok(user) => Actor::User(user),
         Err(_) => return,
     };
-    let Ok(Parsed { op_id, if_rev, frame: ClientFrame::Room { command, .. }, .. }) = client::parse_for_room(frame, &room_id()) else {
+    let Ok(Parsed { op_id, if_rev, frame: ClientFrame::Room { command, .. }, .. }) = client::parse_for_room(frame, &room_id())
+    else {
         return;
     };
     let before = draft.room().clone();

@@ -8,6 +8,7 @@ pub(in crate::server) mod memory;
 pub mod redis;
 
 use crate::hub::{
+    chain::Link,
     cursor::Cursor,
     id::{RoomId, UserId},
     time::UnixMs,
@@ -29,6 +30,14 @@ pub struct LogEntry {
     pub at: UnixMs,
     /// The record, written by `wire/record.rs`; opaque here.
     pub record: Bytes,
+}
+
+impl LogEntry {
+    /// Returns its place in the history.
+    #[must_use]
+    pub const fn link(&self) -> Link {
+        Link { prev: self.prev, cursor: self.cursor }
+    }
 }
 
 /// A room as loaded: a snapshot and the unbroken chain of commits since.

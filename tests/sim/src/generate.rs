@@ -21,7 +21,8 @@ pub fn trace(seed: u64, steps: usize) -> Trace {
     Trace { rules, steps: list }
 }
 
-fn rules(rng: &mut Rng) -> Value {
+/// A rules document.
+pub fn rules(rng: &mut Rng) -> Value {
     let mut doc = json!({
         "max_mic_count": 1 + rng.below(4), "host_seat": rng.chance(60), "max_queue_len": rng.pick(&[0, 1, 3, 6, 100]),
         "queue_mode": rng.pick(&["queue", "queue", "free", "apply", "chair"]), "timeout_seconds": rng.pick(&[0, 5, 60]),
@@ -201,6 +202,14 @@ fn drop_nulls(mut frame: Value) -> Value {
         map.retain(|key, value| !value.is_null() || key == "role_id");
     }
     frame
+}
+
+/// Somebody, and what he asks.
+pub fn somebody_asks(rng: &mut Rng) -> (&'static str, Value) {
+    let who = if rng.chance(10) { "service" } else { *rng.pick(&PEOPLE) };
+    // Half of all commands come from whoever may everything: the others are refused too often to move the room.
+    let who = if rng.chance(50) { "own" } else { who };
+    (who, frame(rng, who))
 }
 
 /// A command, a batch of them, or one to be tried out.
