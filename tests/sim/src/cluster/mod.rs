@@ -47,7 +47,9 @@ fn step(rng: &mut Rng, number: usize) -> Value {
     match rng.below(100) {
         0..=54 => {
             let (who, mut frame) = generate::somebody_asks(rng);
-            frame["op_id"] = json!(format!("op{number}"));
+            if rng.chance(80) {
+                frame["op_id"] = json!(format!("op{number}"));
+            }
             let fault = |rng: &mut Rng| *rng.pick(&["none", "none", "none", "none", "none", "none", "lost_reply", "lost"]);
             json!({"do": "ask", "node": node, "who": who, "frame": frame, "deaf": deaf, "faults": [fault(rng), fault(rng)]})
         }
@@ -70,6 +72,8 @@ struct Cluster {
     now: u64,
     /// What was acked, and where.
     acked: Vec<(String, usize, Cursor)>,
+    /// The commits that were offered for one command each.
+    offers: Vec<Vec<Cursor>>,
     /// The newest ask, for those who ask again.
     last: Option<Request>,
 }
@@ -81,7 +85,7 @@ pub fn run(trace: &Trace) -> Option<(usize, String)> {
     let room = Room::create(RoomId::parse("r1").expect("a room id"), owner, Arc::new(rules), CommitId(0), UnixMs(START));
     let redis = Redis::new(NODES, room.head, encode_room(&room).to_vec());
     let nodes = (0..NODES).map(|_| Node::load(&redis).expect("a room")).collect();
-    let mut cluster = Cluster { redis, nodes, ids: 0, now: START, acked: Vec::new(), last: None };
+    let mut cluster = Cluster { redis, nodes, ids: 0, now: START, acked: Vec::new(), offers: Vec::new(), last: None };
     for (index, step) in trace.steps.iter().enumerate() {
         if let Err(why) = cluster.step(step) {
             return Some((index, why));
@@ -169,10 +173,12 @@ impl Cluster {
         // The clocks of nodes differ a little.
         let now = UnixMs(self.now + 700 * at as u64);
         let ended = self.nodes[at].ask(&mut self.redis, &request, &mut self.ids, now, &deaf, &faults)?;
+        self.offers.push(self.nodes[at].offers.clone());
         if let (Ended::Acked(cursor), Some(op)) = (&ended, &request.op_id) {
             self.acked.push((format!("{:?} {op}", request.actor), at, *cursor));
         }
-        self.last = Some(request);
+        // Without an op_id nobody can ask again.
+        self.last = Some(request).filter(|request| request.op_id.is_some());
         Ok(())
     }
 
@@ -216,8 +222,15 @@ impl Cluster {
         if loaded.room != self.nodes[0].room {
             return Err("I24: the store's room is another one".to_owned());
         }
+        let history = self.redis.history();
+        for offers in &self.offers {
+            let landed = offers.iter().filter(|offer| history.iter().any(|entry| entry.link.cursor == **offer));
+            if landed.count() > 1 {
+                return Err(format!("one command was decided twice: {offers:?}"));
+            }
+        }
         let mut done: BTreeMap<String, Cursor> = BTreeMap::new();
-        for entry in self.redis.history() {
+        for entry in &history {
             let commit = decode_commit(&entry.record).map_err(|error| error.to_string())?;
             for step in &commit.steps {
                 let Some(op) = &step.op else { continue };

@@ -53,6 +53,8 @@ pub struct Node {
     pub resets: u64,
     /// Whether it reaches the store.
     pub cut: bool,
+    /// The commits that were offered for the last command: at most one of them may be in the log.
+    pub offers: Vec<Cursor>,
 }
 
 impl Node {
@@ -60,7 +62,7 @@ impl Node {
     pub fn load(redis: &Redis) -> Option<Self> {
         let room = loaded(redis)?;
         let seen = room.head;
-        Some(Self { room, ring: VecDeque::new(), unsure: false, look: true, seen, resets: 0, cut: false })
+        Some(Self { room, ring: VecDeque::new(), unsure: false, look: true, seen, resets: 0, cut: false, offers: Vec::new() })
     }
 
     /// The clients of the process before come back with their cursor: they go on where they were, or are reset.
@@ -182,6 +184,7 @@ impl Node {
         faults: &[Fault],
     ) -> Result<Ended, String> {
         let mut faults = faults.iter().copied();
+        self.offers.clear();
         for _ in 0..ATTEMPTS {
             if self.cut {
                 return Ok(Ended::Failed { unknown: false });
@@ -200,14 +203,19 @@ impl Node {
                     Said::Ok => None,
                     other => Some(other),
                 },
-                Some(commit) => match self.commit(redis, &commit, &room, deaf, &mut faults)? {
-                    Committed::Done => None,
-                    Committed::Moved(said) => Some(said),
-                    Committed::Unknown => {
-                        self.unsure = true;
-                        return Ok(Ended::Failed { unknown: true });
+                Some(commit) => {
+                    if matches!(decision, Ok(Decision::Accepted { dup: false, .. } | Decision::Batch { dup: false, .. })) {
+                        self.offers.push(commit.cursor);
                     }
-                },
+                    match self.commit(redis, &commit, &room, deaf, &mut faults)? {
+                        Committed::Done => None,
+                        Committed::Moved(said) => Some(said),
+                        Committed::Unknown => {
+                            self.unsure = true;
+                            return Ok(Ended::Failed { unknown: true });
+                        }
+                    }
+                }
             };
             let Some(moved) = moved else {
                 let accepted = matches!(decision, Ok(Decision::Accepted { .. }));
