@@ -18,8 +18,11 @@ use michub::{
 };
 use std::{collections::BTreeSet, sync::Arc};
 
+/// What bears any bytes, or panics.
+pub type Target = fn(&[u8]);
+
 /// Each target by its name, which is also the folder of its corpus.
-pub const TARGETS: [(&str, fn(&[u8])); 4] = [("frame", frame), ("rules", rules), ("record", record), ("room", room)];
+pub const TARGETS: [(&str, Target); 4] = [("frame", frame), ("rules", rules), ("record", record), ("room", room)];
 
 fn room_id() -> RoomId {
     RoomId::parse("r1").expect("an id")

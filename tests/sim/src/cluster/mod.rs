@@ -147,11 +147,8 @@ impl Cluster {
 
     fn request(&self, step: &Value) -> Option<Request> {
         let mut frame = step["frame"].clone();
-        for value in frame.as_object_mut()?.values_mut() {
-            if value.as_str().is_some_and(|word| word.starts_with('@')) {
-                *value = json!("none");
-            }
-        }
+        let queue = &self.nodes[0].room.queue.entries;
+        named(&mut frame, &|number| queue.get(number % queue.len().max(1)).map_or("a", |entry| entry.user.as_str()).to_owned());
         let parsed = parse_for_room(&frame.to_string(), &self.nodes[0].room.id).ok()?;
         let ClientFrame::Room { command, .. } = parsed.frame else { return None };
         let actor = match text(step, "who") {
@@ -252,5 +249,21 @@ impl Cluster {
             }
         }
         Ok(())
+    }
+}
+
+/// Puts people who wait where the trace names them by their number; whatever else it names is not there.
+fn named(frame: &mut Value, waiting: &impl Fn(usize) -> String) {
+    match frame {
+        Value::String(word) => {
+            if let Some(number) = word.strip_prefix("@queue#") {
+                *word = waiting(number.parse().unwrap_or(0));
+            } else if word.starts_with('@') {
+                "none".clone_into(word);
+            }
+        }
+        Value::Array(list) => list.iter_mut().for_each(|value| named(value, waiting)),
+        Value::Object(fields) => fields.values_mut().for_each(|value| named(value, waiting)),
+        _ => {}
     }
 }
