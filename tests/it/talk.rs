@@ -92,7 +92,10 @@ async fn a_key_says_it_once_also_after_a_crash() {
     }
     let other = b.ok("room_message", keyed("must")).await;
     assert_eq!((&other["seq"], other.get("dup")), (&json!(2), None), "keys are the sender's own");
-    assert_eq!(said(&b.drain().await).len(), 3);
+    for seq in [1, 1, 2] {
+        assert_eq!(heard(&mut b).await["seq"], seq, "once each");
+    }
+    assert!(said(&b.drain().await).is_empty());
     hub.kill();
     let hub = Hub::start(dir.path());
     let mut a = hub.member("a").await;
@@ -143,7 +146,10 @@ async fn after_a_long_time_only_the_newest_page() {
     let mut b = hub.user("b").await;
     let ack = b.ok("room_join", json!({"msg_cursor": cursor})).await;
     assert_eq!(ack.get("msg_skipped"), None, "a page is no flood");
-    assert_eq!(said(&b.drain().await).len(), 3);
+    for seq in [1, 1, 2] {
+        assert_eq!(heard(&mut b).await["seq"], seq, "once each");
+    }
+    assert!(said(&b.drain().await).is_empty());
     let last = say(&mut a, "must", "m4").await["msg_cursor"].clone();
     assert_eq!(heard(&mut b).await["body"], "m4");
     for from in [cursor, json!("77.00000000000000aa"), json!("")] {
