@@ -4,6 +4,7 @@ use std::process::{Command, ExitCode};
 mod measure;
 mod setup;
 mod sim;
+mod types;
 mod web;
 
 const STEPS: &[(&str, &[&str])] = &[
@@ -20,13 +21,14 @@ fn main() -> ExitCode {
         Some("test" | "ci") => all(),
         Some("web") => done(web::test()),
         Some("picture") => done(web::picture()),
+        Some("types") => done(types::write()),
         Some("load") => done(measure::load(&rest)),
         Some("measure") => done(measure::measure(&rest)),
         Some("bench") => done(measure::bench()),
         Some("sim") if rest == ["--own-hub"] => done(sim::on_a_hub()),
         Some("sim") => done(sim::run(&rest)),
         _ => {
-            eprintln!("usage: cargo xtask test | web | picture");
+            eprintln!("usage: cargo xtask test | web | picture | types");
             eprintln!("       cargo xtask sim [--seed S] [--seeds N] [--steps K] [--hub URL] | --own-hub");
             eprintln!("       cargo xtask load SCENARIO... | measure [--json] [--write] [NAME...] | bench");
             ExitCode::from(2)
