@@ -99,7 +99,7 @@ const NOTES = ["", "", "a question about pricing", "想说两句", "first time h
 export async function open() {
   admin.client.on("status", (changes) => changes.forEach((one) => statuses.set(one.user_id, one)));
   admin.room.on("event", note);
-  admin.room.on("presence", ({ changes }) => changes.forEach((one) => statuses.set(one.user_id, { ...statuses.get(one.user_id), ...one, online: one.status !== "offline" })));
+  admin.room.on("presence", ({ changes }) => changes.forEach((one) => one.joined && statuses.set(one.user_id, { ...statuses.get(one.user_id), ...one, online: one.status !== "offline" })));
   await admin.client.connect();
   await admin.room.join();
   while (!admin.room.state) await new Promise((done) => { const off = admin.room.on("change", () => { off(); done(); }); });

@@ -44,6 +44,19 @@ test("a turn: longer, paused, resumed, next", async () => {
   await healthy(page);
 });
 
+test("what if he joined", async () => {
+  const { page, waiting: [ana] } = await fresh();
+  await page.locator(`[data-as="${ana}"]`).click();
+  await page.locator('#viewer [data-act="leave"]').click();
+  await page.locator('#viewer [data-act="explain"]').click();
+  await until("the forecast", async () => (await page.locator("#toast").textContent()).startsWith("would be number 3") || page.locator("#toast").textContent());
+  await page.locator('[data-flag="queue_open"]').uncheck({ force: true });
+  await until("the queue is closed", async () => (await page.locator("#viewer").textContent()).length > 0 && (await page.locator('[data-flag="queue_open"]').isChecked()) === false);
+  await page.locator('#viewer [data-act="explain"]').click();
+  await until("the refusal", async () => (await page.locator("#toast").textContent()).startsWith("queue_closed (3001)") || page.locator("#toast").textContent());
+  await healthy(page);
+});
+
 test("clear and undo, flags, why", async () => {
   const { page, waiting } = await fresh();
   await page.locator("#clear").click();
