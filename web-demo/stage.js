@@ -57,7 +57,7 @@ function seatItem(seat, state, now) {
   const reserved = seat.reserved_for;
   const kind = who ? (held ? "held" : "on") : seat.locked ? "locked" : reserved ? "kept" : "free";
   const below = held ? chip("held", t("heldFor", clock(held - now)), "clock")
-    : turn ? h("span", { class: `time ${turn.paused ? "paused" : ""}` }, turn.paused && icon("pause", 14), left ? clock(left.ms) : t("endless"))
+    : turn ? h("span", { class: `time ${turn.paused ? "paused" : ""}` }, turn.paused && icon("pause", 14), left ? clock(left.ms) : t("endless"), roleChip(state, who))
       : who ? roleChip(state, who) ?? h("span", { class: "soft" }, label)
         : reserved ? h("span", { class: "soft" }, `${t("reserved")} ${nameOf(reserved.user_id)} ${clock(reserved.until_ms - now)}`)
           : h("span", { class: "soft" }, seat.locked ? t("locked") : t("free"));
