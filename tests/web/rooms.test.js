@@ -118,6 +118,21 @@ test("token expiry, half-open, slow line, drain: everybody comes back to his pla
   await healthy(page);
 });
 
+test("without a network nothing is tried; with it everybody is back at once", async () => {
+  const { page, waiting } = await fresh();
+  await page.context().setOffline(true);
+  await until("six lines are down", async () => (await page.locator("#people .c-down").count()) === 6);
+  const tries = () => page.$$eval("#log code", (lines) => lines.filter((line) => line.textContent.includes('"user_online"')).length);
+  const before = await tries();
+  await page.waitForTimeout(4000);
+  assert.equal(await tries(), before, "tries without a network");
+  await page.context().setOffline(false);
+  await until("everybody is back", async () => (await page.locator("#people .c-down").count()) === 0, 5000);
+  await shows(page, waiting);
+  page.bad.splice(0); // the browser reports what it could not fetch
+  await healthy(page);
+});
+
 test("a second admin in his own window; both drag at once and see the same", async () => {
   const { page, again } = await fresh();
   const noor = await again("&admin=noor");
