@@ -4,6 +4,7 @@ use std::process::{Command, ExitCode};
 mod measure;
 mod setup;
 mod sim;
+mod types;
 mod web;
 
 const STEPS: &[(&str, &[&str])] = &[
@@ -12,6 +13,7 @@ const STEPS: &[(&str, &[&str])] = &[
     ("lints", &["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"]),
     ("tests", &["test", "--workspace"]),
     ("1,000 simulated rooms", &["run", "-q", "--profile", "sim", "-p", "michub-sim", "--", "--seeds", "1000"]),
+    ("1,000 simulated clusters", &["run", "-q", "--profile", "sim", "-p", "michub-sim", "--", "--cluster", "--seeds", "1000"]),
 ];
 
 fn main() -> ExitCode {
@@ -20,6 +22,7 @@ fn main() -> ExitCode {
         Some("test" | "ci") => all(),
         Some("web") => done(web::test()),
         Some("picture") => done(web::picture()),
+        Some("types") => done(types::write()),
         Some("load") => done(measure::load(&rest)),
         Some("measure") => done(measure::measure(&rest)),
         Some("bench") => done(measure::bench()),
@@ -28,8 +31,9 @@ fn main() -> ExitCode {
         Some("webhooks") => done(webhooks(rest.first().map_or("120000", String::as_str))),
         _ => {
             eprintln!("usage: cargo xtask test | web | picture | webhooks [EVENTS]");
-            eprintln!("       cargo xtask sim [--seed S] [--seeds N] [--steps K] [--hub URL] | --own-hub");
+            eprintln!("       cargo xtask sim [--seed S] [--seeds N] [--steps K] [--cluster] [--hub URL] | --own-hub");
             eprintln!("       cargo xtask load SCENARIO... | measure [--json] [--write] [NAME...] | bench");
+            eprintln!("       cargo xtask types    writes the client's frame types");
             ExitCode::from(2)
         }
     }

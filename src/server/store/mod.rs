@@ -9,6 +9,7 @@ pub mod notes;
 pub mod redis;
 
 use crate::hub::{
+    chain::Link,
     cursor::Cursor,
     id::{CommitId, RoomId, UserId},
     time::UnixMs,
@@ -30,6 +31,14 @@ pub struct LogEntry {
     pub at: UnixMs,
     /// The record, written by `wire/record.rs`; opaque here.
     pub record: Bytes,
+}
+
+impl LogEntry {
+    /// Returns its place in the history.
+    #[must_use]
+    pub const fn link(&self) -> Link {
+        Link { prev: self.prev, cursor: self.cursor }
+    }
 }
 
 /// A room as loaded: a snapshot and the unbroken chain of commits since.
@@ -249,6 +258,17 @@ pub trait Store: Send + Sync + 'static {
     /// Removes what need not be kept, where appending does not do it. Returns how many.
     fn trim_messages(&self, _retention: Retention) -> Later<'_, Result<usize, StoreFault>> {
         Box::pin(std::future::ready(Ok(0)))
+    }
+
+    /// Reads the commits behind a position, `limit` at most, where that is cheaper than to load the room. Empty = load it.
+    fn log_after<'a>(&'a self, _room: &'a RoomId, _from: Cursor, _limit: usize) -> Later<'a, Result<Vec<LogEntry>, StoreFault>> {
+        Box::pin(std::future::ready(Ok(Vec::new())))
+    }
+
+    /// Keeps the log of a room from this rev on for somebody who has still to read it, within a limit of the store's; `None` = he has.
+    /// A store with an archive need not.
+    fn keep_log<'a>(&'a self, _room: &'a RoomId, _reader: &'a str, _from: Option<u64>) -> Later<'a, Result<(), StoreFault>> {
+        Box::pin(std::future::ready(Ok(())))
     }
 
     /// Names every room.

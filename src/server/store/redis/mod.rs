@@ -189,6 +189,7 @@ impl Store for RedisStore {
         true
     }
 
+<<<<<<< HEAD
     fn append_messages<'a>(
         &'a self,
         room: &'a RoomId,
@@ -204,6 +205,14 @@ impl Store for RedisStore {
 
     fn tell<'a>(&'a self, room: &'a RoomId, message: Bytes) -> Later<'a, bool> {
         Box::pin(self.tell_room(room, message))
+=======
+    fn log_after<'a>(&'a self, room: &'a RoomId, from: Cursor, limit: usize) -> Later<'a, Result<Vec<LogEntry>, StoreFault>> {
+        Box::pin(self.read_after(room, from, limit))
+    }
+
+    fn keep_log<'a>(&'a self, room: &'a RoomId, reader: &'a str, from: Option<u64>) -> Later<'a, Result<(), StoreFault>> {
+        Box::pin(self.keep_for(room, reader, from))
+>>>>>>> rules
     }
 
     fn rooms(&self) -> Later<'_, Result<Vec<RoomId>, StoreFault>> {
