@@ -12,8 +12,5 @@ mod lost;
 mod nodes;
 mod people;
 mod rooms;
-<<<<<<< HEAD
 mod talk;
-=======
 mod worker;
->>>>>>> rules

@@ -189,7 +189,6 @@ impl Store for RedisStore {
         true
     }
 
-<<<<<<< HEAD
     fn append_messages<'a>(
         &'a self,
         room: &'a RoomId,
@@ -205,14 +204,18 @@ impl Store for RedisStore {
 
     fn tell<'a>(&'a self, room: &'a RoomId, message: Bytes) -> Later<'a, bool> {
         Box::pin(self.tell_room(room, message))
-=======
+    }
+
+    fn head<'a>(&'a self, room: &'a RoomId) -> Later<'a, Result<Option<u64>, StoreFault>> {
+        Box::pin(self.read_head(room))
+    }
+
     fn log_after<'a>(&'a self, room: &'a RoomId, from: Cursor, limit: usize) -> Later<'a, Result<Vec<LogEntry>, StoreFault>> {
         Box::pin(self.read_after(room, from, limit))
     }
 
     fn keep_log<'a>(&'a self, room: &'a RoomId, reader: &'a str, from: Option<u64>) -> Later<'a, Result<(), StoreFault>> {
         Box::pin(self.keep_for(room, reader, from))
->>>>>>> rules
     }
 
     fn rooms(&self) -> Later<'_, Result<Vec<RoomId>, StoreFault>> {
