@@ -4,7 +4,6 @@ use std::process::{Command, ExitCode};
 mod measure;
 mod setup;
 mod sim;
-mod types;
 mod web;
 
 const STEPS: &[(&str, &[&str])] = &[
@@ -22,7 +21,7 @@ fn main() -> ExitCode {
         Some("test" | "ci") => all(),
         Some("web") => done(web::test()),
         Some("picture") => done(web::picture()),
-        Some("types") => done(types::write()),
+        Some("types") => done(xtask::types::write()),
         Some("load") => done(measure::load(&rest)),
         Some("measure") => done(measure::measure(&rest)),
         Some("bench") => done(measure::bench()),
