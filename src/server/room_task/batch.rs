@@ -8,6 +8,7 @@ use crate::server::{
 };
 use crate::{
     hub::{
+        chain::{self, Offered},
         code::{Code, Reject},
         command::{Actor, Command, Request},
         decide::{Decision, Draft},
@@ -57,6 +58,11 @@ impl Task {
         let mut checked = self.follow.is_none();
         for attempt in 0..ATTEMPTS {
             if self.unsure && !self.catch_up().await {
+                outcome = Settled::Failed(unavailable("none"));
+                break;
+            }
+            let doubtful = || self.seat.rooms.deps().cluster.as_ref().is_some_and(|cluster| cluster.is_in_doubt());
+            if attempt > 0 && doubtful() {
                 outcome = Settled::Failed(unavailable("none"));
                 break;
             }
@@ -306,10 +312,13 @@ impl Task {
         match result {
             Ok(()) => {}
             Err(CommitError::Mismatch { since }) => {
-                if !since.iter().flatten().any(|known| known.cursor == commit.cursor) {
-                    // An uncertain one that is not in the log was not written: the log knows what has followed since.
-                    let settled = since.is_some() && self.follow.is_some();
-                    return if uncertain && !settled { self.unsure("the log has moved on") } else { self.moved(since).await };
+                let links: Option<Vec<chain::Link>> = since.as_ref().map(|entries| entries.iter().map(LogEntry::link).collect());
+                match chain::offered(commit.cursor, links.as_deref(), uncertain) {
+                    // Nobody else writes to this store: what is in its log then is read before anything is said.
+                    Offered::Race if uncertain && self.follow.is_none() => return self.unsure("the log has moved on"),
+                    Offered::Landed => {}
+                    Offered::Race | Offered::Lost => return self.moved(since).await,
+                    Offered::Unknown => return self.unsure("the log has moved on"),
                 }
             }
             Err(CommitError::NotDone(fault)) if !uncertain => {
@@ -355,7 +364,7 @@ impl Task {
         self.draft.hold_promotion(self.no_promotion_before);
         let frames = missed.unwrap_or_else(|| {
             tracing::warn!(room = %self.seat.id, "the room's history is another one by now");
-            vec![Frame(text_frame(&membership::room_reset(&self.seat.id, "history_changed"))), self.snapshot()]
+            vec![Frame(text_frame(&membership::room_reset(&self.seat.id, "history_changed", &[]))), self.snapshot()]
         });
         if self.room.head != before {
             self.release(before);
