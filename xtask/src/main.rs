@@ -4,6 +4,7 @@ use std::process::{Command, ExitCode};
 mod measure;
 mod setup;
 mod sim;
+mod types;
 mod web;
 
 const STEPS: &[(&str, &[&str])] = &[
@@ -21,6 +22,7 @@ fn main() -> ExitCode {
         Some("test" | "ci") => all(),
         Some("web") => done(web::test()),
         Some("picture") => done(web::picture()),
+        Some("types") => done(types::write()),
         Some("load") => done(measure::load(&rest)),
         Some("measure") => done(measure::measure(&rest)),
         Some("bench") => done(measure::bench()),
@@ -32,6 +34,7 @@ fn main() -> ExitCode {
             eprintln!("usage: cargo xtask test | web | picture | webhooks [EVENTS] | srs BINARY");
             eprintln!("       cargo xtask sim [--seed S] [--seeds N] [--steps K] [--cluster] [--hub URL] | --own-hub");
             eprintln!("       cargo xtask load SCENARIO... | measure [--json] [--write] [NAME...] | bench");
+            eprintln!("       cargo xtask types    writes the client's frame types");
             ExitCode::from(2)
         }
     }
