@@ -18,6 +18,7 @@ use self::{
     talk::{Plan, Talking},
 };
 use crate::server::{
+    clock::Mono,
     msg::{ConnId, Frame, Refusal, RoomMsg, ShardMsg},
     rate::Bucket,
     room_log::Tail,
@@ -141,6 +142,8 @@ struct Task {
     talking: Talking,
     /// What there is on many nodes only.
     follow: Option<Follow>,
+    /// When a batch last found that another node had been faster.
+    raced_at: Option<Mono>,
 }
 
 impl Task {
@@ -173,6 +176,7 @@ impl Task {
             parked: Parked::default(),
             talking,
             follow,
+            raced_at: None,
         }
     }
 
