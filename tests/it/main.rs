@@ -13,4 +13,5 @@ mod poll;
 mod presence;
 mod resume;
 mod rooms;
+mod srs;
 mod talk;

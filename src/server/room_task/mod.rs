@@ -19,6 +19,7 @@ use self::{
     talk::{Plan, Talking},
 };
 use crate::server::{
+    clock::Mono,
     msg::{ConnId, Frame, Refusal, RoomMsg, ShardMsg},
     rate::Bucket,
     room_log::Tail,
@@ -142,6 +143,8 @@ struct Task {
     talking: Talking,
     /// What there is on many nodes only.
     follow: Option<Follow>,
+    /// When a batch last found that another node had been faster.
+    raced_at: Option<Mono>,
 }
 
 impl Task {
@@ -174,6 +177,7 @@ impl Task {
             parked: Parked::default(),
             talking,
             follow,
+            raced_at: None,
         }
     }
 
