@@ -31,6 +31,7 @@ use axum::{
 };
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
+use std::sync::Arc;
 use tokio::sync::{oneshot, watch};
 
 /// What the routes need.
@@ -44,6 +45,8 @@ pub struct Api {
     pub sessions: SessionDeps,
     /// Turns true when the hub goes down.
     pub draining: watch::Receiver<bool>,
+    /// Origins of pages that may ask, besides the own host.
+    pub allowed_origins: Arc<[String]>,
     pub body_bytes: usize,
     pub demo: bool,
 }
@@ -140,7 +143,8 @@ pub fn router(api: Api) -> Router {
         .route("/api/rooms/{room_id}/history", get(history::history))
         .merge(super::poll::routes());
     let routes = if api.demo { routes.fallback(super::page::serve) } else { routes };
-    routes.layer(limit).layer(axum::middleware::map_response(as_error_object)).with_state(api)
+    let guard = axum::middleware::from_fn_with_state(api.allowed_origins.clone(), super::origin::guard);
+    routes.layer(limit).layer(axum::middleware::map_response(as_error_object)).layer(guard).with_state(api)
 }
 
 /// Gives the error object to answers that come from beneath the routes: no such route or method, a body that is too large, a broken query.
@@ -164,7 +168,8 @@ async fn as_error_object(response: Response) -> Response {
 }
 
 fn bearer(headers: &HeaderMap) -> Option<&str> {
-    headers.get(header::AUTHORIZATION)?.to_str().ok()?.strip_prefix("Bearer ")
+    let (scheme, token) = headers.get(header::AUTHORIZATION)?.to_str().ok()?.split_once(' ')?;
+    scheme.eq_ignore_ascii_case("bearer").then_some(token)
 }
 
 impl Api {

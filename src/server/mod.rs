@@ -16,6 +16,7 @@ pub mod http;
 pub mod load;
 mod meter;
 pub mod msg;
+mod origin;
 pub mod outbox;
 pub mod page;
 mod poll;

@@ -215,7 +215,8 @@ async fn serve(config: Config) -> Result<(), StartError> {
     };
     let (drain, draining) = watch::channel(false);
     let sessions = deps.clone();
-    let api = Api { auth, presence, rooms, history, sessions, draining: draining.clone(), body_bytes, demo };
+    let allowed_origins = config.auth.allowed_origins.clone().into();
+    let api = Api { auth, presence, rooms, history, sessions, draining: draining.clone(), allowed_origins, body_bytes, demo };
     let router = if demo { http::router(api).merge(demo::routes(about)) } else { http::router(api) };
     let shards = bound.run(router, move |shard| deps.clone().on_shard(shard), draining).map_err(io("shards"))?;
     let mode = if config.auth.mode == AuthMode::Dev { "dev" } else { "jwt" };

@@ -3,8 +3,10 @@
 mod access;
 mod client;
 mod crash;
+mod crowd;
 mod drain;
 mod history;
+mod http;
 mod hub;
 mod poll;
 mod presence;
