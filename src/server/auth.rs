@@ -2,13 +2,14 @@
 use super::{
     clock::Clock,
     config::{AuthConfig, AuthMode},
+    ticket::TicketKey,
 };
 use crate::hub::id::{RoleId, RoomId, SessionId, UserId, UserType};
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use hmac::{Hmac, Mac};
 use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation, jwk::JwkSet};
 use serde::{Deserialize, Serialize};
-use sha2::Sha256;
+use sha2::{Digest, Sha256};
 use std::{collections::BTreeMap, path::Path, sync::Arc};
 use subtle::ConstantTimeEq;
 
@@ -128,6 +129,15 @@ impl Auth {
         };
         let api_keys = config.api_keys.iter().map(|key| key.0.clone()).collect();
         Ok(Self { inner: Arc::new(Inner { mode: config.mode, algorithm, keys, mint, api_keys, session_key, clock }) })
+    }
+
+    /// Returns the key of publish tickets: every node that shares the hub's key reads them.
+    #[must_use]
+    pub fn ticket_key(&self) -> TicketKey {
+        let mut hash = Sha256::new();
+        hash.update(b"michub publish tickets");
+        hash.update(self.inner.session_key);
+        TicketKey(hash.finalize().into())
     }
 
     /// Tells whether everybody needs a token.

@@ -43,6 +43,9 @@ pub struct Api {
     pub rooms: Rooms,
     pub history: History,
     pub sessions: SessionDeps,
+    pub media: super::media::Media,
+    /// How long a publish ticket is good.
+    pub ticket_seconds: u64,
     /// Turns true when the hub goes down.
     pub draining: watch::Receiver<bool>,
     /// Origins of pages that may ask, besides the own host.
@@ -72,6 +75,10 @@ pub(super) struct Failure {
 impl Failure {
     pub(super) fn new(code: Code) -> Self {
         Self::with(code, Map::new())
+    }
+
+    pub(super) fn status(status: StatusCode, code: Code) -> Self {
+        Self { status, ..Self::new(code) }
     }
 
     fn with(code: Code, details: Map<String, Value>) -> Self {
@@ -141,7 +148,8 @@ pub fn router(api: Api) -> Router {
         .route("/api/online-status", get(online_status))
         .route("/api/rooms/{room_id}/commands", post(command))
         .route("/api/rooms/{room_id}/history", get(history::history))
-        .merge(super::poll::routes());
+        .merge(super::poll::routes())
+        .merge(super::media::routes());
     let routes = if api.demo { routes.fallback(super::page::serve) } else { routes };
     let guard = axum::middleware::from_fn_with_state(api.allowed_origins.clone(), super::origin::guard);
     routes.layer(limit).layer(axum::middleware::map_response(as_error_object)).layer(guard).with_state(api)

@@ -14,6 +14,7 @@ pub mod history;
 pub mod hooks;
 pub mod http;
 pub mod load;
+pub mod media;
 mod meter;
 pub mod msg;
 mod origin;

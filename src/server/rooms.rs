@@ -2,7 +2,7 @@
 use super::{
     clock::Clock,
     cluster::Cluster,
-    msg::{Refusal, Reply, RoomMsg, ShardMsg, Work},
+    msg::{Refusal, Reply, RoomMsg, SeatsOf, ShardMsg, Work},
     presence::Presence,
     room_task,
     shard::ShardHandle,
@@ -43,6 +43,8 @@ pub struct RoomSettings {
     pub presence_timeout: Millis,
     /// How many requests may wait for updates.
     pub long_polls_max: usize,
+    /// Who hears of the people on seats.
+    pub seats: Option<mpsc::UnboundedSender<SeatsOf>>,
 }
 
 impl Default for RoomSettings {
@@ -58,6 +60,7 @@ impl Default for RoomSettings {
             handover: Millis(45_000),
             presence_timeout: Millis(60_000),
             long_polls_max: 1000,
+            seats: None,
         }
     }
 }
@@ -256,7 +259,11 @@ pub(super) fn refuse(message: RoomMsg, refusal: &Refusal, mut to_conn: impl FnMu
         RoomMsg::Snapshot { reply, .. } | RoomMsg::Updates { reply, .. } => {
             let _ = reply.send(Err(refusal.clone()));
         }
-        RoomMsg::Leave { reply: None, .. }
+        RoomMsg::Seat { reply, .. } => {
+            let _ = reply.send(Err(refusal.clone()));
+        }
+        RoomMsg::Hub(_)
+        | RoomMsg::Leave { reply: None, .. }
         | RoomMsg::Lost { .. }
         | RoomMsg::Gone { .. }
         | RoomMsg::Presence(_)

@@ -8,6 +8,7 @@ mod drain;
 mod history;
 mod http;
 mod hub;
+mod media;
 mod poll;
 mod presence;
 mod resume;
