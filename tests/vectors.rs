@@ -449,7 +449,7 @@ fn hub_frames_look_as_they_did() {
         rooms: vec![joined, refused],
     };
     add("welcome", &json(&welcome));
-    let beat = |ts_ms| HeartbeatAck { timestamp: 1_640_995_200, ts_ms, server_ts_ms: 1_640_995_200_123 };
+    let beat = |ts_ms| HeartbeatAck { id: None, timestamp: 1_640_995_200, ts_ms, server_ts_ms: 1_640_995_200_123 };
     add("heartbeat_ack", &json(&beat(None)));
     add("heartbeat_ack with ts_ms", &json(&beat(Some(12))));
     let status = |name: &str, online, status, last_seen| UserStatus {

@@ -116,7 +116,8 @@ pub(super) async fn accept(
     };
     let drain = shutdown.clone();
     let serve = |stream, peer: SocketAddr| {
-        match shard.doors.admit(peer.ip()) {
+        let counted = !shard.settings.proxies.trusts(peer.ip());
+        match shard.doors.admit(peer.ip(), counted) {
             Some(place) => {
                 tokio::task::spawn_local(http(shard.clone(), stream, place, router.clone(), drain.clone()));
             }
@@ -192,7 +193,8 @@ async fn http(shard: Rc<Shard>, stream: TcpStream, place: Admitted, router: axum
                 return Box::pin(std::future::ready(Ok(response)));
             }
             let mut request = request.map(|body| Body::new(TimeoutBody::new(timeout, body)));
-            request.extensions_mut().insert(peer);
+            let client = shard.settings.proxies.client(peer, request.headers());
+            request.extensions_mut().insert(client);
             Box::pin(router.clone().oneshot(request))
         }
     });
@@ -247,7 +249,9 @@ fn upgrade(
         Ok(offer) => offer,
         Err(refusal) => return *refusal,
     };
-    let admitted = if draining { None } else { shard.admission.admit(peer) };
+    let proxies = &shard.settings.proxies;
+    let peer = proxies.client(peer, request.headers());
+    let admitted = if draining { None } else { shard.admission.admit(peer, !proxies.trusts(peer)) };
     let Some(admitted) = admitted else {
         metrics::counter!("michub_upgrades_refused_total").increment(1);
         return *ws::come_back(if draining { 1 } else { 5 });

@@ -84,8 +84,8 @@ impl Admission {
         }
     }
 
-    /// Takes a place, or `None` if there is none: it is given back when the answer is dropped.
-    pub fn admit(&self, address: IpAddr) -> Option<Admitted> {
+    /// Takes a place, or `None` if there is none: it is given back when the answer is dropped. `by_address`: its caps count too.
+    pub fn admit(&self, address: IpAddr, by_address: bool) -> Option<Admitted> {
         let shared = &*self.0;
         if shared.memory_full.load(Relaxed) || !take(&shared.open, shared.caps.total) {
             return None;
@@ -94,7 +94,7 @@ impl Admission {
             shared.open.fetch_sub(1, Relaxed);
             return None;
         }
-        let counted = shared.caps.per_address > 0 || shared.caps.new_per_second > 0;
+        let counted = by_address && (shared.caps.per_address > 0 || shared.caps.new_per_second > 0);
         if counted && !shared.take_address(address) {
             shared.open.fetch_sub(1, Relaxed);
             shared.unauthenticated.fetch_sub(1, Relaxed);
@@ -184,23 +184,24 @@ mod tests {
     fn a_place_is_given_back() {
         let all = admission(Caps { total: 2, per_address: 1, ..Caps::NONE });
         let (a, b) = (IpAddr::from(Ipv4Addr::LOCALHOST), IpAddr::from(Ipv4Addr::BROADCAST));
-        let first = all.admit(a).unwrap();
-        assert!(all.admit(a).is_none(), "one per address");
-        let second = all.admit(b).unwrap();
+        let first = all.admit(a, true).unwrap();
+        assert!(all.admit(a, true).is_none(), "one per address");
+        assert!(all.admit(a, false).is_some(), "a proxy has no cap of its own");
+        let second = all.admit(b, true).unwrap();
         assert_eq!(all.open(), 2);
         drop((first, second));
         assert_eq!(all.open(), 0);
-        assert!(all.admit(a).is_some());
+        assert!(all.admit(a, true).is_some());
     }
 
     #[test]
     fn the_unauthenticated_have_their_own_cap() {
         let all = admission(Caps { unauthenticated: 1, ..Caps::NONE });
         let address = IpAddr::from(Ipv4Addr::LOCALHOST);
-        let first = all.admit(address).unwrap();
-        assert!(all.admit(address).is_none());
+        let first = all.admit(address, true).unwrap();
+        assert!(all.admit(address, true).is_none());
         first.authenticated();
-        assert!(all.admit(address).is_some());
+        assert!(all.admit(address, true).is_some());
     }
 
     #[test]
@@ -209,7 +210,7 @@ mod tests {
         for (cap, open) in [(1024, false), (1 << 50, true), (0, true)] {
             let all = admission(Caps { memory_bytes: cap, ..Caps::NONE });
             all.look_at_memory();
-            assert_eq!(all.admit(address).is_some(), open, "{cap}");
+            assert_eq!(all.admit(address, true).is_some(), open, "{cap}");
         }
     }
 
@@ -217,6 +218,6 @@ mod tests {
     fn a_rate_is_a_rate_even_when_places_are_given_back() {
         let all = admission(Caps { new_per_second: 3, ..Caps::NONE });
         let address = IpAddr::from(Ipv4Addr::LOCALHOST);
-        assert_eq!((0..10).filter(|_| all.admit(address).is_some()).count(), 3);
+        assert_eq!((0..10).filter(|_| all.admit(address, true).is_some()).count(), 3);
     }
 }

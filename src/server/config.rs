@@ -1,5 +1,6 @@
 //! The configuration: built-in defaults < file < environment < flags. Unknown keys are errors; relations are checked before anything starts.
 use super::hooks::Kind;
+use super::proxies::Network;
 use super::store::redis::connect::{Durability, RedisSettings, Shape};
 use crate::wire::rules::RulesJson;
 use figment::{
@@ -151,6 +152,7 @@ sections! {
         listen: SocketAddr = loopback(8080),
         shards: usize = 0,
         drain_timeout_ms: u64 = 30_000,
+        trusted_proxies: Vec<Network> = Vec::new(),
     }
     /// `[admin]`
     AdminConfig { listen: SocketAddr = loopback(9080), }

@@ -22,6 +22,7 @@ pub mod outbox;
 pub mod page;
 mod poll;
 pub mod presence;
+pub mod proxies;
 pub mod rate;
 pub mod reader;
 mod room_log;

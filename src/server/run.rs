@@ -11,6 +11,7 @@ use super::{
     http::{self, Api},
     media::{Media, MediaSetupError},
     presence::{Presence, PresenceSettings},
+    proxies::Proxies,
     rooms::{RoomSettings, Rooms},
     session::{SessionDeps, SessionSettings},
     session_store::SessionStore,
@@ -78,6 +79,7 @@ fn net_settings(config: &Config, clock: Clock) -> NetSettings {
     NetSettings {
         shards: config.server.shards,
         allowed_origins: config.auth.allowed_origins.clone(),
+        proxies: Proxies::new(&config.server.trusted_proxies),
         caps: Caps {
             total: limits.connections_max,
             per_address: limits.connections_per_address,

@@ -6,6 +6,7 @@ use super::{
     conn::{Conn, Deadlines, Hello},
     fanout::Rooms,
     msg::{ConnId, ShardMsg, Shown},
+    proxies::Proxies,
     reader::Reader,
 };
 use crate::{hub::id::RoomId, wire::close::Close};
@@ -32,6 +33,8 @@ pub struct NetSettings {
     pub shards: usize,
     /// Origins of pages that may connect, besides the own host.
     pub allowed_origins: Vec<String>,
+    /// Proxies in front of the hub: they say where a client is.
+    pub proxies: Proxies,
     /// Caps on open sockets.
     pub caps: Caps,
     /// Caps on connections that speak HTTP, those that become sockets included as long as they have not.
@@ -64,6 +67,7 @@ impl NetSettings {
             listen,
             shards: 0,
             allowed_origins: Vec::new(),
+            proxies: Proxies::default(),
             caps: Caps::NONE,
             http_caps: Caps::NONE,
             handshake_timeout_ms: 5_000,

@@ -62,6 +62,8 @@ pub struct PollAnswer<'a> {
 #[serde(tag = "type", rename = "heartbeat_ack")]
 #[allow(missing_docs, reason = "the names say it")]
 pub struct HeartbeatAck {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub id: Option<i64>,
     pub timestamp: u64,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub ts_ms: Option<i64>,

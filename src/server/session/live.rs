@@ -150,6 +150,6 @@ impl Session {
             return self.error(id, Code::IdentityMismatch);
         }
         let now = self.all().clock.now();
-        self.send(text(&HeartbeatAck { timestamp: now.seconds(), ts_ms, server_ts_ms: now.0 }));
+        self.send(text(&HeartbeatAck { id, timestamp: now.seconds(), ts_ms, server_ts_ms: now.0 }));
     }
 }
