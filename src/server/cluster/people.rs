@@ -1,7 +1,7 @@
 //! People over all nodes: what each node has of them, and what follows from it, is kept by scripts in buckets of people.
 use super::{Cluster, Node, Unreachable};
 use crate::hub::{
-    id::{SessionId, UserId, UserType},
+    id::{RoomId, SessionId, UserId, UserType},
     presence::{Elsewhere, Status},
     time::{Millis, UnixMs},
 };
@@ -44,6 +44,7 @@ pub struct Opened {
     pub ended: Vec<(Node, SessionId)>,
     pub kept: Vec<Bytes>,
     pub watches: Vec<UserId>,
+    pub rooms: Vec<RoomId>,
     pub news: PersonNews,
 }
 
@@ -168,12 +169,14 @@ impl Cluster {
                         _ => None,
                     };
                     let watched = text(watches)?;
+                    let (watched, entered) = watched.split_once('|').unwrap_or((&watched, ""));
                     Some(Opened {
                         session: SessionId::parse(&text(session)?).ok()?,
                         from: text(from).filter(|from| !from.is_empty()).map(Node::from),
                         ended: ended.chunks_exact(2).filter_map(pair).collect(),
                         kept: kept.iter().filter_map(bytes).collect(),
                         watches: watched.split(' ').filter_map(|user| UserId::parse(user).ok()).collect(),
+                        rooms: entered.split(' ').filter_map(|room| RoomId::parse(room).ok()).collect(),
                         news: self.person(ask.user.clone(), &text(stamp)?, text(record)?.as_bytes())?,
                     })
                 };
@@ -252,14 +255,21 @@ impl Cluster {
         }
     }
 
-    /// Keeps whom a session watches.
-    pub async fn keep_watches(&self, user: &UserId, session: &SessionId, users: &[UserId]) -> Result<(), Unreachable> {
+    /// Keeps whom a session watches, and in which rooms it is: neither sign between them is part of an id.
+    pub async fn keep_session(
+        &self,
+        user: &UserId,
+        session: &SessionId,
+        users: &[UserId],
+        rooms: &[RoomId],
+    ) -> Result<(), Unreachable> {
         let key = self.store.keys().watches(user);
-        let cmd = if users.is_empty() {
+        let cmd = if users.is_empty() && rooms.is_empty() {
             redis::Cmd::hdel(key, session.as_str())
         } else {
             let all: Vec<&str> = users.iter().map(UserId::as_str).collect();
-            redis::Cmd::hset(key, session.as_str(), all.join(" "))
+            let entered: Vec<&str> = rooms.iter().map(RoomId::as_str).collect();
+            redis::Cmd::hset(key, session.as_str(), format!("{}|{}", all.join(" "), entered.join(" ")))
         };
         self.run(&cmd).await.map(|_| ())
     }

@@ -115,22 +115,25 @@ impl Actor {
 
     async fn opened(&mut self, opening: Opening, opened: Opened, reply: OpenReply) {
         let Opening { user, user_type, conn, seen, set, .. } = opening;
-        let Opened { session, from, ended, kept, watches, news } = opened;
+        let Opened { session, from, ended, kept, watches, rooms: there, news } = opened;
         let now = self.clock.now();
         let me = self.shared.as_ref().map(|shared| shared.cluster.me());
         let (resumed, polled) = (from.is_some(), self.people.polling(&user).contains(&session));
         let stays = conn.is_none() && polled;
         self.people.take_in(&user, &user_type, session.clone(), now);
         let mut line = Line::new(conn, seen, set, watches);
-        let (mut rooms, mut all_kept) = (Vec::new(), Vec::from(self.kept.remove(&user).unwrap_or_default()));
+        line.rooms.clone_from(&there);
+        let (mut rooms, mut all_kept) = (there, Vec::from(self.kept.remove(&user).unwrap_or_default()));
         all_kept.extend(kept.iter().map(|payload| Frame(text_frame(payload))));
         if let Some(mut before) = self.lines.remove(&session) {
             all_kept.extend(before.mail.drain(..));
             if let Some(to) = before.conn.filter(|old| Some(*old) != conn) {
                 self.to_shard(to.shard, ShardMsg::Close { to, close: Close::Replaced, retry_after_ms: 0 }).await;
             }
+            line.rooms = std::mem::take(&mut before.rooms);
             if stays {
                 line.set = before.set;
+                rooms = Vec::new();
             } else {
                 rooms = before.set.list();
             }

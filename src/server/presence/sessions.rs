@@ -126,15 +126,6 @@ impl Actor {
     pub(super) fn keep_watches(&mut self, session: SessionId, users: Vec<UserId>) {
         let Some(line) = self.lines.get_mut(&session) else { return };
         line.watches = users;
-        if let (Some(shared), Some(user)) = (&self.shared, self.people.user_of(&session).cloned()) {
-            let (cluster, watches) = (shared.cluster.clone(), line.watches.clone());
-            tokio::spawn(async move {
-                if let Err(error) = cluster.keep_watches(&user, &session, &watches).await {
-                    tracing::warn!(%error, "the watches of a session are not kept");
-                }
-            });
-            return;
-        }
         self.keep(session);
     }
 
@@ -146,9 +137,18 @@ impl Actor {
     }
 
     fn keep(&self, session: SessionId) {
-        if let Some(user) = self.people.user_of(&session).cloned() {
-            self.store.put(session.clone(), Some(self.record(&user, session)), || {});
-        }
+        let Some(user) = self.people.user_of(&session).cloned() else { return };
+        let Some(shared) = &self.shared else {
+            let record = self.record(&user, session.clone());
+            return self.store.put(session, Some(record), || {});
+        };
+        let Some(line) = self.lines.get(&session) else { return };
+        let (cluster, watches, rooms) = (shared.cluster.clone(), line.watches.clone(), line.rooms.clone());
+        tokio::spawn(async move {
+            if let Err(error) = cluster.keep_session(&user, &session, &watches, &rooms).await {
+                tracing::warn!(%error, "the watches and rooms of a session are not kept");
+            }
+        });
     }
 
     /// Every stored session of the user carries his choice; the last one written answers.
