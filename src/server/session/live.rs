@@ -31,7 +31,10 @@ impl Session {
                     }
                 },
             };
-            self.seen.stamp(self.all().clock.now());
+            // The end of the line is no sign of life.
+            if inbound != Inbound::Ended {
+                self.seen.stamp(self.all().clock.now());
+            }
             next = match inbound {
                 Inbound::Text(line) if self.is_beat(&line) => Next::Stay,
                 // Boxed: what a command needs is not kept for the life of the session.

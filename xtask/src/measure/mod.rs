@@ -32,6 +32,7 @@ const ALL: &[Measurement] = &[
     Measurement { name: "slow-readers", exact: false, run: times::slow_readers },
     Measurement { name: "watch", exact: false, run: times::watch },
     Measurement { name: "reconnect", exact: false, run: times::reconnect },
+    Measurement { name: "poll", exact: false, run: times::poll },
     Measurement { name: "move", exact: false, run: core::queue_move },
 ];
 
