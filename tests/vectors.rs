@@ -14,14 +14,16 @@ use michub::{
         id::{CommitId, OpId, RoleId, RoomId, UserId},
         room::{Entry, Flag, Flags, Media, Mode, Occupant, Reservation, Room, Undo, Via},
         rules::Rules,
+        talk::{Levels, Talk, Weight},
         time::{Millis, UnixMs},
         turns::{Causes, Clock, Turn},
     },
     wire::{
         answer::decision_ack,
-        client::{self, Choice, ClientFrame, Parsed},
+        client::{self, Choice, ClientFrame, Parsed, Since},
         close::Close,
-        membership::{self, MemberJson, PresenceChange},
+        membership::{self, MemberJson, Messages, PresenceChange},
+        message::{self, Heard, Said, Saying, decode_said, encode_said},
         record::{decode_commit, decode_room, encode_commit, encode_room},
         rules::{self, RulesJson},
         server::{self, Ack, ErrorJson, HeartbeatAck, Message, UserOnlineStatus, UserStatus, Welcome, WelcomeRoom, json},
@@ -83,12 +85,19 @@ fn show(parsed: &Parsed) -> Value {
 fn frame(frame: &ClientFrame) -> Value {
     let place =
         |room: &RoomId, cursor: &Option<Cursor>| json!({"room_id": room.as_str(), "cursor": cursor.map(|c| c.to_string())});
+    let since = |room: &RoomId, since: &Since| {
+        let mut shown = place(room, &since.cursor);
+        if let Some(messages) = since.messages {
+            shown["msg_cursor"] = messages.to_string().into();
+        }
+        shown
+    };
     match frame {
         ClientFrame::UserOnline(online) => json!({
             "user_online": {
                 "user_id": online.user.as_str(), "user_type": online.user_type.as_str(), "token": online.token,
                 "session_token": online.session_token,
-                "rooms": online.rooms.iter().map(|(room, cursor)| place(room, cursor)).collect::<Vec<_>>(),
+                "rooms": online.rooms.iter().map(|(room, at)| since(room, at)).collect::<Vec<_>>(),
             }
         }),
         ClientFrame::Heartbeat { ts_ms } => json!({"heartbeat": {"ts_ms": ts_ms}}),
@@ -107,11 +116,17 @@ fn frame(frame: &ClientFrame) -> Value {
         ClientFrame::WatchStatus { users } => json!({"watch_status": {"user_ids": names(users)}}),
         ClientFrame::UnwatchStatus { users } => json!({"unwatch_status": {"user_ids": names(users)}}),
         ClientFrame::RefreshToken { token } => json!({"refresh_token": {"token": token}}),
-        ClientFrame::RoomJoin { room, cursor } => json!({"room_join": place(room, cursor)}),
+        ClientFrame::RoomJoin { room, since: at } => json!({"room_join": since(room, at)}),
         ClientFrame::RoomLeave { room } => json!({"room_leave": {"room_id": room.as_str()}}),
         ClientFrame::RoomSync { room, cursor } => json!({"room_sync": place(room, cursor)}),
         ClientFrame::RoomMembers { room, offset, limit } => {
             json!({"room_members": {"room_id": room.as_str(), "offset": offset, "limit": limit}})
+        }
+        ClientFrame::RoomMessage { room, saying: Saying { weight, kind, body, dedup_id } } => {
+            let dedup_id = dedup_id.as_ref().map(OpId::as_str);
+            json!({"room_message": {
+                "room_id": room.as_str(), "class": weight.name(), "kind": kind, "body": body, "dedup_id": dedup_id,
+            }})
         }
         ClientFrame::Room { room, command } => {
             let (name, mut fields) = arguments(command);
@@ -212,6 +227,16 @@ fn arguments(command: &Command) -> (&'static str, Value) {
         Command::UserUnban { target } => ("user_unban", json!({"target_user_id": id(target)})),
         Command::QueueBan { target, until } => ("queue_ban", json!({"target_user_id": id(target), "until_ms": until.0})),
         Command::RoomClose { reason } => ("room_close", json!({"reason": reason})),
+        Command::TalkSet { slow_mode, must_level, normal_level, droppable_level } => (
+            "talk_set",
+            json!({
+                "slow_mode_seconds": slow_mode.map(|span| span.0 / 1000), "must_level": must_level,
+                "normal_level": normal_level, "droppable_level": droppable_level,
+            }),
+        ),
+        Command::TalkMute { target, until } => {
+            ("talk_mute", json!({"target_user_id": id(target), "until_ms": until.map(|at| at.0)}))
+        }
         Command::Batch { ops, atomic } => {
             let ops: Vec<Value> = ops.iter().map(arguments).map(|(name, fields)| json!({name: fields})).collect();
             ("batch", json!({"ops": ops, "atomic": atomic}))
@@ -351,7 +376,16 @@ fn events() -> Vec<Event> {
         Event::MemberUnbanned { user: a.clone() },
         Event::QueueBanned { user: a, until },
         Event::RoomClosed { reason: Some("night".to_owned()) },
+        Event::TalkChanged { slow_mode: Millis::from_seconds(3), levels: Levels { must: 600, normal: 0, droppable: 100 } },
+        Event::TalkMuted { user: user("a"), until: None },
+        Event::TalkMuted { user: user("a"), until: Some(UnixMs(0)) },
     ]
+}
+
+fn said(weight: Weight, from: Actor) -> Said {
+    let dedup_id = Some(OpId::parse("d1").unwrap());
+    let saying = Saying { weight, kind: "gift".to_owned(), body: "{\"n\":1}".to_owned(), dedup_id };
+    Said { from, saying, at: UnixMs(1_700_000_000_000) }
 }
 
 fn parts() -> Vec<Part> {
@@ -431,9 +465,22 @@ fn parsed(bytes: &[u8]) -> Value {
 fn hub_frames_look_as_they_did() {
     let mut vectors = Vec::new();
     let mut add = |name: &str, bytes: &[u8]| vectors.push(json!({"name": name, "frame": parsed(bytes)}));
-    let joined =
-        WelcomeRoom { room_id: "r1".to_owned(), recovered: Some(true), cursor: Some(cursor(4).to_string()), error: None };
-    let refused = WelcomeRoom { room_id: "r2".to_owned(), recovered: None, cursor: None, error: Some("room_closed") };
+    let joined = WelcomeRoom {
+        room_id: "r1".to_owned(),
+        recovered: Some(true),
+        cursor: Some(cursor(4).to_string()),
+        msg_cursor: Some(cursor(9).to_string()),
+        msg_skipped: Some(true),
+        error: None,
+    };
+    let refused = WelcomeRoom {
+        room_id: "r2".to_owned(),
+        recovered: None,
+        cursor: None,
+        msg_cursor: None,
+        msg_skipped: None,
+        error: Some("room_closed"),
+    };
     let welcome = Welcome {
         session_id: "s1",
         user_id: "kol_123",
@@ -486,12 +533,28 @@ fn hub_frames_look_as_they_did() {
     add("explained: refused", &decision_ack(Some(14), &room_id(), &full));
     let nothing = explained(Ok(Decision::Noop { rev: 42, by: None }), None);
     add("explained: nothing to do", &decision_ack(Some(15), &room_id(), &nothing));
-    add("ack of room_join", &membership::joined_ack(Some(1), &room_id(), cursor(4), "member", true));
+    add("ack of room_join", &membership::joined_ack(Some(1), &room_id(), cursor(4), "member", true, Messages::default()));
+    let messages = Messages { head: Some(cursor(9)), skipped: true };
+    let joined = membership::joined_ack(Some(1), &room_id(), cursor(4), "member", true, messages);
+    add("ack of room_join with messages", &joined);
     add("ack of room_leave", &membership::left_ack(Some(2), &room_id(), cursor(4)));
     let member = MemberJson { user_id: "a", user_type: "user", role: "member", status: "online" };
     add("ack of room_members", &membership::members_ack(Some(3), &room_id(), &[member], 1));
     let change = |joined| PresenceChange { user_id: "a", status: "online", joined };
     add("room_presence", &membership::room_presence(&room_id(), 1234, &[change(true), change(false)]));
+    let must = said(Weight::Must, Actor::User(user("a")));
+    add("room_message must", &message::room_message(&room_id(), cursor(9), &must, false));
+    add("room_message after a gap", &message::room_message(&room_id(), cursor(9), &must, true));
+    let normal = said(Weight::Normal, Actor::User(user("a")));
+    add("room_message normal", &message::room_message(&room_id(), cursor(9), &normal, false));
+    let system = said(Weight::Droppable, Actor::Service);
+    add("room_message of a backend", &message::room_message(&room_id(), cursor(9), &system, false));
+    let heard = |kept| Heard { at: cursor(9), kept, time: UnixMs(1_700_000_000_000) };
+    add("ack of a room_message", &message::message_ack(Some(5), &room_id(), heard(true), false));
+    add("ack of a repeated room_message", &message::message_ack(Some(6), &room_id(), heard(false), true));
+    let shown = message::room_message(&room_id(), cursor(9), &must, false);
+    add("a page of messages", &message::messages_page(&[shown], cursor(9), true, false));
+    add("an empty page of messages", &message::messages_page(&[], cursor(9), false, true));
     add("room_reset", &membership::room_reset(&room_id(), "history_changed"));
     let update = server::room_update(&room_id(), &Commit { steps: commit().steps.split_off(1), ..commit() });
     add("polled updates", &membership::polled(Ok(&[&update, &update]), cursor(44)));
@@ -545,6 +608,13 @@ fn records_hold_everything() {
     let mut room = room();
     let kept = Reservation { user: user("i"), invite_id: "77c-1".to_owned(), until: UnixMs(1_700_000_030_000) };
     room.seats.list[3].reserved_for = Some(kept);
+    room.talk = Talk { slow_mode: Millis::from_seconds(3), ..Talk::default() };
+    room.talk.mutes.insert(user("m"), None);
+    for from in [Actor::User(user("a")), Actor::Service] {
+        let said = said(Weight::Must, from);
+        assert_eq!(decode_said(&encode_said(&said)), Ok(said));
+    }
+    assert!(decode_said(b"{}").is_err());
     let record = encode_room(&room);
     assert_eq!(decode_room(&record), Ok(room));
     assert_eq!(decode_commit(&encode_commit(&commit())), Ok(commit()));

@@ -50,6 +50,7 @@ impl Room {
             self.undo.retain(|undo| at.since(undo.at) <= UNDO_MEMORY);
             self.cooldowns.retain(|_, until| *until > at);
             self.queue_bans.retain(|_, until| *until > at);
+            self.talk.mutes.retain(|_, until| until.is_none_or(|until| until > at));
             self.bans.retain(|_, until| until.is_none_or(|until| until > at));
         }
     }
@@ -216,6 +217,14 @@ impl Room {
                 }
             }
             Event::RoomClosed { .. } => self.status = Status::Closed,
+            Event::TalkChanged { slow_mode, levels } => (self.talk.slow_mode, self.talk.levels) = (*slow_mode, *levels),
+            Event::TalkMuted { user, until } => {
+                if until.is_none_or(|until| until > at) {
+                    self.talk.mutes.insert(user.clone(), *until);
+                } else {
+                    self.talk.mutes.remove(user);
+                }
+            }
         }
     }
 

@@ -233,6 +233,16 @@ pub enum Command {
     RoomClose {
         reason: Option<String>,
     },
+    TalkSet {
+        slow_mode: Option<Millis>,
+        must_level: Option<u32>,
+        normal_level: Option<u32>,
+        droppable_level: Option<u32>,
+    },
+    TalkMute {
+        target: UserId,
+        until: Option<UnixMs>,
+    },
     /// Several commands, one after the other, in one commit; `atomic`: all or none.
     Batch {
         ops: Vec<Self>,

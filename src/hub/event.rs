@@ -6,7 +6,8 @@ use super::{
     id::{OpId, RoleId, UserId},
     room::{Entry, Flags, Media, Mode, Via},
     rules::Rules,
-    time::UnixMs,
+    talk::Levels,
+    time::{Millis, UnixMs},
     turns::{Causes, Clock},
 };
 use std::sync::Arc;
@@ -257,6 +258,15 @@ pub enum Event {
     },
     RoomClosed {
         reason: Option<String>,
+    },
+    TalkChanged {
+        slow_mode: Millis,
+        levels: Levels,
+    },
+    /// A time that has passed: he may speak again.
+    TalkMuted {
+        user: UserId,
+        until: Option<UnixMs>,
     },
 }
 

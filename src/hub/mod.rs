@@ -22,6 +22,7 @@ pub mod room;
 pub mod rules;
 pub mod seats;
 mod small_map;
+pub mod talk;
 pub mod time;
 pub mod turns;
 pub mod windows;

@@ -45,6 +45,8 @@ pub const NAMES: &[&str] = &[
     "user_unban",
     "queue_ban",
     "room_close",
+    "talk_set",
+    "talk_mute",
     "batch",
     "explain",
     "history",
@@ -93,6 +95,8 @@ impl Command {
             Self::UserUnban { .. } => "user_unban",
             Self::QueueBan { .. } => "queue_ban",
             Self::RoomClose { .. } => "room_close",
+            Self::TalkSet { .. } => "talk_set",
+            Self::TalkMute { .. } => "talk_mute",
             Self::Batch { .. } => "batch",
             Self::Explain { .. } => "explain",
             Self::Lost { .. }

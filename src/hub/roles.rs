@@ -66,7 +66,9 @@ pub const fn level_for(command: &Command) -> u32 {
         | Command::UserKick { .. }
         | Command::UserBan { .. }
         | Command::UserUnban { .. }
-        | Command::QueueBan { .. } => ADMIN,
+        | Command::QueueBan { .. }
+        | Command::TalkSet { .. }
+        | Command::TalkMute { .. } => ADMIN,
         Command::RulesSet { .. } | Command::OwnerTransfer { .. } | Command::RoomClose { .. } => OWNER,
         Command::Lost { .. }
         | Command::Returned { .. }

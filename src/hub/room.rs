@@ -8,6 +8,7 @@ use super::{
     roles,
     rules::Rules,
     seats::Seats,
+    talk::Talk,
     time::{Millis, UnixMs},
     turns::{Turn, Turns},
 };
@@ -236,6 +237,8 @@ pub struct Room {
     pub queue_bans: BTreeMap<UserId, UnixMs>,
     /// Who must wait before joining again, and until when.
     pub cooldowns: BTreeMap<UserId, UnixMs>,
+    /// Who may say what.
+    pub talk: Talk,
     /// What can be restored, oldest first.
     pub undo: Vec<Undo>,
     /// First outcomes of recent commands.
@@ -266,6 +269,7 @@ impl Room {
             bans: BTreeMap::new(),
             queue_bans: BTreeMap::new(),
             cooldowns: BTreeMap::new(),
+            talk: Talk::default(),
             undo: Vec::new(),
             dedup: Dedup::default(),
         }

@@ -141,6 +141,7 @@ sections! {
         history: HistoryConfig = HistoryConfig::default(),
         presence: PresenceConfig = PresenceConfig::default(),
         room: RoomConfig = RoomConfig::default(),
+        messages: MessagesConfig = MessagesConfig::default(),
         auth: AuthConfig = AuthConfig::default(),
         limits: LimitsConfig = LimitsConfig::default(),
         media: BTreeMap<String, MediaConfig> = BTreeMap::new(),
@@ -205,6 +206,13 @@ sections! {
         handover_ms: u64 = 45_000,
         rules: RulesJson = RulesJson::default(),
     }
+    /// `[messages]`
+    MessagesConfig {
+        keep_max: u64 = 1000,
+        keep_seconds: u64 = 86_400,
+        page_max: usize = 50,
+        replay_max_age_ms: u64 = 5000,
+    }
     /// `[auth]`
     AuthConfig {
         mode: AuthMode = AuthMode::Dev,
@@ -238,6 +246,7 @@ sections! {
         frames_burst: u32 = 20,
         frames_per_second_per_user: u32 = 20,
         commands_per_second_per_room: u32 = 50,
+        messages_per_second_per_room: u32 = 200,
         rooms_per_session: usize = 64,
         watches_per_session: usize = 1000,
         long_polls_per_room: usize = 10_000,
@@ -328,6 +337,7 @@ const OFF_IN_DEV: &[&str] = &[
     "frames_per_second",
     "frames_per_second_per_user",
     "commands_per_second_per_room",
+    "messages_per_second_per_room",
 ];
 
 impl Config {
@@ -418,6 +428,9 @@ impl Config {
                 "store.redis.url",
                 "redis://host:port or rediss://host:port; several with commas between them",
             ),
+            ((1..=1_000_000).contains(&self.messages.keep_max), "messages.keep_max", "1 to 1000000"),
+            ((1..=2_592_000).contains(&self.messages.keep_seconds), "messages.keep_seconds", "1 to 2592000 s"),
+            ((1..=200).contains(&self.messages.page_max), "messages.page_max", "1 to 200"),
             ((1..=1000).contains(&presence.coalesce_ms), "presence.coalesce_ms", "1 to 1000 ms"),
             (self.store.embedded.reopen_ms >= 100, "store.embedded.reopen_ms", "at least 100 ms"),
             (self.history.retention_days <= 3660, "history.retention_days", "0 to 3660 days"),
@@ -526,6 +539,7 @@ impl LimitsConfig {
             "frames_per_second" => self.frames_per_second = 0,
             "frames_per_second_per_user" => self.frames_per_second_per_user = 0,
             "commands_per_second_per_room" => self.commands_per_second_per_room = 0,
+            "messages_per_second_per_room" => self.messages_per_second_per_room = 0,
             _ => {}
         }
     }
@@ -549,7 +563,7 @@ mod tests {
     fn the_file_says_what_is_built_in() {
         let file = include_str!("../../config.toml");
         assert_eq!(read(file).unwrap(), read("").unwrap());
-        let sections: [&[&str]; 12] = [
+        let sections: [&[&str]; 13] = [
             ServerConfig::KEYS,
             StoreConfig::KEYS,
             EmbeddedConfig::KEYS,
@@ -557,6 +571,7 @@ mod tests {
             RedisConfig::KEYS,
             PresenceConfig::KEYS,
             RoomConfig::KEYS,
+            MessagesConfig::KEYS,
             AuthConfig::KEYS,
             JwtConfig::KEYS,
             LimitsConfig::KEYS,

@@ -7,11 +7,10 @@ use super::{
 use crate::{
     hub::{
         code::Code,
-        cursor::Cursor,
         id::{RoomId, SessionId, UserId, UserType},
         time::UnixMs,
     },
-    wire::server::WelcomeRoom,
+    wire::{client::Since, server::WelcomeRoom},
 };
 use tokio::sync::oneshot;
 
@@ -36,7 +35,7 @@ pub(super) struct Entry<'a> {
 
 impl Entry<'_> {
     /// Asks to enter a room. Errors: `too_many` rooms, or `busy`; then the room hears nothing.
-    pub fn enter(&self, room: &RoomId, cursor: Option<Cursor>, reply: JoinReply) -> Result<(), Refusal> {
+    pub fn enter(&self, room: &RoomId, since: Since, reply: JoinReply) -> Result<(), Refusal> {
         let known = self.set.contains(room);
         if !self.set.add(room, self.max) {
             return Err(refusal(Code::TooMany));
@@ -50,7 +49,7 @@ impl Entry<'_> {
             conn: self.conn,
             rooms: self.set.clone(),
         };
-        let sent = self.rooms.send(room, RoomMsg::Join { member, cursor, token_role, reply });
+        let sent = self.rooms.send(room, RoomMsg::Join { member, since, token_role, reply });
         if sent.is_err() && !known {
             self.set.remove(room);
         }
@@ -58,16 +57,16 @@ impl Entry<'_> {
     }
 
     /// Returns which rooms a resumed session enters: those that it names, or all in which it was.
-    pub fn back_to(&self, named: Vec<(RoomId, Option<Cursor>)>, before: &[RoomId]) -> Vec<(RoomId, Option<Cursor>)> {
-        if named.is_empty() { before.iter().map(|room| (room.clone(), None)).collect() } else { named }
+    pub fn back_to(&self, named: Vec<(RoomId, Since)>, before: &[RoomId]) -> Vec<(RoomId, Since)> {
+        if named.is_empty() { before.iter().map(|room| (room.clone(), Since::default())).collect() } else { named }
     }
 
     /// Enters several rooms at once, and says of each how that went.
-    pub async fn enter_all(&self, rooms: Vec<(RoomId, Option<Cursor>)>) -> Vec<WelcomeRoom> {
+    pub async fn enter_all(&self, rooms: Vec<(RoomId, Since)>) -> Vec<WelcomeRoom> {
         let mut asked = Vec::with_capacity(rooms.len());
-        for (room, cursor) in rooms {
+        for (room, since) in rooms {
             let (sender, outcome) = oneshot::channel();
-            let refused = self.enter(&room, cursor, JoinReply::Outcome(sender)).err();
+            let refused = self.enter(&room, since, JoinReply::Outcome(sender)).err();
             asked.push((room, refused, outcome));
         }
         let mut joined = Vec::with_capacity(asked.len());
@@ -80,11 +79,14 @@ impl Entry<'_> {
             joined.push(match outcome {
                 Ok(joined) => {
                     let cursor = Some(joined.cursor.to_string());
-                    WelcomeRoom { room_id, recovered: Some(joined.recovered), cursor, error: None }
+                    let msg_cursor = joined.messages.head.map(|head| head.to_string());
+                    let (recovered, msg_skipped) = (Some(joined.recovered), joined.messages.skipped.then_some(true));
+                    WelcomeRoom { room_id, recovered, cursor, msg_cursor, msg_skipped, error: None }
                 }
                 Err(refused) => {
                     self.set.remove(&room);
-                    WelcomeRoom { room_id, recovered: None, cursor: None, error: Some(refused.code.name()) }
+                    let error = Some(refused.code.name());
+                    WelcomeRoom { room_id, recovered: None, cursor: None, msg_cursor: None, msg_skipped: None, error }
                 }
             });
         }

@@ -1,5 +1,6 @@
 //! HTTP for backends and pages: tokens, presence, rooms, commands, the demo page. Errors are the same objects as on the socket.
 mod history;
+mod messages;
 
 use super::{
     auth::{Auth, AuthError, Claims, MAX_LIFE_SECONDS},
@@ -148,6 +149,7 @@ pub fn router(api: Api) -> Router {
         .route("/api/online-status", get(online_status))
         .route("/api/rooms/{room_id}/commands", post(command))
         .route("/api/rooms/{room_id}/history", get(history::history))
+        .route("/api/rooms/{room_id}/messages", get(messages::page).post(messages::say))
         .merge(super::poll::routes())
         .merge(super::media::routes());
     let routes = if api.demo { routes.fallback(super::page::serve) } else { routes };
@@ -292,6 +294,27 @@ async fn command(State(api): State<Api>, headers: HeaderMap, Path(room): Path<St
 
 async fn run_command(api: &Api, caller: Caller, room: RoomId, text: &str, parsed: Parsed) -> Result<Response, Failure> {
     let act_as = Fields::parse(text)?.user("act_as")?;
+    let (actor, rated) = actor_of(caller, act_as)?;
+    check_senders(&actor, &parsed.senders)?;
+    let command = match parsed.frame {
+        ClientFrame::Room { command, .. } => command,
+        ClientFrame::RoomMessage { saying, .. } => {
+            return messages::pass_on(api, &room, saying, actor, rated, parsed.id).await;
+        }
+        _ => {
+            let reject = Reject::Argument { path: "/type".to_owned(), expected: "a room command" };
+            return Err(Failure::with(reject.code(), details(&reject)));
+        }
+    };
+    let request = Request { actor, op_id: parsed.op_id, if_rev: parsed.if_rev, command };
+    let (sender, receiver) = oneshot::channel();
+    api.rooms.send(&room, RoomMsg::Command { request, rated, reply: Reply::Http { id: parsed.id, sender } })?;
+    let ack = receiver.await.map_err(|_| Failure::new(Code::RoomNotFound))??;
+    Ok(reply(StatusCode::OK, ack))
+}
+
+/// Returns who acts, and whether the room's rates count for him: those of an API key do not. Errors: `forbidden` for a person's `act_as`.
+fn actor_of(caller: Caller, act_as: Option<UserId>) -> Result<(Actor, bool), Failure> {
     let rated = !matches!(caller, Caller::Service);
     let actor = match (caller, act_as) {
         (Caller::Service | Caller::Anybody, Some(user)) => Actor::User(user),
@@ -299,18 +322,13 @@ async fn run_command(api: &Api, caller: Caller, room: RoomId, text: &str, parsed
         (Caller::Person(_), Some(_)) => return Err(Failure::new(Code::Forbidden)),
         (Caller::Person(claims), None) => Actor::User(claims.user),
     };
-    if let Actor::User(user) = &actor
-        && parsed.senders.iter().any(|sender| sender != user)
-    {
-        return Err(Failure::new(Code::IdentityMismatch));
+    Ok((actor, rated))
+}
+
+/// Whoever a body names as its sender must be the one who acts.
+fn check_senders(actor: &Actor, senders: &[UserId]) -> Result<(), Failure> {
+    match actor {
+        Actor::User(user) if senders.iter().any(|sender| sender != user) => Err(Failure::new(Code::IdentityMismatch)),
+        _ => Ok(()),
     }
-    let ClientFrame::Room { command, .. } = parsed.frame else {
-        let reject = Reject::Argument { path: "/type".to_owned(), expected: "a room command" };
-        return Err(Failure::with(reject.code(), details(&reject)));
-    };
-    let request = Request { actor, op_id: parsed.op_id, if_rev: parsed.if_rev, command };
-    let (sender, receiver) = oneshot::channel();
-    api.rooms.send(&room, RoomMsg::Command { request, rated, reply: Reply::Http { id: parsed.id, sender } })?;
-    let ack = receiver.await.map_err(|_| Failure::new(Code::RoomNotFound))??;
-    Ok(reply(StatusCode::OK, ack))
 }

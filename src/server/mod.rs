@@ -9,6 +9,7 @@ pub mod config;
 pub mod conn;
 mod demo;
 mod entry;
+mod expiry;
 mod fanout;
 pub mod history;
 pub mod hooks;
@@ -27,7 +28,7 @@ pub mod rate;
 pub mod reader;
 mod room_log;
 mod room_members;
-mod room_task;
+pub mod room_task;
 #[cfg(test)]
 mod room_tests;
 pub mod rooms;

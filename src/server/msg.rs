@@ -3,12 +3,12 @@
 //! Everything from a room to its connections travels through one channel per shard, in order: acks, joins and frames alike.
 use crate::{
     hub::{
-        command::{IfRev, Request},
+        command::{Actor, IfRev, Request},
         cursor::Cursor,
         id::{OpId, RoomId, SessionId, UserId, UserType},
         time::Millis,
     },
-    wire::close::Close,
+    wire::{client::Since, close::Close, membership::Messages, message::Saying},
 };
 use bytes::Bytes;
 use std::{
@@ -41,6 +41,8 @@ pub enum Class {
     Latest(u64),
     /// A room's first frames, or a snapshot in the place of a large update: outside the budget as long as none of the same room waits.
     Snapshot(u64),
+    /// Dropped when no droppable frame is left, and counted.
+    Normal,
     /// Dropped first, and counted.
     Droppable,
 }
@@ -123,7 +125,7 @@ impl ShownStatus {
 #[derive(Debug)]
 pub enum RoomMsg {
     /// A session enters, or enters again after a resume.
-    Join { member: Member, cursor: Option<Cursor>, token_role: Option<TokenRole>, reply: JoinReply },
+    Join { member: Member, since: Since, token_role: Option<TokenRole>, reply: JoinReply },
     /// A session leaves on purpose.
     Leave { session: SessionId, reply: Option<Reply> },
     /// A session's line is gone without a goodbye.
@@ -132,6 +134,16 @@ pub enum RoomMsg {
     Gone { user: UserId, session: SessionId },
     /// A command; `rated`: it counts against the room's rate (those of an API key do not).
     Command { request: Request, rated: bool, reply: Reply },
+    /// Somebody says something; `rated` as in `Command`.
+    Say { from: Actor, saying: Saying, rated: bool, reply: Reply },
+    /// A page of messages for HTTP: after a position, before a number, or the newest.
+    Messages {
+        reader: Option<UserId>,
+        since: Option<Cursor>,
+        before: Option<u64>,
+        limit: usize,
+        reply: tokio::sync::oneshot::Sender<Result<Bytes, Refusal>>,
+    },
     /// A client asks for what it missed.
     Sync { session: SessionId, cursor: Option<Cursor>, reply: Reply },
     /// A page of members.
@@ -162,6 +174,14 @@ pub struct Polled {
     pub news: bool,
     /// The object.
     pub body: Bytes,
+}
+
+impl RoomMsg {
+    /// Tells whether it counts against what may wait for a room.
+    #[must_use]
+    pub const fn is_counted(&self) -> bool {
+        matches!(self, Self::Command { .. } | Self::Say { .. })
+    }
 }
 
 /// Who sits in a room: told whenever that changes.
@@ -261,6 +281,8 @@ pub struct Joined {
     pub cursor: Cursor,
     /// Whether the client's cursor was continued.
     pub recovered: bool,
+    /// Where the messages lead.
+    pub messages: Messages,
 }
 
 /// Why something was refused: ready to be shown to the client.

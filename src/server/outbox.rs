@@ -58,13 +58,14 @@ impl Outbox {
         }
         self.replace_older(class);
         while self.is_over(frame.0.len()) {
-            if class == Class::Droppable {
-                self.dropped += 1;
-                return Ok(());
+            if self.drop_for(class) {
+                continue;
             }
-            if !self.drop_one() {
+            if !matches!(class, Class::Droppable | Class::Normal) {
                 return Err(Overflow);
             }
+            self.note_dropped(class);
+            return Ok(());
         }
         self.append(frame.0, class, true);
         Ok(())
@@ -147,15 +148,23 @@ impl Outbox {
         }
     }
 
-    fn drop_one(&mut self) -> bool {
-        match self.find(Class::Droppable) {
-            Some(at) => {
-                self.remove(at);
-                self.dropped += 1;
-                true
-            }
-            None => false,
-        }
+    /// Drops the oldest frame that gives way to one of this class. Returns whether there was one.
+    fn drop_for(&mut self, class: Class) -> bool {
+        let weaker: &[Class] = match class {
+            Class::Droppable => &[],
+            Class::Normal => &[Class::Droppable],
+            Class::Must | Class::Latest(_) | Class::Snapshot(_) => &[Class::Droppable, Class::Normal],
+        };
+        let Some((at, weak)) = weaker.iter().find_map(|weak| Some((self.find(*weak)?, *weak))) else { return false };
+        self.remove(at);
+        self.note_dropped(weak);
+        true
+    }
+
+    fn note_dropped(&mut self, class: Class) {
+        self.dropped += 1;
+        let name = if class == Class::Normal { "normal" } else { "droppable" };
+        metrics::counter!("michub_frames_dropped_total", "class" => name).increment(1);
     }
 
     fn find(&self, class: Class) -> Option<usize> {
@@ -200,6 +209,21 @@ mod tests {
         assert_eq!((outbox.bytes(), outbox.dropped()), (60, 2));
         assert_eq!(outbox.push(frame(60), Class::Must), Err(Overflow));
         assert_eq!(outbox.bytes(), 60);
+    }
+
+    #[test]
+    fn normal_gives_way_after_droppable_and_never_ends_it() {
+        let mut outbox = Outbox::new(100, 10);
+        outbox.push(frame(30), Class::Normal).unwrap();
+        outbox.push(frame(30), Class::Droppable).unwrap();
+        outbox.push(frame(60), Class::Normal).unwrap();
+        assert_eq!((outbox.bytes(), outbox.dropped()), (90, 1), "the droppable one went");
+        outbox.push(frame(60), Class::Normal).unwrap();
+        assert_eq!((outbox.bytes(), outbox.dropped()), (90, 2), "the newcomer went");
+        outbox.push(frame(80), Class::Must).unwrap();
+        assert_eq!((outbox.bytes(), outbox.dropped()), (80, 4), "everything weaker went");
+        outbox.push(frame(60), Class::Normal).unwrap();
+        assert_eq!(outbox.push(frame(60), Class::Must), Err(Overflow));
     }
 
     #[test]

@@ -18,7 +18,7 @@ use crate::{
         time::Millis,
     },
     wire::{
-        client::{self, Poll},
+        client::{self, Poll, Since},
         fields::BadFrame,
         server::{PollAnswer, json},
     },
@@ -104,7 +104,7 @@ fn identify(caller: Caller, poll: &Poll) -> Result<(UserId, Option<Claims>), Fai
 
 /// Where a session wants to be.
 struct Moves {
-    rooms: Vec<(RoomId, Option<Cursor>)>,
+    rooms: Vec<(RoomId, Since)>,
     leave: Vec<RoomId>,
     offline: bool,
 }

@@ -4,11 +4,11 @@ use super::{
     cluster::Cluster,
     msg::{Refusal, Reply, RoomMsg, SeatsOf, ShardMsg, Work},
     presence::Presence,
-    room_task,
+    room_task::{self, MessageSettings},
     shard::ShardHandle,
     store::Store,
 };
-use crate::hub::{code::Code, id::RoomId, rules::Rules, time::Millis};
+use crate::hub::{code::Code, id::RoomId, rules::Rules, talk::Weight, time::Millis};
 use dashmap::{DashMap, mapref::entry::Entry};
 use std::{
     collections::hash_map::DefaultHasher,
@@ -29,6 +29,8 @@ pub struct RoomSettings {
     pub rules: Arc<Rules>,
     /// How many commands may wait for one room.
     pub mailbox_max: usize,
+    /// What is kept of messages.
+    pub messages: MessageSettings,
     /// How many commands one room takes per second; 0 = any number.
     pub commands_per_second: u64,
     /// Up to how many members everybody's changes are told; above it, those of people with a place or a role.
@@ -53,6 +55,7 @@ impl Default for RoomSettings {
             auto_create: true,
             rules: Arc::new(Rules::default()),
             mailbox_max: 1024,
+            messages: MessageSettings::default(),
             commands_per_second: 0,
             presence_members_max: 200,
             coalesce: Millis(20),
@@ -155,7 +158,7 @@ impl Rooms {
     /// Sends a message to a room, which is loaded if it is not. Errors: `busy` for a command when too many wait.
     pub fn send(&self, room: &RoomId, message: RoomMsg) -> Result<(), Refusal> {
         let max = self.0.settings.mailbox_max;
-        let counted = matches!(message, RoomMsg::Command { .. });
+        let counted = message.is_counted();
         // Every send happens under the directory's lock: a task that leaves sees an empty mailbox or stays.
         if let Some(handle) = self.0.directory.get(room)
             && !handle.mailbox.is_closed()
@@ -230,7 +233,13 @@ impl Rooms {
 
 impl Handle {
     fn send(&self, message: RoomMsg, counted: bool, max: usize) -> Result<(), Refusal> {
+        // What may be dropped makes place for the rest.
+        let droppable = matches!(&message, RoomMsg::Say { saying, .. } if saying.weight == Weight::Droppable);
+        let max = if droppable { max.div_ceil(2) } else { max };
         if counted && !self.waiting.add(max) {
+            if droppable {
+                metrics::counter!("michub_room_messages_dropped_total", "at" => "room").increment(1);
+            }
             return Err(refusal(Code::Busy));
         }
         self.mailbox.send(message).map_err(|_| refusal(Code::Unavailable))
@@ -250,6 +259,7 @@ pub(super) fn refuse(message: RoomMsg, refusal: &Refusal, mut to_conn: impl FnMu
     match message {
         RoomMsg::Join { reply: JoinReply::Ack(reply), .. }
         | RoomMsg::Command { reply, .. }
+        | RoomMsg::Say { reply, .. }
         | RoomMsg::Sync { reply, .. }
         | RoomMsg::Members { reply, .. } => answer(reply),
         RoomMsg::Leave { reply: Some(reply), .. } => answer(reply),
@@ -259,6 +269,7 @@ pub(super) fn refuse(message: RoomMsg, refusal: &Refusal, mut to_conn: impl FnMu
         RoomMsg::Snapshot { reply, .. } | RoomMsg::Updates { reply, .. } => {
             let _ = reply.send(Err(refusal.clone()));
         }
+        RoomMsg::Messages { reply, .. } => drop(reply.send(Err(refusal.clone()))),
         RoomMsg::Seat { reply, .. } => {
             let _ = reply.send(Err(refusal.clone()));
         }

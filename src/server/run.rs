@@ -7,11 +7,13 @@ use super::{
     cluster::Cluster,
     config::{AuthMode, Config, StoreKind},
     demo::{self, Demo},
+    expiry::look_after_messages,
     history::History,
     http::{self, Api},
     media::{Media, MediaSetupError},
     presence::{Presence, PresenceSettings},
     proxies::Proxies,
+    room_task::MessageSettings,
     rooms::{RoomSettings, Rooms},
     session::{SessionDeps, SessionSettings},
     session_store::SessionStore,
@@ -146,6 +148,13 @@ fn room_settings(config: &Config) -> RoomSettings {
     RoomSettings {
         auto_create: config.room.auto_create,
         rules: config.room.rules.0.clone(),
+        messages: MessageSettings {
+            keep_max: config.messages.keep_max,
+            keep: Millis::from_seconds(config.messages.keep_seconds),
+            page: config.messages.page_max,
+            replay_max_age: Millis(config.messages.replay_max_age_ms),
+            per_second: config.limits.messages_per_second_per_room.into(),
+        },
         mailbox_max: config.room.mailbox_max,
         commands_per_second: config.limits.commands_per_second_per_room.into(),
         presence_members_max: config.room.presence_members_max,
@@ -197,6 +206,7 @@ async fn serve(config: Config) -> Result<(), StartError> {
     let (presence, inbox) = Presence::new();
     let (seats, seats_told) = mpsc::unbounded_channel();
     let room_settings = RoomSettings { seats: (!config.media.is_empty()).then_some(seats), ..room_settings(&config) };
+    tokio::spawn(look_after_messages(store.clone(), room_settings.messages, clock));
     let rooms = Rooms::new(bound.handles().to_vec(), store.clone(), presence.clone(), clock, room_settings, cluster.clone());
     let media = Media::start(&config.media, auth.ticket_key(), rooms.clone(), clock, seats_told)?;
     let sessions = if cluster.is_some() { SessionStore::none() } else { SessionStore::new(store.clone()) };

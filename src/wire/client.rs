@@ -3,12 +3,13 @@ use super::{
     command,
     fields::{BadFrame, Fields},
     heartbeat,
+    message::{self, Saying},
 };
 use crate::hub::{
     code::Code,
     command::{Command, IfRev},
     cursor::Cursor,
-    id::{OpId, RoomId, UserId, UserType},
+    id::{CommitId, OpId, RoomId, UserId, UserType},
 };
 
 /// The longest direct `message`, in bytes.
@@ -67,7 +68,7 @@ pub enum ClientFrame {
     },
     RoomJoin {
         room: RoomId,
-        cursor: Option<Cursor>,
+        since: Since,
     },
     RoomLeave {
         room: RoomId,
@@ -80,6 +81,10 @@ pub enum ClientFrame {
         room: RoomId,
         offset: usize,
         limit: usize,
+    },
+    RoomMessage {
+        room: RoomId,
+        saying: Saying,
     },
     Room {
         room: RoomId,
@@ -105,7 +110,7 @@ pub struct UserOnline {
     pub user_type: UserType,
     pub token: Option<String>,
     pub session_token: Option<String>,
-    pub rooms: Vec<(RoomId, Option<Cursor>)>,
+    pub rooms: Vec<(RoomId, Since)>,
 }
 
 /// Reads a frame. Errors: `bad_request`, `bad_argument` with a path, `unknown_type`, `message_too_large`; never a panic.
@@ -178,9 +183,10 @@ fn frame(kind: &str, f: &Fields, path_room: Option<&RoomId>) -> Result<ClientFra
             let token = f.text("token")?.ok_or_else(|| f.wrong("token", "a token"))?;
             ClientFrame::RefreshToken { token: token.into_owned() }
         }
-        "room_join" => ClientFrame::RoomJoin { room: room()?, cursor: cursor(f)? },
+        "room_join" => ClientFrame::RoomJoin { room: room()?, since: since(f)? },
         "room_leave" => ClientFrame::RoomLeave { room: room()? },
         "room_sync" => ClientFrame::RoomSync { room: room()?, cursor: cursor(f)? },
+        "room_message" => ClientFrame::RoomMessage { room: room()?, saying: message::parse(f)? },
         "room_members" => {
             let small = |name, default, max| match f.number(name)?.unwrap_or(default) {
                 n if n <= max => usize::try_from(n).map_err(|_| f.wrong(name, "a smaller number")),
@@ -233,7 +239,7 @@ pub struct Poll {
     pub act_as: Option<UserId>,
     pub user_type: UserType,
     pub session_token: Option<String>,
-    pub rooms: Vec<(RoomId, Option<Cursor>)>,
+    pub rooms: Vec<(RoomId, Since)>,
     /// The rooms that the session leaves.
     pub leave: Vec<RoomId>,
     /// The session ends with this.
@@ -255,8 +261,8 @@ pub fn parse_poll(text: &str) -> Result<Poll, BadFrame> {
     })
 }
 
-fn rooms(f: &Fields) -> Result<Vec<(RoomId, Option<Cursor>)>, BadFrame> {
-    f.objects("rooms", ROOMS_MAX)?.iter().map(|room| Ok((room.room("room_id")?, cursor(room)?))).collect()
+fn rooms(f: &Fields) -> Result<Vec<(RoomId, Since)>, BadFrame> {
+    f.objects("rooms", ROOMS_MAX)?.iter().map(|room| Ok((room.room("room_id")?, since(room)?))).collect()
 }
 
 fn status(f: &Fields) -> Result<Choice, BadFrame> {
@@ -269,6 +275,28 @@ fn status(f: &Fields) -> Result<Choice, BadFrame> {
     }
 }
 
+/// Where a client stands in a room.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Since {
+    /// In the room's log; `None` = nowhere.
+    pub cursor: Option<Cursor>,
+    /// In the messages that are kept; `None` = it asks for none.
+    pub messages: Option<Cursor>,
+}
+
+fn since(f: &Fields) -> Result<Since, BadFrame> {
+    Ok(Since { cursor: cursor(f)?, messages: f.text("msg_cursor")?.as_deref().map(msg_cursor) })
+}
+
+/// Reads a position in the messages. One that nobody can have issued is an unknown one, not an error.
+#[must_use]
+pub fn msg_cursor(text: &str) -> Cursor {
+    Cursor::parse(text).unwrap_or(NOWHERE)
+}
+
+/// A position that nothing ever reaches.
+const NOWHERE: Cursor = Cursor { rev: u64::MAX, commit: CommitId(0) };
+
 /// A cursor that nobody can have issued is an unknown position, not an error.
 fn cursor(f: &Fields) -> Result<Option<Cursor>, BadFrame> {
     Ok(f.text("cursor")?.as_deref().and_then(Cursor::parse))
@@ -277,10 +305,8 @@ fn cursor(f: &Fields) -> Result<Option<Cursor>, BadFrame> {
 fn if_rev(f: &Fields) -> Result<Option<IfRev>, BadFrame> {
     let Some(raw) = f.raw("if_rev") else { return Ok(None) };
     if raw.get().starts_with('"') {
-        // No position can be at an unknown cursor: rev 2^64 - 1 is never reached, so the command is stale.
-        let nowhere = Cursor { rev: u64::MAX, commit: crate::hub::id::CommitId(0) };
         let cursor = f.text("if_rev")?.as_deref().and_then(Cursor::parse);
-        return Ok(Some(IfRev::Cursor(cursor.unwrap_or(nowhere))));
+        return Ok(Some(IfRev::Cursor(cursor.unwrap_or(NOWHERE))));
     }
     Ok(f.number("if_rev")?.map(IfRev::Rev))
 }

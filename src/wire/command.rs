@@ -5,8 +5,10 @@ use super::{
 };
 use crate::hub::{
     command::{Command, OnMissing, Place, SeatPolicy, SeatSet},
+    roles,
     room::{Flag, Mode},
     rules::{BadRules, Rules},
+    talk::SLOW_MODE_MAX,
     time::{Millis, UnixMs},
 };
 use std::sync::Arc;
@@ -97,6 +99,13 @@ pub fn parse(kind: &str, f: &Fields) -> Result<Option<Command>, BadFrame> {
             Command::QueueBan { target: target()?, until: UnixMs(until) }
         }
         "room_close" => Command::RoomClose { reason: reason()? },
+        "talk_set" => Command::TalkSet {
+            slow_mode: slow_mode(f)?,
+            must_level: level(f, "must_level")?,
+            normal_level: level(f, "normal_level")?,
+            droppable_level: level(f, "droppable_level")?,
+        },
+        "talk_mute" => Command::TalkMute { target: target()?, until: f.number("until_ms")?.map(UnixMs) },
         "batch" => Command::Batch { ops: operations(f)?, atomic: !f.has("atomic") || f.needed_flag("atomic")? },
         "explain" => {
             let inner = f.object("command")?.ok_or_else(|| f.wrong("command", "a command"))?;
@@ -104,6 +113,20 @@ pub fn parse(kind: &str, f: &Fields) -> Result<Option<Command>, BadFrame> {
         }
         _ => return Ok(None),
     }))
+}
+
+fn slow_mode(f: &Fields) -> Result<Option<Millis>, BadFrame> {
+    let span = f.number("slow_mode_seconds")?.map(Millis::from_seconds);
+    if span > Some(SLOW_MODE_MAX) { Err(f.wrong("slow_mode_seconds", "0 to 3600")) } else { Ok(span) }
+}
+
+fn level(f: &Fields, name: &str) -> Result<Option<u32>, BadFrame> {
+    let level = f.number(name)?.map(u32::try_from);
+    match level {
+        None => Ok(None),
+        Some(Ok(level)) if level <= roles::OWNER => Ok(Some(level)),
+        Some(_) => Err(f.wrong(name, "a level, 0 to 1000")),
+    }
 }
 
 /// Reads what a batch does, in order.

@@ -8,7 +8,8 @@ use crate::hub::{
     event::{ApplyOutcome, Event, InviteOutcome, QueueLeftReason, SeatLeftReason, Step, TurnEndedReason},
     id::{RoleId, UserId},
     room::{Entry, Flags, Media},
-    time::UnixMs,
+    talk::Levels,
+    time::{Millis, UnixMs},
 };
 use serde::{Deserialize, Serialize};
 
@@ -246,6 +247,16 @@ pub enum EventJson {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         reason: Option<String>,
     },
+    TalkChanged {
+        slow_mode_seconds: u64,
+        must_level: u32,
+        normal_level: u32,
+        droppable_level: u32,
+    },
+    TalkMuted {
+        user_id: String,
+        until_ms: Option<u64>,
+    },
 }
 
 impl From<&Event> for EventJson {
@@ -341,6 +352,15 @@ impl From<&Event> for EventJson {
             Event::MemberUnbanned { user } => Self::MemberUnbanned { user_id: user.to_string() },
             Event::QueueBanned { user, until } => Self::QueueBanned { user_id: user.to_string(), until_ms: until.0 },
             Event::RoomClosed { reason } => Self::RoomClosed { reason },
+            Event::TalkChanged { slow_mode, levels: Levels { must, normal, droppable } } => Self::TalkChanged {
+                slow_mode_seconds: slow_mode.0 / 1000,
+                must_level: must,
+                normal_level: normal,
+                droppable_level: droppable,
+            },
+            Event::TalkMuted { user, until } => {
+                Self::TalkMuted { user_id: user.to_string(), until_ms: until.map(|until| until.0) }
+            }
         }
     }
 }
@@ -432,6 +452,11 @@ impl TryFrom<EventJson> for Event {
             EventJson::MemberUnbanned { user_id } => Self::MemberUnbanned { user: user(&user_id)? },
             EventJson::QueueBanned { user_id, until_ms } => Self::QueueBanned { user: user(&user_id)?, until: UnixMs(until_ms) },
             EventJson::RoomClosed { reason } => Self::RoomClosed { reason },
+            EventJson::TalkChanged { slow_mode_seconds, must_level, normal_level, droppable_level } => Self::TalkChanged {
+                slow_mode: Millis::from_seconds(slow_mode_seconds),
+                levels: Levels { must: must_level, normal: normal_level, droppable: droppable_level },
+            },
+            EventJson::TalkMuted { user_id, until_ms } => Self::TalkMuted { user: user(&user_id)?, until: until_ms.map(UnixMs) },
         })
     }
 }

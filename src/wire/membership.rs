@@ -12,12 +12,33 @@ struct JoinedJson<'a> {
     rev: u64,
     role: &'a str,
     recovered: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    msg_cursor: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    msg_skipped: Option<bool>,
+}
+
+/// Where the messages of a room lead after an answer.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Messages {
+    /// The position of the newest one that is kept; `None` = not known.
+    pub head: Option<Cursor>,
+    /// Older ones than those that follow the answer are left out.
+    pub skipped: bool,
 }
 
 /// Writes the ack of `room_join` or `room_sync`.
 #[must_use]
-pub fn joined_ack(id: Option<i64>, room: &RoomId, head: Cursor, role: &str, recovered: bool) -> Vec<u8> {
-    let fields = JoinedJson { room_id: room.as_str(), cursor: head.to_string(), rev: head.rev, role, recovered };
+pub fn joined_ack(id: Option<i64>, room: &RoomId, head: Cursor, role: &str, recovered: bool, messages: Messages) -> Vec<u8> {
+    let fields = JoinedJson {
+        room_id: room.as_str(),
+        cursor: head.to_string(),
+        rev: head.rev,
+        role,
+        recovered,
+        msg_cursor: messages.head.map(|head| head.to_string()),
+        msg_skipped: messages.skipped.then_some(true),
+    };
     json(&Ack { id, fields })
 }
 

@@ -9,6 +9,7 @@ pub mod fields;
 pub mod heartbeat;
 pub mod history;
 pub mod membership;
+pub mod message;
 pub mod record;
 pub mod rules;
 pub mod server;

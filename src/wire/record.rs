@@ -3,7 +3,7 @@ use super::{
     answer::AnswerJson,
     event::{EventJson, RecordError, user},
     rules::RulesJson,
-    state::{EntryJson, FlagsJson, MediaJson, ModeJson, SeatKindJson, StatusJson, ViaJson},
+    state::{EntryJson, FlagsJson, MediaJson, ModeJson, SeatKindJson, StatusJson, TalkJson, ViaJson},
     turn::{ApplyJson, TurnJson},
 };
 use crate::hub::{
@@ -170,6 +170,8 @@ struct RoomRecord {
     bans: BTreeMap<String, Option<u64>>,
     queue_bans: BTreeMap<String, u64>,
     cooldowns: BTreeMap<String, u64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    talk: Option<TalkJson>,
     undo: Vec<(String, u64, Vec<EntryJson>)>,
     dedup: BTreeMap<String, Vec<OutcomeRecord>>,
 }
@@ -335,6 +337,7 @@ pub fn encode_room(room: &Room) -> Bytes {
         bans: room.bans.iter().map(|(user, until)| (user.to_string(), until.map(|until| until.0))).collect(),
         queue_bans: room.queue_bans.iter().map(|(user, until)| (user.to_string(), until.0)).collect(),
         cooldowns: room.cooldowns.iter().map(|(user, until)| (user.to_string(), until.0)).collect(),
+        talk: TalkJson::of(&room.talk),
         undo: room.undo.iter().map(|u| (u.undo_id.clone(), u.at.0, u.entries.iter().map(EntryJson::from).collect())).collect(),
         dedup: room.dedup.by_actor.iter().map(|(by, list)| (actor_text(by), list.iter().map(outcome).collect())).collect(),
     })
@@ -438,6 +441,7 @@ pub fn decode_room(bytes: &[u8]) -> Result<Room, RecordError> {
             .into_iter()
             .map(|(id, at)| Ok((user(&id)?, UnixMs(at))))
             .collect::<Result<_, RecordError>>()?,
+        talk: record.talk.unwrap_or_default().try_into()?,
         undo: record.undo.into_iter().map(undo).collect::<Result<_, _>>()?,
         dedup: Dedup { by_actor: record.dedup.into_iter().map(outcomes).collect::<Result<_, _>>()? },
     })

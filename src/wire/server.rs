@@ -45,6 +45,10 @@ pub struct WelcomeRoom {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub cursor: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    pub msg_cursor: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub msg_skipped: Option<bool>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub error: Option<&'static str>,
 }
 

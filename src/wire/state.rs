@@ -6,7 +6,8 @@ use super::{
 };
 use crate::hub::{
     room::{Entry, Flags, Media, Mode, Room, Seat, SeatKind, Status, Via},
-    time::UnixMs,
+    talk::{Levels, Talk},
+    time::{Millis, UnixMs},
 };
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -160,6 +161,45 @@ impl TryFrom<EntryJson> for Entry {
     }
 }
 
+/// Who may say what; absent = everybody everything.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[allow(missing_docs, reason = "the names are those that PROTOCOL.md lists")]
+pub struct TalkJson {
+    pub slow_mode_seconds: u64,
+    pub must_level: u32,
+    pub normal_level: u32,
+    pub droppable_level: u32,
+    pub mutes: BTreeMap<String, Option<u64>>,
+}
+
+impl TalkJson {
+    /// Writes what a room allows, unless it is everything to everybody.
+    #[must_use]
+    pub fn of(talk: &Talk) -> Option<Self> {
+        let Talk { slow_mode, levels, mutes } = talk;
+        (*talk != Talk::default()).then(|| Self {
+            slow_mode_seconds: slow_mode.0 / 1000,
+            must_level: levels.must,
+            normal_level: levels.normal,
+            droppable_level: levels.droppable,
+            mutes: mutes.iter().map(|(user, until)| (user.to_string(), until.map(|until| until.0))).collect(),
+        })
+    }
+}
+
+impl TryFrom<TalkJson> for Talk {
+    type Error = RecordError;
+
+    fn try_from(talk: TalkJson) -> Result<Self, RecordError> {
+        let mute = |(id, until): (String, Option<u64>)| Ok((user(&id)?, until.map(UnixMs)));
+        Ok(Self {
+            slow_mode: Millis::from_seconds(talk.slow_mode_seconds),
+            levels: Levels { must: talk.must_level, normal: talk.normal_level, droppable: talk.droppable_level },
+            mutes: talk.mutes.into_iter().map(mute).collect::<Result<_, RecordError>>()?,
+        })
+    }
+}
+
 /// `room_snapshot.state`.
 #[derive(Serialize)]
 #[allow(missing_docs, reason = "the names are those that PROTOCOL.md lists")]
@@ -181,6 +221,8 @@ pub struct StateJson<'a> {
     pub bans: BTreeMap<&'a str, Option<u64>>,
     pub queue_bans: BTreeMap<&'a str, u64>,
     pub cooldowns: BTreeMap<&'a str, u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub talk: Option<TalkJson>,
     pub undo: Vec<ShownUndo<'a>>,
 }
 
@@ -273,6 +315,7 @@ impl<'a> From<&'a Room> for StateJson<'a> {
             bans: room.bans.iter().map(|(user, until)| (user.as_str(), until.map(|until| until.0))).collect(),
             queue_bans: room.queue_bans.iter().map(|(user, until)| (user.as_str(), until.0)).collect(),
             cooldowns: room.cooldowns.iter().map(|(user, until)| (user.as_str(), until.0)).collect(),
+            talk: TalkJson::of(&room.talk),
             undo: room.undo.iter().map(|u| ShownUndo { undo_id: &u.undo_id, count: u.entries.len(), at_ms: u.at.0 }).collect(),
         }
     }

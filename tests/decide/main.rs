@@ -7,4 +7,5 @@ mod permissions;
 mod rules_set;
 mod stream;
 mod table;
+mod talk;
 mod together;

@@ -60,7 +60,8 @@ fn frame(command: &str, special: &str) -> Value {
         "batch" => json!({"ops": [{"type": "turn_yield"}], "atomic": false}),
         "explain" if special.is_empty() => json!({"command": {"type": "turn_yield"}}),
         "explain" => json!({"command": {"type": "turn_yield"}, "as_user_id": "t"}),
-        "invite_send" | "seat_assign" | "seat_kick" | "owner_transfer" | "user_kick" | "user_ban" | "user_unban" => {
+        "invite_send" | "talk_mute" | "seat_assign" | "seat_kick" | "owner_transfer" | "user_kick" | "user_ban"
+        | "user_unban" => {
             json!({"target_user_id": "t"})
         }
         _ => json!({}),

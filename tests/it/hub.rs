@@ -139,6 +139,11 @@ impl Hub {
         http(&self.address, "POST", path, &format!("Authorization: Bearer {bearer}\r\n"), &body.to_string()).await
     }
 
+    /// The metrics, as Prometheus reads them.
+    pub async fn metrics(&self) -> String {
+        http(&self.admin, "GET", "/metrics", "", "").await.1.as_str().unwrap().to_owned()
+    }
+
     /// Mints a client token with the API key.
     pub async fn mint(&self, body: Value) -> String {
         let (status, minted) = self.post_as(KEY, "/api/online-status/rts-token", body).await;

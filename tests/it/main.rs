@@ -13,3 +13,4 @@ mod poll;
 mod presence;
 mod resume;
 mod rooms;
+mod talk;

@@ -6,19 +6,23 @@ mod batch;
 mod explain;
 mod hub;
 mod mode;
+mod outcome;
 mod people;
 mod promote;
 mod queue;
 mod rules;
 mod seat;
+mod talk;
 mod turn;
+
+pub use outcome::{Decision, Explained};
 
 use super::{
     code::{Code, Reject},
     command::{Actor, Command, IfRev, Request},
     cursor::Cursor,
-    dedup::{Outcome as Remembered, fingerprint},
-    event::{Answer, Commit, Event, Op, Part, Step},
+    dedup::fingerprint,
+    event::{Answer, Commit, Event, Op, Step},
     id::{CommitId, UserId},
     room::{Room, Status},
     time::{Millis, UnixMs},
@@ -33,51 +37,6 @@ pub trait Members {
     fn hold_at_least(&self, _user: &UserId) -> Millis {
         Millis(0)
     }
-}
-
-/// What became of a command that was not refused.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Decision {
-    /// It changed the room, now or when it was first sent (`dup`).
-    Accepted {
-        /// Its rev.
-        rev: u64,
-        /// Its own event; the answer shows its fields.
-        event: Event,
-        /// It was accepted before; nothing has changed now.
-        dup: bool,
-        /// One line per target where the command names several.
-        results: Vec<(UserId, Option<Code>)>,
-    },
-    /// Several commands changed the room, now or when they were first sent (`dup`).
-    Batch {
-        /// The rev of the last one that changed something, else the room's.
-        rev: u64,
-        /// They were accepted before; nothing has changed now.
-        dup: bool,
-        /// One line per operation.
-        parts: Vec<Part>,
-    },
-    /// What would become of a command.
-    Explained(Box<Explained>),
-    /// It is allowed, and there was nothing to change.
-    Noop {
-        /// The room's rev.
-        rev: u64,
-        /// Who did it already, where somebody else may have.
-        by: Option<Actor>,
-    },
-}
-
-/// What would become of a command, and with which priority its person would join the queue.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Explained {
-    /// The room's rev.
-    pub rev: u64,
-    /// The outcome.
-    pub would: Result<Decision, Reject>,
-    /// The priority, and what made it so.
-    pub standing: Option<(i64, Vec<String>)>,
 }
 
 /// A room one or several commands ahead of what the store has accepted.
@@ -200,7 +159,7 @@ impl Draft {
             if Some(first.fingerprint) != op.as_ref().map(|op| op.fingerprint) {
                 return Err(Reject::Argument { path: "/op_id".to_owned(), expected: "a new op_id for another command" });
             }
-            return Ok(first_outcome(first));
+            return Ok(Decision::again(first));
         }
         self.admit(actor, members)?;
         self.check_rev(*if_rev)?;
@@ -320,6 +279,10 @@ impl Draft {
             Command::UserUnban { target } => self.user_unban(ctx, target),
             Command::QueueBan { target, until } => self.queue_ban(ctx, target, *until),
             Command::RoomClose { reason } => self.room_close(reason.as_deref()),
+            Command::TalkSet { slow_mode, must_level, normal_level, droppable_level } => {
+                self.talk_set(*slow_mode, *must_level, *normal_level, *droppable_level)
+            }
+            Command::TalkMute { target, until } => self.talk_mute(ctx, target, *until),
             // Both have their own way, and do not nest.
             Command::Batch { .. } | Command::Explain { .. } => Err(Reject::Plain(Code::BadArgument)),
             Command::Lost { user, hold_at_least } => self.lost(ctx, user, *hold_at_least),
@@ -382,15 +345,5 @@ impl Draft {
 
     fn on_deck(&self) -> Vec<UserId> {
         self.room.queue.on_deck(self.room.rules.on_deck_size).cloned().collect()
-    }
-}
-
-/// Tells again what a command was told at first.
-fn first_outcome(first: &Remembered) -> Decision {
-    let (rev, event, dup) = (first.rev, first.event.clone(), true);
-    match &first.answer {
-        Answer::Batch(parts) => Decision::Batch { rev, dup, parts: parts.clone() },
-        Answer::Each(results) => Decision::Accepted { rev, event, dup, results: results.clone() },
-        Answer::Plain | Answer::Later => Decision::Accepted { rev, event, dup, results: Vec::new() },
     }
 }

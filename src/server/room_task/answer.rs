@@ -16,7 +16,7 @@ use crate::{
     wire::{
         answer::decision_ack,
         codec::text_frame,
-        membership::{self, MemberJson},
+        membership::{self, MemberJson, Messages},
         server::room_snapshot,
     },
 };
@@ -28,13 +28,14 @@ const UPDATE_BYTES: usize = 128 * 1024;
 impl Task {
     /// Sends what a settled batch brings: answers, the update, then whoever comes in at the new head.
     pub(super) async fn publish(&mut self, batch: Vec<RoomMsg>, fates: Vec<Fate>, committed: Option<Commit>) {
-        let mut late = Vec::new();
+        let (mut late, mut plans) = (Vec::new(), Vec::new());
         for (message, fate) in batch.into_iter().zip(fates) {
             match (message, fate) {
                 (RoomMsg::Command { reply, .. }, Fate::Decided(Ok(decision))) => {
                     self.ack(reply, |id| decision_ack(id, &self.seat.id, &decision)).await;
                 }
                 (RoomMsg::Command { reply, .. }, Fate::Decided(Err(reject))) => self.error(reply, &to_refusal(&reject)).await,
+                (RoomMsg::Say { reply, .. }, Fate::Said(plan)) => plans.push((reply, plan)),
                 (RoomMsg::Leave { reply, .. }, Fate::Left(conn)) => self.left(reply, conn).await,
                 (message, fate) => late.push((message, fate)),
             }
@@ -42,6 +43,7 @@ impl Task {
         if let Some(commit) = &committed {
             self.spread(commit).await;
         }
+        self.speak(plans).await;
         let mut snapshot = None;
         for (message, fate) in late {
             self.answer_late(message, fate, &mut snapshot).await;
@@ -74,20 +76,23 @@ impl Task {
                     JoinReply::Outcome(sender) => drop(sender.send(Err(to_refusal(&reject)))),
                 }
             }
-            (RoomMsg::Join { member, cursor, reply, .. }, _) => {
-                let (recovered, mut first) = self.first_frames(cursor, snapshot);
-                let joined = Joined { cursor: self.room.head, recovered };
+            (RoomMsg::Join { member, since, reply, .. }, _) => {
+                let (recovered, mut first) = self.first_frames(since.cursor, snapshot);
+                let (messages, missed) = self.missed_messages(since.messages.filter(|_| member.conn.is_some())).await;
+                first.extend(missed);
+                let joined = Joined { cursor: self.room.head, recovered, messages };
                 match reply {
                     JoinReply::Ack(Reply::Conn { id: Some(id), .. }) => {
                         let role = self.room.role_of(&member.user);
-                        let ack = membership::joined_ack(Some(id), &self.seat.id, self.room.head, role, recovered);
+                        let ack = membership::joined_ack(Some(id), &self.seat.id, self.room.head, role, recovered, messages);
                         first.insert(0, Frame(text_frame(&ack)));
                         self.joined(member.conn, first).await;
                     }
                     JoinReply::Ack(reply) => {
                         self.joined(member.conn, first).await;
                         let role = self.room.role_of(&member.user).to_owned();
-                        self.ack(reply, |id| membership::joined_ack(id, &self.seat.id, self.room.head, &role, recovered)).await;
+                        let ack = |id| membership::joined_ack(id, &self.seat.id, self.room.head, &role, recovered, messages);
+                        self.ack(reply, ack).await;
                     }
                     JoinReply::Outcome(sender) => {
                         self.joined(member.conn, first).await;
@@ -117,6 +122,13 @@ impl Task {
                     let _ = reply.send(may.map(|()| self.polled(cursor)));
                 }
             },
+            (RoomMsg::Messages { reader, since, before, limit, reply }, _) => {
+                let page = match self.may_read(reader.as_ref()) {
+                    Ok(()) => self.messages_page(since, before, limit).await,
+                    Err(refused) => Err(refused),
+                };
+                let _ = reply.send(page.map(Into::into));
+            }
             (RoomMsg::Presence(shown), _) => {
                 self.members.note(&shown);
             }
@@ -157,7 +169,8 @@ impl Task {
         };
         let (recovered, mut first) = self.first_frames(cursor, snapshot);
         let role = self.room.role_of(user);
-        let ack = |id| membership::joined_ack(id, &self.seat.id, self.room.head, role, recovered);
+        let messages = Messages::default();
+        let ack = |id| membership::joined_ack(id, &self.seat.id, self.room.head, role, recovered, messages);
         match reply {
             Reply::Conn { id, .. } => {
                 if id.is_some() {
@@ -251,7 +264,7 @@ impl Task {
         for message in batch {
             self.drop_line(&message);
             match message {
-                RoomMsg::Join { .. } | RoomMsg::Command { .. } | RoomMsg::Leave { .. } => {
+                RoomMsg::Join { .. } | RoomMsg::Command { .. } | RoomMsg::Say { .. } | RoomMsg::Leave { .. } => {
                     if let RoomMsg::Join { member, .. } = &message {
                         member.rooms.remove(&self.seat.id);
                     }
@@ -266,7 +279,7 @@ impl Task {
         }
     }
 
-    async fn ack(&self, reply: Reply, ack: impl FnOnce(Option<i64>) -> Vec<u8>) {
+    pub(super) async fn ack(&self, reply: Reply, ack: impl FnOnce(Option<i64>) -> Vec<u8>) {
         match reply {
             Reply::Conn { to, id: Some(id) } => {
                 let frame = Frame(text_frame(&ack(Some(id))));
@@ -277,7 +290,7 @@ impl Task {
         }
     }
 
-    async fn error(&self, reply: Reply, refusal: &Refusal) {
+    pub(super) async fn error(&self, reply: Reply, refusal: &Refusal) {
         match reply {
             Reply::Conn { to, id } => {
                 let frame = error_frame(id, refusal);
@@ -289,9 +302,15 @@ impl Task {
     }
 
     pub(super) async fn to_members(&self, frame: Frame, class: Class) {
+        let rooms = &self.seat.rooms;
         for shard in self.members.shards() {
-            to_shard(&self.seat.rooms, shard, ShardMsg::RoomFrame { room: self.seat.id.clone(), frame: frame.clone(), class })
-                .await;
+            let message = ShardMsg::RoomFrame { room: self.seat.id.clone(), frame: frame.clone(), class };
+            if class != Class::Droppable {
+                to_shard(rooms, shard, message).await;
+            } else if rooms.deps().shards.get(usize::from(shard)).is_some_and(|handle| handle.try_send(message).is_err()) {
+                // Nobody waits for what may be dropped.
+                metrics::counter!("michub_room_messages_dropped_total", "at" => "shard").increment(1);
+            }
         }
     }
 }

@@ -54,6 +54,7 @@ impl Task {
             self.resync().await;
         }
         self.members.begin();
+        self.talking.begin();
         let mut checked = self.follow.is_none();
         for attempt in 0..ATTEMPTS {
             if self.unsure && !self.catch_up().await {
@@ -64,6 +65,7 @@ impl Task {
                 tokio::time::sleep(Duration::from_millis(rand::random_range(0..=PAUSE_MS))).await;
             }
             self.bucket = bucket.clone();
+            self.talking.rewind();
             fates = self.decide(&batch);
             rest.splice(0..0, batch.split_off(fates.len()));
             committed = self.draft.finish();
@@ -97,7 +99,7 @@ impl Task {
                 Settled::Done | Settled::Failed(_) => break,
             }
         }
-        for _ in batch.iter().filter(|message| matches!(message, RoomMsg::Command { .. })) {
+        for _ in batch.iter().filter(|message| message.is_counted()) {
             self.seat.waiting.taken();
         }
         let refused = match outcome {
@@ -115,6 +117,7 @@ impl Task {
             Settled::Moved => unavailable("none"),
         };
         self.members.rewind();
+        self.talking.rewind();
         self.draft = Draft::new(&self.room);
         self.draft.hold_promotion(self.no_promotion_before);
         let again = self.now().plus(RETRY);
@@ -133,8 +136,10 @@ impl Task {
 
     /// Tells whether somebody names a position that this node has not reached.
     fn is_ahead(&self, message: &RoomMsg) -> bool {
-        let (RoomMsg::Join { cursor, .. } | RoomMsg::Sync { cursor, .. } | RoomMsg::Updates { cursor, .. }) = message else {
-            return false;
+        let cursor = match message {
+            RoomMsg::Join { since, .. } => since.cursor,
+            RoomMsg::Sync { cursor, .. } | RoomMsg::Updates { cursor, .. } => *cursor,
+            _ => return false,
         };
         cursor.is_some_and(|cursor| cursor != self.room.head && cursor.rev >= self.room.head.rev)
     }
@@ -202,6 +207,7 @@ impl Task {
     fn decide_one(&mut self, message: &RoomMsg, now: UnixMs) -> Fate {
         match message {
             RoomMsg::Command { request, rated, .. } => Fate::Decided(self.command(request, *rated)),
+            RoomMsg::Say { from, saying, rated, .. } => Fate::Said(self.plan(from, saying, *rated, now)),
             RoomMsg::Join { member, token_role, .. } => Fate::Entered(self.enter(member, token_role.as_ref(), now)),
             RoomMsg::Leave { session, .. } => match self.members.leave(session) {
                 None => Fate::Left(None),
@@ -229,6 +235,7 @@ impl Task {
             | RoomMsg::Members { .. }
             | RoomMsg::Seat { .. }
             | RoomMsg::Snapshot { .. }
+            | RoomMsg::Messages { .. }
             | RoomMsg::Updates { .. } => Fate::Read,
         }
     }

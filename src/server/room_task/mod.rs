@@ -5,9 +5,17 @@ mod follow;
 mod open;
 mod parked;
 mod parts;
+mod replay;
+mod talk;
 mod tell;
 
-use self::{follow::Follow, parked::Parked};
+pub use talk::MessageSettings;
+
+use self::{
+    follow::Follow,
+    parked::Parked,
+    talk::{Plan, Talking},
+};
 use crate::server::{
     msg::{ConnId, Frame, Refusal, RoomMsg, ShardMsg},
     rate::Bucket,
@@ -88,6 +96,8 @@ enum Fate {
     Entered(Result<(), Reject>),
     /// A leave: the connection that goes out, if there is one.
     Left(Option<ConnId>),
+    /// Something to be said.
+    Said(Result<Plan, Reject>),
     /// Nothing to decide.
     Read,
 }
@@ -124,6 +134,7 @@ struct Task {
     /// The last batch was not committed: who is here is looked at again by then.
     level_at: Option<UnixMs>,
     parked: Parked,
+    talking: Talking,
     /// What there is on many nodes only.
     follow: Option<Follow>,
 }
@@ -133,6 +144,7 @@ impl Task {
         let deps = seat.rooms.deps();
         let per_second = deps.settings.commands_per_second;
         let bucket = Bucket::new(per_second, per_second, deps.clock.mono());
+        let talking = Talking::new(&deps.settings, deps.clock.mono());
         let draft = Draft::new(&room);
         Self {
             seat,
@@ -155,6 +167,7 @@ impl Task {
             retry_at: UnixMs(0),
             level_at: None,
             parked: Parked::default(),
+            talking,
             follow,
         }
     }

@@ -63,7 +63,7 @@ pub(super) async fn open(seat: &mut Seat, follow: &mut Option<Follow>) -> Option
 }
 
 async fn turn_away(seat: &Seat, message: RoomMsg, code: Code) {
-    if matches!(message, RoomMsg::Command { .. }) {
+    if message.is_counted() {
         seat.waiting.taken();
     }
     if let RoomMsg::Join { member, .. } = &message {

@@ -20,6 +20,7 @@ use crate::hub::{
     rules::Rules,
     time::Millis,
 };
+use crate::wire::client::Since;
 use bytes::Bytes;
 use std::{
     collections::VecDeque,
@@ -199,7 +200,7 @@ impl Bench {
 
     fn join(&mut self, name: &str) {
         let reply = JoinReply::Ack(self.reply(name));
-        self.send(RoomMsg::Join { member: Self::member(name), cursor: None, token_role: None, reply });
+        self.send(RoomMsg::Join { member: Self::member(name), since: Since::default(), token_role: None, reply });
     }
 
     fn say(&mut self, name: &str, command: Command) {
@@ -216,7 +217,7 @@ impl Bench {
     async fn resume(&mut self, name: &str, cursor: Option<Cursor>) -> Joined {
         let (sender, mut outcome) = oneshot::channel::<Result<Joined, Refusal>>();
         let reply = JoinReply::Outcome(sender);
-        self.send(RoomMsg::Join { member: Self::member(name), cursor, token_role: None, reply });
+        self.send(RoomMsg::Join { member: Self::member(name), since: Since { cursor, messages: None }, token_role: None, reply });
         loop {
             // What the room has sent before the outcome is taken out first.
             tokio::select! {

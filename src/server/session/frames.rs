@@ -59,9 +59,9 @@ impl Session {
                 }
             }
             ClientFrame::RefreshToken { token } => self.refresh(id, &token),
-            ClientFrame::RoomJoin { room, cursor } => {
+            ClientFrame::RoomJoin { room, since } => {
                 let reply = JoinReply::Ack(Reply::Conn { to: self.conn.id(), id });
-                if let Err(refused) = self.entry().enter(&room, cursor, reply) {
+                if let Err(refused) = self.entry().enter(&room, since, reply) {
                     self.refused(id, &refused);
                 }
                 self.keep_rooms();
@@ -79,6 +79,10 @@ impl Session {
             ClientFrame::RoomMembers { room, offset, limit } => {
                 let reply = self.reply(id);
                 self.to_joined(id, &room, RoomMsg::Members { offset, limit, reply });
+            }
+            ClientFrame::RoomMessage { room, saying } => {
+                let (from, reply) = (Actor::User(self.user.clone()), self.reply(id));
+                self.to_room(id, &room, RoomMsg::Say { from, saying, rated: true, reply });
             }
             ClientFrame::Room { room, command } => {
                 let request = Request { actor: Actor::User(self.user.clone()), op_id, if_rev, command };

@@ -1,6 +1,6 @@
 //! What every store must pass, as one suite; run here against the embedded store in a folder of its own.
 use super::{
-    CommitError, LogEntry, Store, StoreFault,
+    CommitError, Kept, LogEntry, NewMessage, Page, Store, StoreFault,
     fjall::{FjallSettings, FjallStore},
     memory::MemoryStore,
 };
@@ -74,6 +74,36 @@ async fn suite(mut reopen: impl FnMut() -> Arc<dyn Store>) {
     assert_eq!(reopen().sessions().await.unwrap(), [("s2".to_owned(), Bytes::from("two"))]);
 }
 
+/// The part about messages.
+async fn messages(mut reopen: impl FnMut() -> Arc<dyn Store>) {
+    let (room, other) = (room(), RoomId::parse("r10").unwrap());
+    let message = |id: u64| NewMessage { id: CommitId(id), said_at: UnixMs(id), record: format!("message {id}").into() };
+    let revs = |list: &[Kept]| list.iter().map(|kept| kept.at.rev).collect::<Vec<_>>();
+    let store = reopen();
+    let nothing = store.messages(&room, Page::After(0), 10).await.unwrap();
+    assert_eq!((nothing.head, nothing.list.len()), (at(0, 0), 0));
+    assert_eq!(store.append_messages(&room, vec![message(11), message(12)]).await.unwrap(), [at(1, 11), at(2, 12)]);
+    assert_eq!(store.append_messages(&other, vec![message(21)]).await.unwrap(), [at(1, 21)]);
+    drop(store);
+    let store = reopen();
+    assert_eq!(store.append_messages(&room, (13..=20).map(message).collect()).await.unwrap().last(), Some(&at(10, 20)));
+    let read = store.messages(&room, Page::After(1), 3).await.unwrap();
+    assert_eq!((read.head, revs(&read.list)), (at(10, 20), vec![2, 3, 4]));
+    assert_eq!(read.list[0], Kept { at: at(2, 12), said_at: UnixMs(12), record: "message 12".into() });
+    assert_eq!(revs(&store.messages(&room, Page::Before(u64::MAX), 3).await.unwrap().list), [8, 9, 10]);
+    assert_eq!(revs(&store.messages(&room, Page::Before(3), 9).await.unwrap().list), [1, 2]);
+    assert!(store.messages(&room, Page::Before(1), 9).await.unwrap().list.is_empty());
+    assert_eq!(store.trim_messages(4, UnixMs(0)).await.unwrap(), 6, "beyond the newest four");
+    assert_eq!(store.trim_messages(4, UnixMs(19)).await.unwrap(), 2, "too old");
+    assert_eq!(revs(&store.messages(&room, Page::After(0), 9).await.unwrap().list), [9, 10]);
+    assert_eq!(store.trim_messages(4, UnixMs(100)).await.unwrap(), 3, "all of both rooms");
+    drop(store);
+    let store = reopen();
+    let read = store.messages(&room, Page::After(0), 9).await.unwrap();
+    assert_eq!((read.head, read.list.len()), (at(10, 20), 0), "numbers are never used again");
+    assert_eq!(store.append_messages(&room, vec![message(30)]).await.unwrap(), [at(11, 30)]);
+}
+
 fn fjall(dir: &std::path::Path, fsync_interval: Duration) -> Result<Arc<FjallStore>, StoreFault> {
     FjallStore::open(FjallSettings { fsync_interval, ..FjallSettings::new(dir) }, Clock::new())
 }
@@ -83,6 +113,8 @@ async fn the_embedded_store_passes() {
     for fsync in [Duration::ZERO, Duration::from_millis(200)] {
         let dir = tempfile::tempdir().unwrap();
         suite(|| fjall(dir.path(), fsync).unwrap()).await;
+        let dir = tempfile::tempdir().unwrap();
+        messages(|| fjall(dir.path(), fsync).unwrap()).await;
     }
 }
 
@@ -90,6 +122,7 @@ async fn the_embedded_store_passes() {
 async fn the_store_in_memory_passes() {
     let store = MemoryStore::default();
     suite(|| Arc::new(store.clone())).await;
+    messages(|| Arc::new(store.clone())).await;
 }
 
 #[tokio::test]

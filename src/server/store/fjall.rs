@@ -6,14 +6,15 @@ mod days;
 mod engine;
 mod keeper;
 mod layout;
+mod messages;
 mod repair;
 #[cfg(test)]
 mod tests;
 mod watermark;
 
-use super::{CommitError, Later, Loaded, LogEntry, Store, StoreFault};
+use super::{CommitError, Later, Loaded, LogEntry, Messages, NewMessage, Page, Store, StoreFault};
 use crate::{
-    hub::{cursor::Cursor, id::RoomId},
+    hub::{cursor::Cursor, id::RoomId, time::UnixMs},
     server::clock::Clock,
 };
 use bytes::Bytes;
@@ -151,6 +152,25 @@ impl Store for FjallStore {
             }
             self.durable().await
         })
+    }
+
+    fn append_messages<'a>(&'a self, room: &'a RoomId, messages: Vec<NewMessage>) -> Later<'a, Result<Vec<Cursor>, CommitError>> {
+        Box::pin(async move {
+            let positions = {
+                let engine = self.shared.engine().map_err(CommitError::NotDone)?;
+                self.noted(&engine, engine.append_messages(room, messages))?
+            };
+            self.durable().await?;
+            Ok(positions)
+        })
+    }
+
+    fn messages<'a>(&'a self, room: &'a RoomId, page: Page, limit: usize) -> Later<'a, Result<Messages, StoreFault>> {
+        Box::pin(async move { self.reading(|engine| engine.messages(room, page, limit)) })
+    }
+
+    fn trim_messages(&self, keep: u64, oldest: UnixMs) -> Later<'_, Result<usize, StoreFault>> {
+        Box::pin(async move { self.reading(|engine| engine.trim_messages(keep, oldest)) })
     }
 
     fn rooms(&self) -> Later<'_, Result<Vec<RoomId>, StoreFault>> {

@@ -1,6 +1,10 @@
 //! A store in memory, for tests: as strict as the real ones. `reopen` gives it as after a restart; it can be told to fail.
-use super::{CommitError, Later, Loaded, LogEntry, Store, StoreFault};
-use crate::hub::{cursor::Cursor, id::RoomId};
+use super::{CommitError, Kept as MessageKept, Later, Loaded, LogEntry, Messages, NewMessage, Page, Store, StoreFault};
+use crate::hub::{
+    cursor::Cursor,
+    id::{CommitId, RoomId},
+    time::UnixMs,
+};
 use bytes::Bytes;
 use std::{
     collections::BTreeMap,
@@ -13,10 +17,14 @@ use std::{
 /// How many commits before the head stay readable.
 const KEEP_REVS: u64 = 256;
 
+/// Where a stream of messages begins.
+const START: Cursor = Cursor { rev: 0, commit: CommitId(0) };
+
 #[derive(Default)]
 struct State {
     rooms: BTreeMap<RoomId, Kept>,
     sessions: BTreeMap<String, Bytes>,
+    messages: BTreeMap<RoomId, (Cursor, Vec<MessageKept>)>,
 }
 
 struct Kept {
@@ -87,6 +95,46 @@ impl Store for MemoryStore {
 
     fn commit<'a>(&'a self, room: &'a RoomId, entry: LogEntry, snapshot: Option<Bytes>) -> Later<'a, Result<(), CommitError>> {
         Box::pin(async move { self.write(room, entry, snapshot) })
+    }
+
+    fn append_messages<'a>(&'a self, room: &'a RoomId, messages: Vec<NewMessage>) -> Later<'a, Result<Vec<Cursor>, CommitError>> {
+        Box::pin(async move {
+            self.writable().map_err(CommitError::NotDone)?;
+            let mut state = self.state();
+            let (head, list) = state.messages.entry(room.clone()).or_insert_with(|| (START, Vec::new()));
+            for NewMessage { id, said_at, record } in &messages {
+                *head = Cursor { rev: head.rev + 1, commit: *id };
+                list.push(MessageKept { at: *head, said_at: *said_at, record: record.clone() });
+            }
+            Ok(list.iter().rev().take(messages.len()).rev().map(|kept| kept.at).collect())
+        })
+    }
+
+    fn messages<'a>(&'a self, room: &'a RoomId, page: Page, limit: usize) -> Later<'a, Result<Messages, StoreFault>> {
+        Box::pin(async move {
+            let (head, all) = self.state().messages.get(room).cloned().unwrap_or((START, Vec::new()));
+            let list = match page {
+                Page::After(seq) => all.into_iter().filter(|kept| kept.at.rev > seq).take(limit).collect(),
+                Page::Before(seq) => {
+                    let mut list: Vec<_> = all.into_iter().rev().filter(|kept| kept.at.rev < seq).take(limit).collect();
+                    list.reverse();
+                    list
+                }
+            };
+            Ok(Messages { head, list })
+        })
+    }
+
+    fn trim_messages(&self, keep: u64, oldest: UnixMs) -> Later<'_, Result<usize, StoreFault>> {
+        Box::pin(async move {
+            let mut removed = 0;
+            for (head, list) in self.state().messages.values_mut() {
+                let count = list.len();
+                list.retain(|kept| kept.at.rev + keep > head.rev && kept.said_at >= oldest);
+                removed += count - list.len();
+            }
+            Ok(removed)
+        })
     }
 
     fn rooms(&self) -> Later<'_, Result<Vec<RoomId>, StoreFault>> {

@@ -9,7 +9,7 @@ pub mod redis;
 
 use crate::hub::{
     cursor::Cursor,
-    id::{RoomId, UserId},
+    id::{CommitId, RoomId, UserId},
     time::UnixMs,
 };
 use bytes::Bytes;
@@ -95,6 +95,45 @@ pub enum StoreFault {
     Locked,
 }
 
+/// A message to be kept.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NewMessage {
+    /// Its identity; the store gives it its number.
+    pub id: CommitId,
+    /// When it was said.
+    pub said_at: UnixMs,
+    /// The record, written by `wire/message.rs`; opaque here.
+    pub record: Bytes,
+}
+
+/// A message that is kept.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[allow(missing_docs, reason = "as in NewMessage")]
+pub struct Kept {
+    /// Its number, from 1 up without gaps, and its identity.
+    pub at: Cursor,
+    pub said_at: UnixMs,
+    pub record: Bytes,
+}
+
+/// Which messages are wanted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Page {
+    /// The oldest ones after this number.
+    After(u64),
+    /// The newest ones before this number.
+    Before(u64),
+}
+
+/// A page of messages.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Messages {
+    /// Where the stream ends; number 0 = nothing was ever kept.
+    pub head: Cursor,
+    /// Oldest first.
+    pub list: Vec<Kept>,
+}
+
 /// What came of giving a store back what it may have lost.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Restored {
@@ -173,6 +212,26 @@ pub trait Store: Send + Sync + 'static {
     /// Tells whether other nodes write to it too.
     fn shared(&self) -> bool {
         false
+    }
+
+    /// Appends messages to a room's stream, each under the next number, and returns their positions.
+    fn append_messages<'a>(
+        &'a self,
+        _room: &'a RoomId,
+        _messages: Vec<NewMessage>,
+    ) -> Later<'a, Result<Vec<Cursor>, CommitError>> {
+        Box::pin(std::future::ready(Err(CommitError::NotDone(StoreFault::Engine("this store keeps no messages".into())))))
+    }
+
+    /// Reads at most `limit` messages. What [`Self::trim_messages`] would remove may still be among them.
+    fn messages<'a>(&'a self, _room: &'a RoomId, _page: Page, _limit: usize) -> Later<'a, Result<Messages, StoreFault>> {
+        let head = Cursor { rev: 0, commit: CommitId(0) };
+        Box::pin(std::future::ready(Ok(Messages { head, list: Vec::new() })))
+    }
+
+    /// Removes messages beyond the newest `keep` of each room and those older than `oldest`. Returns how many.
+    fn trim_messages(&self, _keep: u64, _oldest: UnixMs) -> Later<'_, Result<usize, StoreFault>> {
+        Box::pin(std::future::ready(Ok(0)))
     }
 
     /// Names every room.

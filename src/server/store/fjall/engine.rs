@@ -2,6 +2,7 @@
 use super::{
     days::Days,
     layout::{Packed, base_key, day_of, event_key, log_key},
+    messages::Streams,
     watermark::Mark,
 };
 use crate::{
@@ -38,6 +39,7 @@ pub(super) struct Engine {
     pub sessions: Keyspace,
     meta: Keyspace,
     pub days: Option<Days>,
+    pub streams: Streams,
     /// Head and lowest kept rev of the rooms in use; read from the database at first touch.
     heads: DashMap<RoomId, Head>,
     ledger: Mutex<Mark>,
@@ -83,8 +85,9 @@ impl Engine {
             (keyspace("log")?, keyspace("snapshots")?, keyspace("sessions")?, keyspace("meta")?);
         let days = if history { Some(Days::open(&db)?) } else { None };
         let ledger = read_mark(&meta, LEDGER)?.into_iter().next().unwrap_or_default();
+        let streams = Streams::open(&db)?;
         let (heads, failed) = (DashMap::new(), AtomicBool::new(false));
-        Ok(Self { db, log, snapshots, sessions, meta, days, heads, ledger: Mutex::new(ledger), failed })
+        Ok(Self { db, log, snapshots, sessions, meta, days, streams, heads, ledger: Mutex::new(ledger), failed })
     }
 
     fn ledger(&self) -> MutexGuard<'_, Mark> {

@@ -1,0 +1,92 @@
+//! `/api/rooms/{room_id}/messages`: what was said in a room and is kept, page by page; and saying something without a socket.
+use super::{Api, Caller, Failure, actor_of, check_senders, reply, room_id, text};
+use crate::{
+    hub::{code::Code, id::RoomId},
+    server::msg::{Reply, RoomMsg},
+    wire::{
+        client::msg_cursor,
+        fields::{BadFrame, Fields},
+        message::{self, Saying},
+    },
+};
+use axum::{
+    body::Bytes,
+    extract::{Path, Query, State},
+    http::{HeaderMap, StatusCode},
+    response::Response,
+};
+use serde::Deserialize;
+use tokio::sync::oneshot;
+
+/// How many messages one page may have.
+const PAGE_MAX: usize = 200;
+const PAGE_DEFAULT: usize = 50;
+
+#[derive(Deserialize)]
+pub(super) struct PageQuery {
+    since: Option<String>,
+    before: Option<String>,
+    limit: Option<String>,
+}
+
+/// Answers a page: after `since`, before `before`, or the newest. Errors: `room_not_found`, `bad_argument`, `unavailable`.
+pub(super) async fn page(
+    State(api): State<Api>,
+    headers: HeaderMap,
+    Path(room): Path<String>,
+    Query(query): Query<PageQuery>,
+) -> Result<Response, Failure> {
+    let caller = api.caller(&headers)?;
+    let room = room_id(&room)?;
+    let reader = if let Caller::Person(claims) = caller { Some(claims.user) } else { None };
+    let limit = match query.limit.as_deref().map(str::parse) {
+        None => PAGE_DEFAULT,
+        Some(Ok(limit)) if (1..=PAGE_MAX).contains(&limit) => limit,
+        Some(_) => return Err(BadFrame::argument("/limit".to_owned(), "1 to 200 messages").into()),
+    };
+    let since = query.since.as_deref().filter(|since| !since.is_empty()).map(msg_cursor);
+    let before = query.before.as_deref().map(|before| msg_cursor(before).rev);
+    let (sender, receiver) = oneshot::channel();
+    api.rooms.send(&room, RoomMsg::Messages { reader, since, before, limit, reply: sender })?;
+    let body = receiver.await.map_err(|_| Failure::new(Code::Unavailable))??;
+    Ok(reply(StatusCode::OK, body))
+}
+
+/// Says something: a person with his token, a backend as itself or for a member with `act_as`. Answers the ack object.
+pub(super) async fn say(
+    State(api): State<Api>,
+    headers: HeaderMap,
+    Path(room): Path<String>,
+    body: Bytes,
+) -> Result<Response, Failure> {
+    let caller = api.caller(&headers)?;
+    let room = room_id(&room)?;
+    let fields = Fields::parse(text(&body)?)?;
+    let id = fields.integer("id")?;
+    let said = async {
+        if fields.has("room_id") && fields.room("room_id")? != room {
+            return Err(fields.wrong("room_id", "the room of the path").into());
+        }
+        let saying = message::parse(&fields)?;
+        let (from, rated) = actor_of(caller, fields.user("act_as")?)?;
+        let senders = ["user_id", "from_user_id"].iter().filter_map(|name| fields.user(name).transpose());
+        check_senders(&from, &senders.collect::<Result<Vec<_>, _>>()?)?;
+        pass_on(&api, &room, saying, from, rated, id).await
+    };
+    said.await.map_err(|failure: Failure| failure.to(id))
+}
+
+/// Hands something to be said to its room, and answers its ack.
+pub(super) async fn pass_on(
+    api: &Api,
+    room: &RoomId,
+    saying: Saying,
+    from: crate::hub::command::Actor,
+    rated: bool,
+    id: Option<i64>,
+) -> Result<Response, Failure> {
+    let (sender, receiver) = oneshot::channel();
+    api.rooms.send(room, RoomMsg::Say { from, saying, rated, reply: Reply::Http { id, sender } })?;
+    let ack = receiver.await.map_err(|_| Failure::new(Code::Unavailable))??;
+    Ok(reply(StatusCode::OK, ack))
+}
