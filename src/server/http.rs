@@ -86,7 +86,7 @@ impl Failure {
         Self { status: status_of(code), id: None, code, details }
     }
 
-    fn to(mut self, id: Option<i64>) -> Self {
+    pub(super) fn to(mut self, id: Option<i64>) -> Self {
         self.id = id;
         self
     }
@@ -292,7 +292,13 @@ async fn command(State(api): State<Api>, headers: HeaderMap, Path(room): Path<St
     run.await.map_err(|failure| failure.to(id))
 }
 
-async fn run_command(api: &Api, caller: Caller, room: RoomId, text: &str, parsed: Parsed) -> Result<Response, Failure> {
+pub(super) async fn run_command(
+    api: &Api,
+    caller: Caller,
+    room: RoomId,
+    text: &str,
+    parsed: Parsed,
+) -> Result<Response, Failure> {
     let act_as = Fields::parse(text)?.user("act_as")?;
     let (actor, rated) = actor_of(caller, act_as)?;
     check_senders(&actor, &parsed.senders)?;
@@ -314,7 +320,7 @@ async fn run_command(api: &Api, caller: Caller, room: RoomId, text: &str, parsed
 }
 
 /// Returns who acts, and whether the room's rates count for him: those of an API key do not. Errors: `forbidden` for a person's `act_as`.
-fn actor_of(caller: Caller, act_as: Option<UserId>) -> Result<(Actor, bool), Failure> {
+pub(super) fn actor_of(caller: Caller, act_as: Option<UserId>) -> Result<(Actor, bool), Failure> {
     let rated = !matches!(caller, Caller::Service);
     let actor = match (caller, act_as) {
         (Caller::Service | Caller::Anybody, Some(user)) => Actor::User(user),
@@ -326,7 +332,7 @@ fn actor_of(caller: Caller, act_as: Option<UserId>) -> Result<(Actor, bool), Fai
 }
 
 /// Whoever a body names as its sender must be the one who acts.
-fn check_senders(actor: &Actor, senders: &[UserId]) -> Result<(), Failure> {
+pub(super) fn check_senders(actor: &Actor, senders: &[UserId]) -> Result<(), Failure> {
     match actor {
         Actor::User(user) if senders.iter().any(|sender| sender != user) => Err(Failure::new(Code::IdentityMismatch)),
         _ => Ok(()),

@@ -136,14 +136,8 @@ pub enum RoomMsg {
     Command { request: Request, rated: bool, reply: Reply },
     /// Somebody says something; `rated` as in `Command`.
     Say { from: Actor, saying: Saying, rated: bool, reply: Reply },
-    /// A page of messages for HTTP: after a position, before a number, or the newest.
-    Messages {
-        reader: Option<UserId>,
-        since: Option<Cursor>,
-        before: Option<u64>,
-        limit: usize,
-        reply: tokio::sync::oneshot::Sender<Result<Bytes, Refusal>>,
-    },
+    /// A page of messages for HTTP: after a position, before a number, or the newest. If there are none after it, the answer waits as above.
+    Messages { reader: Option<UserId>, since: Option<Cursor>, before: Option<u64>, limit: usize, wait: Millis, reply: PollReply },
     /// A client asks for what it missed.
     Sync { session: SessionId, cursor: Option<Cursor>, reply: Reply },
     /// A page of members.

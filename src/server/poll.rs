@@ -1,5 +1,6 @@
 //! Clients without a connection: they keep a session alive by asking, and wait for a room's updates over HTTP.
-mod stream;
+mod frame;
+pub(super) mod stream;
 
 use super::{
     auth::{Claims, SessionClaim},
@@ -37,11 +38,14 @@ use tokio::sync::oneshot;
 
 /// The longest wait for updates.
 const WAIT_MAX: Millis = Millis(25_000);
+/// How many messages a stream is told at once.
+const MESSAGES: usize = 200;
 
 /// Makes the routes.
 pub(super) fn routes() -> Router<Api> {
     Router::new()
         .route("/api/poll/heartbeat", post(heartbeat))
+        .route("/api/poll/frame", post(frame::frame))
         .route("/api/rooms/{room_id}", get(snapshot))
         .route("/api/rooms/{room_id}/updates", get(updates))
         .route("/api/rooms/{room_id}/members", get(members))
@@ -143,6 +147,13 @@ async fn enter(
     json(&PollAnswer { welcome, messages })
 }
 
+/// What of a room is read.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Topic {
+    Updates,
+    Messages,
+}
+
 /// Who reads a room, and until when.
 pub(super) struct Reading {
     api: Api,
@@ -151,7 +162,7 @@ pub(super) struct Reading {
 }
 
 impl Reading {
-    fn new(api: Api, headers: &HeaderMap, room: &str) -> Result<Self, Failure> {
+    pub(super) fn new(api: Api, headers: &HeaderMap, room: &str) -> Result<Self, Failure> {
         let claims = match api.caller(headers)? {
             Caller::Person(claims) => Some(claims),
             Caller::Service | Caller::Anybody => None,
@@ -170,15 +181,37 @@ impl Reading {
         receiver.await.unwrap_or_else(|_| Err(refusal(Code::Unavailable)))
     }
 
-    async fn asked(&self, cursor: Option<Cursor>, wait: Millis) -> Result<Polled, Refusal> {
-        self.send(|reply| RoomMsg::Updates { reader: self.reader(), cursor, wait, reply }).await
+    async fn asked(&self, topic: Topic, cursor: Option<Cursor>, wait: Millis) -> Result<Polled, Refusal> {
+        let reader = self.reader();
+        match topic {
+            Topic::Updates => self.send(|reply| RoomMsg::Updates { reader, cursor, wait, reply }).await,
+            Topic::Messages => {
+                let (since, before, limit) = (cursor, None, MESSAGES);
+                self.send(|reply| RoomMsg::Messages { reader, since, before, limit, wait, reply }).await
+            }
+        }
     }
 
     /// Asks for what follows a position, and waits for it, but not in a hub that goes down.
     async fn ask(&self, cursor: Option<Cursor>, wait: Millis) -> Result<Polled, Failure> {
         tokio::select! {
-            answer = self.asked(cursor, wait) => Ok(answer?),
-            () = self.drained() => Ok(self.asked(cursor, Millis(0)).await?),
+            answer = self.asked(Topic::Updates, cursor, wait) => Ok(answer?),
+            () = self.drained() => Ok(self.asked(Topic::Updates, cursor, Millis(0)).await?),
+        }
+    }
+
+    /// Asks for a page of messages in the same way.
+    pub(super) async fn messages(
+        &self,
+        since: Option<Cursor>,
+        before: Option<u64>,
+        limit: usize,
+        wait: Millis,
+    ) -> Result<Polled, Failure> {
+        let page = |wait| self.send(move |reply| RoomMsg::Messages { reader: self.reader(), since, before, limit, wait, reply });
+        tokio::select! {
+            answer = page(wait) => Ok(answer?),
+            () = self.drained() => Ok(page(Millis(0)).await?),
         }
     }
 
@@ -238,9 +271,9 @@ async fn updates(
     let reading = Reading::new(api, &headers, &room)?;
     let named = query.cursor.as_deref().and_then(Cursor::parse);
     let wait = wait_ms(query.wait_ms.as_deref().unwrap_or("0"))?;
-    if headers.get(header::ACCEPT).is_some_and(|kinds| kinds.as_bytes() == b"text/event-stream") {
+    if wants_stream(&headers) {
         let last = headers.get("last-event-id").and_then(|id| Cursor::parse(id.to_str().ok()?));
-        return stream::begin(reading, last.or(named)).await;
+        return stream::begin(reading, Topic::Updates, last.or(named)).await;
     }
     let known = known(&headers).filter(|_| query.cursor.is_none());
     let polled = reading.ask(named.or(known), wait).await?;
@@ -248,8 +281,13 @@ async fn updates(
     Ok(tagged(polled, unchanged))
 }
 
+/// Tells whether a client asks for Server-Sent Events.
+pub(super) fn wants_stream(headers: &HeaderMap) -> bool {
+    headers.get(header::ACCEPT).is_some_and(|kinds| kinds.as_bytes() == b"text/event-stream")
+}
+
 /// Reads how long to wait; more than the longest wait is the longest wait.
-fn wait_ms(text: &str) -> Result<Millis, Failure> {
+pub(super) fn wait_ms(text: &str) -> Result<Millis, Failure> {
     if text.is_empty() || !text.bytes().all(|byte| byte.is_ascii_digit()) {
         return Err(BadFrame::argument("/wait_ms".to_owned(), "a whole number of milliseconds").into());
     }

@@ -10,6 +10,7 @@ use crate::hub::{
     command::{Command, IfRev},
     cursor::Cursor,
     id::{CommitId, OpId, RoomId, UserId, UserType},
+    presence::Status,
 };
 
 /// The longest direct `message`, in bytes.
@@ -100,6 +101,17 @@ pub enum Choice {
     Busy,
     Away,
     Offline,
+}
+
+impl From<Choice> for Status {
+    fn from(choice: Choice) -> Self {
+        match choice {
+            Choice::Online => Self::Online,
+            Choice::Busy => Self::Busy,
+            Choice::Away => Self::Away,
+            Choice::Offline => Self::Offline,
+        }
+    }
 }
 
 /// The frame that opens a session.

@@ -114,21 +114,19 @@ impl Task {
                 let _ = reply.send(self.may_read(reader.as_ref()).map(|()| polled()));
             }
             (RoomMsg::Updates { reader, cursor, wait, reply }, _) => match self.may_read(reader.as_ref()) {
-                Ok(()) if wait > Millis(0) && cursor == Some(self.room.head) => {
-                    let max = self.seat.rooms.deps().settings.long_polls_max;
-                    self.parked.park(reply, self.now().plus(wait), max);
-                }
+                Ok(()) if wait > Millis(0) && cursor == Some(self.room.head) => self.wait_for_update(reply, wait),
                 may => {
                     let _ = reply.send(may.map(|()| self.polled(cursor)));
                 }
             },
-            (RoomMsg::Messages { reader, since, before, limit, reply }, _) => {
-                let page = match self.may_read(reader.as_ref()) {
-                    Ok(()) => self.messages_page(since, before, limit).await,
-                    Err(refused) => Err(refused),
-                };
-                let _ = reply.send(page.map(Into::into));
-            }
+            (RoomMsg::Messages { reader, since, before, limit, wait, reply }, _) => match self.may_read(reader.as_ref()) {
+                Err(refused) => drop(reply.send(Err(refused))),
+                Ok(()) => {
+                    if let Some(reply) = self.wait_for_message(since, wait, reply).await {
+                        let _ = reply.send(self.messages_page(since, before, limit).await);
+                    }
+                }
+            },
             (RoomMsg::Presence(shown), _) => {
                 self.members.note(&shown);
             }
@@ -218,22 +216,6 @@ impl Task {
         membership::members_ack(id, &self.seat.id, &members, self.members.count())
     }
 
-    /// Answers everybody who waits, because the room has moved on from `before`.
-    pub(super) fn release(&mut self, before: Cursor) {
-        if !self.parked.is_empty() {
-            let answer = self.polled(Some(before));
-            self.parked.release(&answer);
-        }
-    }
-
-    /// Answers those who have waited long enough.
-    pub(super) fn expire_parked(&mut self) {
-        if self.parked.next_end().is_some_and(|at| at <= self.now()) {
-            let answer = self.polled(Some(self.room.head));
-            self.parked.expire(self.now(), &answer);
-        }
-    }
-
     /// Whoever may not come in may not read either.
     fn may_read(&self, reader: Option<&UserId>) -> Result<(), Refusal> {
         match reader.and_then(|user| self.room.ban_of(user, self.now())) {
@@ -242,7 +224,7 @@ impl Task {
         }
     }
 
-    fn polled(&self, cursor: Option<Cursor>) -> Polled {
+    pub(super) fn polled(&self, cursor: Option<Cursor>) -> Polled {
         let body = match self.missed(cursor) {
             Some(updates) => {
                 let updates: Vec<Bytes> = updates.iter().map(payload).collect();

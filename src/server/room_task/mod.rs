@@ -8,6 +8,7 @@ mod parts;
 mod replay;
 mod talk;
 mod tell;
+mod waits;
 
 pub use talk::MessageSettings;
 
@@ -15,6 +16,7 @@ use self::{
     follow::Follow,
     parked::Parked,
     talk::{Plan, Talking},
+    waits::Ears,
 };
 use crate::server::{
     msg::{ConnId, Frame, Refusal, RoomMsg, ShardMsg},
@@ -134,6 +136,7 @@ struct Task {
     /// The last batch was not committed: who is here is looked at again by then.
     level_at: Option<UnixMs>,
     parked: Parked,
+    ears: Ears,
     talking: Talking,
     /// What there is on many nodes only.
     follow: Option<Follow>,
@@ -167,6 +170,7 @@ impl Task {
             retry_at: UnixMs(0),
             level_at: None,
             parked: Parked::default(),
+            ears: Ears::default(),
             talking,
             follow,
         }
@@ -208,7 +212,7 @@ impl Task {
             if self.tell_at.is_some_and(|at| at <= self.now()) {
                 self.tell().await;
             }
-            self.expire_parked();
+            self.tend_waits().await;
             if queue.is_empty() && self.may_leave() {
                 self.say_goodbye().await;
                 if self.seat.rooms.leave(&self.seat.id, self.seat.generation, &self.seat.mailbox) {
@@ -223,7 +227,7 @@ impl Task {
     /// Returns when the task has something to do although nobody writes.
     fn wake_at(&self) -> UnixMs {
         let idle = self.idle_since.map(|since| since.plus(self.seat.rooms.deps().settings.idle));
-        let first = self.due_at().into_iter().chain(self.tell_at).chain(self.parked.next_end()).chain(idle);
+        let first = self.due_at().into_iter().chain(self.tell_at).chain(self.next_wait()).chain(idle);
         let first = first.chain(self.follow_at()).min();
         first.unwrap_or(UnixMs(u64::MAX)).min(self.now().plus(SLEEP_MAX))
     }
@@ -236,7 +240,7 @@ impl Task {
 
     fn may_leave(&mut self) -> bool {
         let waits = self.draft.next_deadline().is_some() && !self.is_kept_elsewhere();
-        if self.members.local() > 0 || !self.parked.is_empty() || self.level_at.is_some() || waits {
+        if self.members.local() > 0 || self.is_waited_for() || self.level_at.is_some() || waits {
             self.idle_since = None;
             return false;
         }

@@ -11,10 +11,9 @@ use crate::{
         code::Code,
         command::{Actor, Request},
         id::{RoomId, UserId},
-        presence::Status,
     },
     wire::{
-        client::{Choice, ClientFrame, Parsed},
+        client::{ClientFrame, Parsed},
         server::{Ack, Message},
     },
 };
@@ -30,13 +29,7 @@ impl Session {
                 return Next::Offline;
             }
             ClientFrame::StatusChange { status } => {
-                let status = match status {
-                    Choice::Online => Status::Online,
-                    Choice::Busy => Status::Busy,
-                    Choice::Away => Status::Away,
-                    Choice::Offline => Status::Offline,
-                };
-                if self.all().presence.choose(self.user.clone(), status).await {
+                if self.all().presence.choose(self.user.clone(), status.into()).await {
                     self.ack(id, Nothing {});
                 } else {
                     self.error(id, Code::Internal);
