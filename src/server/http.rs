@@ -4,9 +4,11 @@ mod messages;
 
 use super::{
     auth::{Auth, AuthError, Claims, MAX_LIFE_SECONDS},
+    clock::Mono,
     history::History,
     msg::{Refusal, Reply, RoomMsg, Shown, ShownStatus},
     presence::Presence,
+    rate::UserRates,
     rooms::Rooms,
     session::SessionDeps,
 };
@@ -183,14 +185,24 @@ fn bearer(headers: &HeaderMap) -> Option<&str> {
 }
 
 impl Api {
+    /// Finds out who asks for something to be done.
     pub(super) fn caller(&self, headers: &HeaderMap) -> Result<Caller, Failure> {
+        self.who(headers, UserRates::take)
+    }
+
+    /// Finds out who reads.
+    pub(super) fn reader(&self, headers: &HeaderMap) -> Result<Caller, Failure> {
+        self.who(headers, UserRates::take_read)
+    }
+
+    fn who(&self, headers: &HeaderMap, count: fn(&UserRates, &UserId, Mono) -> bool) -> Result<Caller, Failure> {
         match bearer(headers) {
             Some(token) if self.auth.is_api_key(token) => Ok(Caller::Service),
             Some(token) => {
                 let refused = |_: AuthError| Failure::new(Code::Unauthorized);
                 let claims = self.auth.verify(token).map_err(refused)?;
                 // What a person sends over HTTP counts as what he sends over his sockets.
-                if !self.sessions.settings.user_rates.take(&claims.user, self.sessions.clock.mono()) {
+                if !count(&self.sessions.settings.user_rates, &claims.user, self.sessions.clock.mono()) {
                     return Err(Failure::new(Code::RateLimited));
                 }
                 Ok(Caller::Person(Box::new(claims)))
@@ -252,7 +264,7 @@ async fn online_status(
     headers: HeaderMap,
     Query(query): Query<StatusQuery>,
 ) -> Result<Response, Failure> {
-    api.caller(&headers)?;
+    api.reader(&headers)?;
     let wrong = |_| BadFrame::argument("/user_ids".to_owned(), "1 to 500 user ids, with commas between them");
     let parse = |text: &str| UserId::parse(text).map_err(wrong);
     let users: Vec<UserId> = query.user_ids.split(',').map(parse).collect::<Result<_, _>>()?;

@@ -163,7 +163,7 @@ pub(super) struct Reading {
 
 impl Reading {
     pub(super) fn new(api: Api, headers: &HeaderMap, room: &str) -> Result<Self, Failure> {
-        let claims = match api.caller(headers)? {
+        let claims = match api.reader(headers)? {
             Caller::Person(claims) => Some(claims),
             Caller::Service | Caller::Anybody => None,
         };

@@ -15,6 +15,9 @@ const STRIKES: usize = 3;
 /// Within which time.
 const STRIKE_WINDOW_MS: u64 = 10_000;
 
+/// What reading costs, in thousandths of a frame.
+const READ: u64 = 200;
+
 /// A token bucket; a rate of 0 lets everything through.
 #[derive(Clone, Debug)]
 pub struct Bucket {
@@ -52,10 +55,14 @@ impl Bucket {
 
     /// Takes so many out, if they are there; more than the bucket holds count as all that it holds.
     pub fn take_many(&mut self, count: u64, now: Mono) -> bool {
+        self.spend(count.saturating_mul(1_000), now)
+    }
+
+    fn spend(&mut self, thousandths: u64, now: Mono) -> bool {
         if self.per_second == 0 {
             return true;
         }
-        let price = count.saturating_mul(1_000).min(self.max);
+        let price = thousandths.min(self.max);
         self.earn(now);
         let enough = self.credit >= price;
         self.credit -= if enough { price } else { 0 };
@@ -122,18 +129,28 @@ impl UserRates {
     /// Counts a frame of a user.
     #[must_use]
     pub fn take(&self, user: &UserId, now: Mono) -> bool {
+        self.spend(user, 1_000, now)
+    }
+
+    /// Counts something that a user reads: whoever polls a busy room asks more often than he says something.
+    #[must_use]
+    pub fn take_read(&self, user: &UserId, now: Mono) -> bool {
+        self.spend(user, READ, now)
+    }
+
+    fn spend(&self, user: &UserId, thousandths: u64, now: Mono) -> bool {
         if self.per_second == 0 {
             return true;
         }
         if let Some(mut bucket) = self.by_user.get_mut(user) {
-            return bucket.take(now);
+            return bucket.spend(thousandths, now);
         }
         if self.by_user.len() >= self.prune_at.load(Relaxed) {
             self.by_user.retain(|_, bucket| !bucket.is_full(now));
             self.prune_at.store(self.by_user.len() * 2 + 1024, Relaxed);
         }
         let fresh = || Bucket::new(self.per_second, self.per_second, now);
-        self.by_user.entry(user.clone()).or_insert_with(fresh).take(now)
+        self.by_user.entry(user.clone()).or_insert_with(fresh).spend(thousandths, now)
     }
 
     /// Forgets a user unless he has just sent something: coming again must not give a flood a fresh bucket.
@@ -160,7 +177,8 @@ mod tests {
         assert_eq!((0..9).filter(|_| rates.take(&user, Mono(0))).count(), 5);
         rates.forget(&user, Mono(10));
         assert!(!rates.take(&user, Mono(10)));
-        rates.forget(&user, Mono(2_000));
+        assert_eq!((0..99).filter(|_| rates.take_read(&user, Mono(1_010))).count(), 25);
+        rates.forget(&user, Mono(3_000));
         assert!(rates.by_user.is_empty());
         for n in 0..5000 {
             assert!(rates.take(&UserId::parse(&format!("u{n}")).unwrap(), Mono(3_000 + n * 10)));
