@@ -13,6 +13,7 @@ use michub::{
         load::{self, LoadArgs, LoadError},
         run,
         store::{StoreFault, fjall::Repair},
+        webhooks::admin as webhooks,
     },
 };
 use std::{
@@ -115,6 +116,11 @@ enum What {
         #[arg(value_parser = UserId::parse)]
         user: UserId,
     },
+    /// Shows webhooks of the hub that runs, and sends dead letters again
+    Webhooks {
+        #[command(subcommand)]
+        what: WebhooksWhat,
+    },
     /// Repairs an embedded store that the hub refuses to start with
     #[command(after_help = REPAIR_HELP)]
     Repair {
@@ -143,6 +149,44 @@ enum HistoryWhat {
     },
 }
 
+#[derive(Clone, Subcommand)]
+enum WebhooksWhat {
+    /// Prints how every endpoint is doing
+    List,
+    /// Prints the dead letters of an endpoint as JSON lines, oldest first
+    Dead {
+        /// The endpoint
+        name: String,
+        /// How many
+        #[arg(long, default_value_t = 100, value_parser = clap::value_parser!(u16).range(1..=1000))]
+        limit: u16,
+    },
+    /// Sends dead letters again, under their own ids; those that arrive are forgotten
+    Replay {
+        /// The endpoint
+        name: String,
+        /// Only the one with this key
+        #[arg(long)]
+        key: Option<String>,
+    },
+    /// Takes an endpoint into use again that has answered 410
+    Enable {
+        /// The endpoint
+        name: String,
+    },
+}
+
+impl From<&WebhooksWhat> for webhooks::Ask {
+    fn from(what: &WebhooksWhat) -> Self {
+        match what.clone() {
+            WebhooksWhat::List => Self::List,
+            WebhooksWhat::Dead { name, limit } => Self::Dead { name, limit: limit.into() },
+            WebhooksWhat::Replay { name, key } => Self::Replay { name, key },
+            WebhooksWhat::Enable { name } => Self::Enable { name },
+        }
+    }
+}
+
 /// Reads a point in time as Unix milliseconds.
 fn time(text: &str) -> Result<u64, String> {
     let stamp = |text: &str| u64::try_from(text.parse::<jiff::Timestamp>().ok()?.as_millisecond()).ok();
@@ -167,6 +211,8 @@ enum Failure {
     Token(#[from] AuthError),
     #[error(transparent)]
     History(#[from] HistoryError),
+    #[error(transparent)]
+    Webhooks(#[from] webhooks::AskError),
     #[error("the output cannot be written: {0}")]
     Output(std::io::Error),
     #[error("the replay differs from what is stored")]
@@ -232,6 +278,10 @@ fn begin(args: &Args) -> Result<(), Failure> {
         }
         What::Why { room, user } => {
             report(&config, Ask::Why { room: RoomText(room.clone()), user: UserText(user.clone()) }).map(drop)
+        }
+        What::Webhooks { what } => {
+            let text = webhooks::ask(config.admin.listen, &what.into())?;
+            std::io::stdout().write_all(text.as_bytes()).map_err(Failure::Output)
         }
         What::Repair { accept_empty } => repair(&config, *accept_empty),
     }

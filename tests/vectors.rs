@@ -22,6 +22,7 @@ use michub::{
         answer::decision_ack,
         client::{self, Choice, ClientFrame, Parsed, Since},
         close::Close,
+        letters,
         membership::{self, MemberJson, Messages, PresenceChange},
         message::{self, Heard, Said, Saying, decode_said, encode_said},
         record::{decode_commit, decode_room, encode_commit, encode_room},
@@ -111,6 +112,9 @@ fn frame(frame: &ClientFrame) -> Value {
             json!({"status_change": {"status": status}})
         }
         ClientFrame::Message { to, message } => json!({"message": {"to_user_id": to.as_str(), "message": message}}),
+        ClientFrame::BlockUsers { users, on: true } => json!({"block_users": {"user_ids": names(users)}}),
+        ClientFrame::BlockUsers { users, on: false } => json!({"unblock_users": {"user_ids": names(users)}}),
+        ClientFrame::BlockedUsers => json!("blocked_users"),
         ClientFrame::UserOffline => json!("user_offline"),
         ClientFrame::RequestOnlineStatus { users } => json!({"request_online_status": {"user_ids": names(users)}}),
         ClientFrame::WatchStatus { users } => json!({"watch_status": {"user_ids": names(users)}}),
@@ -553,6 +557,8 @@ fn hub_frames_look_as_they_did() {
     add("ack of a room_message", &message::message_ack(Some(5), &room_id(), heard(true), false));
     add("ack of a repeated room_message", &message::message_ack(Some(6), &room_id(), heard(false), true));
     let shown = message::room_message(&room_id(), cursor(9), &must, false);
+    let blocked = [user("b"), user("a")].into();
+    add("ack of block_users", &letters::blocked_ack(Some(5), &blocked));
     add("a page of messages", &message::messages_page(&[shown], cursor(9), true, false));
     add("an empty page of messages", &message::messages_page(&[], cursor(9), false, true));
     add("room_reset", &membership::room_reset(&room_id(), "history_changed"));

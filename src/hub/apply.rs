@@ -44,6 +44,7 @@ impl Room {
         self.head.commit = commit;
         self.last_event = at;
         self.remember(step, at);
+        self.queue.forget(step.rev);
         if step.rev.is_multiple_of(FORGET_EVERY_REVS) {
             self.dedup.expire(at);
             self.asks.expire(at);

@@ -201,6 +201,13 @@ impl MicQueue {
         std::mem::take(&mut self.entries)
     }
 
+    /// Forgets the slots that are too old at this rev.
+    pub fn forget(&mut self, rev: u64) {
+        while self.slots.front().is_some_and(|slot| slot.rev + SLOT_MEMORY_REVS <= rev) {
+            self.slots.pop_front();
+        }
+    }
+
     /// Moves the entry at `from` to `to`, and pins it.
     pub fn shift(&mut self, from: usize, to: usize) {
         if from >= self.entries.len() || to >= self.entries.len() {

@@ -1,7 +1,10 @@
 //! The configuration: built-in defaults < file < environment < flags. Unknown keys are errors; relations are checked before anything starts.
-use super::hooks::Kind;
-use super::proxies::Network;
-use super::store::redis::connect::{Durability, RedisSettings, Shape};
+use super::{
+    hooks::Kind,
+    proxies::Network,
+    store::redis::connect::{Durability, RedisSettings, Shape},
+    webhooks::endpoint::EndpointSettings,
+};
 use crate::wire::rules::RulesJson;
 use figment::{
     Figment,
@@ -14,6 +17,7 @@ use std::{
     path::{Path, PathBuf},
     time::Duration,
 };
+use webhook::WebhookConfig;
 
 /// Why a configuration is refused.
 #[derive(Debug, thiserror::Error)]
@@ -33,6 +37,14 @@ pub enum ConfigError {
         key: &'static str,
         /// What is expected.
         expected: &'static str,
+    },
+    /// A value of a webhook's section does not fit.
+    #[error("{key}: {expected}")]
+    Section {
+        /// The key, with the section's name.
+        key: String,
+        /// What is expected.
+        expected: String,
     },
     /// A media server's section is wrong.
     #[error("media.{name}.{expected}")]
@@ -127,6 +139,9 @@ macro_rules! sections {
     )*};
 }
 
+// Behind the macro that it uses.
+pub mod webhook;
+
 const fn loopback(port: u16) -> SocketAddr {
     SocketAddr::new(IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), port)
 }
@@ -147,6 +162,7 @@ sections! {
         media: BTreeMap<String, MediaConfig> = BTreeMap::new(),
         demo: DemoConfig = DemoConfig::default(),
         log: LogConfig = LogConfig::default(),
+        webhook: BTreeMap<String, WebhookConfig> = BTreeMap::new(),
     }
     /// `[server]`
     ServerConfig {
@@ -212,6 +228,10 @@ sections! {
         keep_seconds: u64 = 86_400,
         page_max: usize = 50,
         replay_max_age_ms: u64 = 5000,
+        direct_keep_max: usize = 0,
+        direct_keep_users_max: usize = 10_000,
+        direct_keep_seconds: u64 = 604_800,
+        blocked_max: usize = 1000,
     }
     /// `[auth]`
     AuthConfig {
@@ -382,6 +402,9 @@ impl Config {
             let text = read.map_err(|error| ConfigError::Secret { key: "store.redis.password_file", path, error })?;
             config.store.redis.password = Secret(text.trim_end().to_owned());
         }
+        for (name, webhook) in &mut config.webhook {
+            webhook.read_secrets(name)?;
+        }
         for (name, media) in &mut config.media {
             for secret in [&mut media.secret_path, &mut media.secret, &mut media.api_secret] {
                 secret.resolve().map_err(|variable| ConfigError::Variable { key: format!("media.{name}"), variable })?;
@@ -430,6 +453,8 @@ impl Config {
             ),
             ((1..=1_000_000).contains(&self.messages.keep_max), "messages.keep_max", "1 to 1000000"),
             ((1..=2_592_000).contains(&self.messages.keep_seconds), "messages.keep_seconds", "1 to 2592000 s"),
+            (self.messages.direct_keep_max <= 64, "messages.direct_keep_max", "0 to 64"),
+            (self.messages.blocked_max <= 10_000, "messages.blocked_max", "0 to 10000"),
             ((1..=200).contains(&self.messages.page_max), "messages.page_max", "1 to 200"),
             ((1..=1000).contains(&presence.coalesce_ms), "presence.coalesce_ms", "1 to 1000 ms"),
             (self.store.embedded.reopen_ms >= 100, "store.embedded.reopen_ms", "at least 100 ms"),
@@ -468,8 +493,14 @@ impl Config {
         }
         match checks.iter().find(|(ok, ..)| !ok) {
             Some((_, key, expected)) => Err(ConfigError::Check { key, expected }),
-            None => Ok(()),
+            None => self.webhooks().map(drop),
         }
+    }
+
+    /// Returns the webhook endpoints that are in use.
+    pub fn webhooks(&self) -> Result<Vec<EndpointSettings>, ConfigError> {
+        let enabled = self.webhook.iter().filter(|(_, webhook)| webhook.enabled);
+        enabled.map(|(name, webhook)| webhook.settings(name)).collect()
     }
 }
 
@@ -563,7 +594,7 @@ mod tests {
     fn the_file_says_what_is_built_in() {
         let file = include_str!("../../config.toml");
         assert_eq!(read(file).unwrap(), read("").unwrap());
-        let sections: [&[&str]; 13] = [
+        let sections: [&[&str]; 14] = [
             ServerConfig::KEYS,
             StoreConfig::KEYS,
             EmbeddedConfig::KEYS,
@@ -577,6 +608,7 @@ mod tests {
             LimitsConfig::KEYS,
             MediaConfig::KEYS,
             LogConfig::KEYS,
+            WebhookConfig::KEYS,
         ];
         for key in sections.concat().iter().chain(crate::wire::rules::KEYS) {
             assert!(file.contains(key), "{key} is not documented in config.toml");
@@ -592,6 +624,11 @@ mod tests {
             ("[auth]\nmode = \"jwt\"", "auth.jwt"),
             ("[store]\nkind = \"redis\"\n[store.redis]\nurl = \"somewhere\"", "store.redis.url"),
             ("[store.redis]\nkey_prefix = \"{a}\"", "store.redis.key_prefix"),
+            ("[webhook.a]\nurl = \"http://example.com\"", "webhook.a.url: https://"),
+            ("[webhook.a]\nurl = \"https://example.com\"", "webhook.a.secrets: 1 to 8"),
+            ("[webhook.a]\nurl = \"https://example.com\"\nsecrets = [\"x\"]", "webhook.a.secrets: whsec_"),
+            ("[webhook.A]", "webhook.A: a name"),
+            ("[webhook.a]\nurls = \"x\"", "did you mean `url`?"),
             ("[room.rules]\nmax_mic_count = 65", "/max_mic_count: 1 to 64 seats"),
             ("[[room.rules.roles]]\nrole_id = \"dj\"\nlevl = 3", "/roles/0/levl"),
         ] {

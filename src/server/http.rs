@@ -1,6 +1,7 @@
 //! HTTP for backends and pages: tokens, presence, rooms, commands, the demo page. Errors are the same objects as on the socket.
 mod history;
 mod messages;
+mod rooms;
 
 use super::{
     auth::{Auth, AuthError, Claims, MAX_LIFE_SECONDS},
@@ -148,10 +149,11 @@ pub fn router(api: Api) -> Router {
     let limit = DefaultBodyLimit::max(api.body_bytes);
     let routes = Router::new()
         .route("/api/online-status/rts-token", post(mint))
-        .route("/api/online-status", get(online_status))
+        .route("/api/online-status", get(online_status).post(rooms::online_status))
         .route("/api/rooms/{room_id}/commands", post(command))
         .route("/api/rooms/{room_id}/history", get(history::history))
         .route("/api/rooms/{room_id}/messages", get(messages::page).post(messages::say))
+        .merge(rooms::routes())
         .merge(super::poll::routes())
         .merge(super::media::routes());
     let routes = if api.demo { routes.fallback(super::page::serve) } else { routes };

@@ -6,6 +6,7 @@ use crate::{
         command::{Actor, IfRev, Request},
         cursor::Cursor,
         id::{OpId, RoomId, SessionId, UserId, UserType},
+        rules::Rules,
         time::Millis,
     },
     wire::{client::Since, close::Close, membership::Messages, message::Saying},
@@ -138,6 +139,8 @@ pub enum RoomMsg {
     Say { from: Actor, saying: Saying, rated: bool, reply: Reply },
     /// A page of messages for HTTP: after a position, before a number, or the newest. If there are none after it, the answer waits as above.
     Messages { reader: Option<UserId>, since: Option<Cursor>, before: Option<u64>, limit: usize, wait: Millis, reply: PollReply },
+    /// A backend wants the room to be there: made if it is not. No rules: those of new rooms.
+    Create { owner: UserId, rules: Option<Arc<Rules>>, reply: tokio::sync::oneshot::Sender<Result<Created, Refusal>> },
     /// A client asks for what it missed.
     Sync { session: SessionId, cursor: Option<Cursor>, reply: Reply },
     /// A page of members.
@@ -168,6 +171,15 @@ pub struct Polled {
     pub news: bool,
     /// The object.
     pub body: Bytes,
+}
+
+/// A room that a backend wanted to be there.
+#[derive(Clone, Debug)]
+pub struct Created {
+    /// It was made just now.
+    pub new: bool,
+    /// Its `room_snapshot`.
+    pub snapshot: Bytes,
 }
 
 impl RoomMsg {

@@ -142,7 +142,8 @@ async fn enter(
     if moves.offline {
         all.presence.end(session.clone());
     }
-    let messages: Vec<Bytes> = kept.iter().map(payload).collect();
+    let letters = if moves.offline { Vec::new() } else { all.letters.take(user).await };
+    let messages: Vec<Bytes> = letters.into_iter().map(Bytes::from).chain(kept.iter().map(payload)).collect();
     let messages = messages.iter().filter_map(|message| serde_json::from_slice(message).ok()).collect();
     json(&PollAnswer { welcome, messages })
 }

@@ -87,6 +87,7 @@ pub(super) struct Inner {
 struct Handle {
     mailbox: mpsc::UnboundedSender<RoomMsg>,
     waiting: Waiting,
+    online: Arc<AtomicUsize>,
     generation: u64,
 }
 
@@ -200,6 +201,20 @@ impl Rooms {
         self.0.directory.len()
     }
 
+    /// Returns how many people are in a room, as far as this node knows.
+    #[must_use]
+    pub fn online(&self, room: &RoomId) -> usize {
+        self.0.directory.get(room).map_or(0, |handle| handle.online.load(Relaxed))
+    }
+
+    /// Names every room there is. Errors: `unavailable`.
+    pub async fn names(&self) -> Result<Vec<RoomId>, Refusal> {
+        self.0.store.rooms().await.map_err(|fault| {
+            tracing::error!(%fault, "the rooms cannot be listed");
+            refusal(Code::Unavailable)
+        })
+    }
+
     /// Takes a room out of the directory if nothing waits for it. Returns whether its task may end.
     pub(super) fn leave(&self, room: &RoomId, generation: u64, mailbox: &mpsc::UnboundedReceiver<RoomMsg>) -> bool {
         match self.0.directory.entry(room.clone()) {
@@ -215,10 +230,16 @@ impl Rooms {
 
     fn start(&self, room: &RoomId) -> Handle {
         let (mailbox, receiver) = mpsc::unbounded_channel();
-        let waiting = Waiting::default();
+        let (waiting, online) = (Waiting::default(), Arc::<AtomicUsize>::default());
         let generation = self.0.generations.fetch_add(1, Relaxed);
-        let seat =
-            room_task::Seat { id: room.clone(), generation, rooms: self.clone(), mailbox: receiver, waiting: waiting.clone() };
+        let seat = room_task::Seat {
+            id: room.clone(),
+            generation,
+            rooms: self.clone(),
+            mailbox: receiver,
+            waiting: waiting.clone(),
+            online: online.clone(),
+        };
         let work = Work(Box::new(move || {
             tokio::task::spawn_local(room_task::run(seat));
         }));
@@ -227,7 +248,7 @@ impl Rooms {
         let shard = hasher.finish() % (self.0.shards.len().max(1) as u64);
         // The starter ends with the process; a task that never starts closes its mailbox.
         let _ = self.0.starts.send((usize::try_from(shard).unwrap_or(0), work));
-        Handle { mailbox, waiting, generation }
+        Handle { mailbox, waiting, online, generation }
     }
 }
 
@@ -270,6 +291,7 @@ pub(super) fn refuse(message: RoomMsg, refusal: &Refusal, mut to_conn: impl FnMu
             let _ = reply.send(Err(refusal.clone()));
         }
         RoomMsg::Messages { reply, .. } => drop(reply.send(Err(refusal.clone()))),
+        RoomMsg::Create { reply, .. } => drop(reply.send(Err(refusal.clone()))),
         RoomMsg::Seat { reply, .. } => {
             let _ = reply.send(Err(refusal.clone()));
         }

@@ -55,6 +55,12 @@ pub enum ClientFrame {
         message: String,
     },
     UserOffline,
+    /// `on` false: blocked no longer.
+    BlockUsers {
+        users: Vec<UserId>,
+        on: bool,
+    },
+    BlockedUsers,
     RequestOnlineStatus {
         users: Vec<UserId>,
     },
@@ -191,6 +197,9 @@ fn frame(kind: &str, f: &Fields, path_room: Option<&RoomId>) -> Result<ClientFra
         "request_online_status" => ClientFrame::RequestOnlineStatus { users: f.users("user_ids", 500)? },
         "watch_status" => ClientFrame::WatchStatus { users: f.users("user_ids", 1000)? },
         "unwatch_status" => ClientFrame::UnwatchStatus { users: f.users("user_ids", 1000)? },
+        "block_users" => ClientFrame::BlockUsers { users: f.users("user_ids", 1000)?, on: true },
+        "unblock_users" => ClientFrame::BlockUsers { users: f.users("user_ids", 1000)?, on: false },
+        "blocked_users" => ClientFrame::BlockedUsers,
         "refresh_token" => {
             let token = f.text("token")?.ok_or_else(|| f.wrong("token", "a token"))?;
             ClientFrame::RefreshToken { token: token.into_owned() }

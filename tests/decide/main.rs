@@ -4,6 +4,7 @@ mod access;
 mod batch;
 mod people;
 mod permissions;
+mod queue;
 mod rules_set;
 mod stream;
 mod table;

@@ -1,6 +1,7 @@
 //! The binary as its users meet it: real sockets, real files, kill -9.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
 mod access;
+mod backend;
 mod client;
 mod crash;
 mod crowd;
@@ -8,6 +9,7 @@ mod drain;
 mod history;
 mod http;
 mod hub;
+mod letters;
 mod media;
 mod poll;
 mod presence;

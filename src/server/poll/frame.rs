@@ -4,14 +4,13 @@ use crate::{
     hub::{code::Code, command::Actor, id::UserId},
     server::{
         http::{actor_of, check_senders, reply, run_command, text as http_text},
-        msg::Frame,
         watch::user_status,
     },
     wire::{
         client::{self, ClientFrame},
-        codec::text_frame,
         fields::{BadFrame, Fields},
-        server::{Ack, Message, UserOnlineStatus, json},
+        letters::blocked_ack,
+        server::{Ack, UserOnlineStatus, json},
     },
 };
 use axum::{
@@ -24,11 +23,6 @@ use serde::Serialize;
 
 #[derive(Serialize)]
 struct Nothing {}
-
-#[derive(Serialize)]
-struct Delivered {
-    delivered: usize,
-}
 
 /// Does what one frame asks for, and answers as the socket does. Errors: also a frame that only a socket can carry.
 pub(super) async fn frame(State(api): State<Api>, headers: HeaderMap, body: Bytes) -> Result<Response, Failure> {
@@ -55,11 +49,16 @@ pub(super) async fn frame(State(api): State<Api>, headers: HeaderMap, body: Byte
             }
             ClientFrame::Message { to, message } => {
                 let from = person(actor, &parsed.senders)?;
-                let timestamp = api.sessions.clock.now().seconds();
-                let said = Message { from_user_id: from.as_str(), to_user_id: to.as_str(), message: &message, timestamp };
-                let delivered = api.presence.message(to.clone(), Frame(text_frame(&json(&said)))).await;
-                let delivered = delivered.ok_or_else(|| Failure::new(Code::UserNotReachable))?;
-                json(&Ack { id, fields: Delivered { delivered } })
+                let delivered = api.sessions.send_message(&from, to, &message).await?;
+                json(&Ack { id, fields: delivered })
+            }
+            ClientFrame::BlockUsers { users, on } => {
+                let user = person(actor, &parsed.senders)?;
+                blocked_ack(id, &*api.sessions.letters.block(&user, &users, on).await?)
+            }
+            ClientFrame::BlockedUsers => {
+                let user = person(actor, &parsed.senders)?;
+                blocked_ack(id, &api.sessions.letters.blocked(&user))
             }
             ClientFrame::RequestOnlineStatus { users } => {
                 let shown = api.presence.states(users).await;

@@ -6,10 +6,11 @@ use super::{
 use crate::server::{
     clock::Clock,
     cluster::Cluster,
-    msg::{ConnId, Frame, RoomMsg, RoomSet},
+    msg::{ConnId, Frame, RoomMsg, RoomSet, ShardMsg},
     rooms::Rooms,
     session_store::SessionStore,
     shard::ShardHandle,
+    webhooks::Webhooks,
 };
 use crate::{
     hub::{
@@ -17,7 +18,7 @@ use crate::{
         presence::People,
         time::{Millis, UnixMs},
     },
-    wire::session::SessionRecord,
+    wire::{close::Close, session::SessionRecord},
 };
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap, VecDeque},
@@ -64,11 +65,18 @@ pub(super) struct Actor {
     pub rooms: Rooms,
     pub store: SessionStore,
     pub clock: Clock,
+    pub webhooks: Option<Webhooks>,
     /// The other nodes, if there can be any.
     pub shared: Option<Shared>,
 }
 
 impl Inbox {
+    /// Has backends told of changes too.
+    #[must_use]
+    pub fn told_to(self, webhooks: Option<Webhooks>) -> Self {
+        Self { webhooks, ..self }
+    }
+
     /// Takes over the stored sessions and lives until all handles are gone.
     pub async fn run(
         self,
@@ -79,7 +87,7 @@ impl Inbox {
         clock: Clock,
         cluster: Option<Arc<Cluster>>,
     ) {
-        let own = self.1;
+        let own = self.own;
         let mut actor = Actor {
             people: People::new(settings.timeout, settings.busy_on_seat),
             lines: HashMap::new(),
@@ -92,10 +100,11 @@ impl Inbox {
             rooms,
             store,
             clock,
+            webhooks: self.webhooks,
             shared: cluster.map(|cluster| Shared::new(cluster, own)),
         };
         actor.restore().await;
-        actor.live(self.0).await;
+        actor.live(self.asks).await;
     }
 }
 
@@ -154,18 +163,20 @@ impl Actor {
                 }
             }
             Ask::Lost { user, session, conn, rooms, by_hub } => self.lost(user, session, conn, rooms, by_hub),
-            Ask::End { session } => {
-                let polling = self.lines.remove(&session).filter(|line| line.conn.is_none());
-                for room in polling.map(|line| line.set.list()).unwrap_or_default() {
-                    self.rooms.post(&room, RoomMsg::Leave { session: session.clone(), reply: None });
+            Ask::End { session } => self.end(session),
+            Ask::Kick { user, reply } => {
+                let sessions = self.people.sessions(&user);
+                for session in &sessions {
+                    match self.lines.get(session).and_then(|line| line.conn) {
+                        // It ends as if its client had said goodbye.
+                        Some(to) => {
+                            let close = ShardMsg::Close { to, close: Close::Banned, retry_after_ms: 0 };
+                            self.to_shard(to.shard, close).await;
+                        }
+                        None => self.end(session.clone()),
+                    }
                 }
-                let user = self.people.user_of(&session).cloned();
-                if self.people.end(&session, self.clock.now()) {
-                    self.store.put(session, None, || {});
-                }
-                if let Some(user) = user {
-                    self.touched(&user);
-                }
+                let _ = reply.send(sessions.len());
             }
             Ask::Watches { session, users } => self.keep_watches(session, users),
             Ask::Rooms { session, rooms } => self.keep_rooms(session, rooms),
@@ -234,6 +245,21 @@ impl Actor {
                     self.touched(&user);
                 }
             }
+        }
+    }
+
+    /// A session is over. One without a connection leaves its rooms by that.
+    fn end(&mut self, session: SessionId) {
+        let silent = self.lines.remove(&session).filter(|line| line.conn.is_none());
+        for room in silent.map(|line| line.set.list()).unwrap_or_default() {
+            self.rooms.post(&room, RoomMsg::Leave { session: session.clone(), reply: None });
+        }
+        let user = self.people.user_of(&session).cloned();
+        if self.people.end(&session, self.clock.now()) {
+            self.store.put(session, None, || {});
+        }
+        if let Some(user) = user {
+            self.touched(&user);
         }
     }
 

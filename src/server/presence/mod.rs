@@ -18,6 +18,7 @@ use crate::server::{
         people::{Adopted, PersonNews},
     },
     msg::{ConnId, EndedByHub, Frame, RoomSet, Shown},
+    webhooks::Webhooks,
 };
 use shared::FromCluster;
 use std::sync::{
@@ -158,6 +159,10 @@ enum Ask {
         frame: Frame,
         reply: oneshot::Sender<Option<usize>>,
     },
+    Kick {
+        user: UserId,
+        reply: oneshot::Sender<usize>,
+    },
     Seated {
         user: UserId,
         room: RoomId,
@@ -181,7 +186,11 @@ enum Ask {
 pub struct Presence(mpsc::UnboundedSender<Ask>);
 
 /// The actor's side of the mailbox, until it is started.
-pub struct Inbox(mpsc::UnboundedReceiver<Ask>, mpsc::WeakUnboundedSender<Ask>);
+pub struct Inbox {
+    asks: mpsc::UnboundedReceiver<Ask>,
+    own: mpsc::WeakUnboundedSender<Ask>,
+    webhooks: Option<Webhooks>,
+}
 
 /// What presence is allowed to do, and for how long.
 #[derive(Clone, Copy, Debug)]
@@ -202,7 +211,7 @@ impl Presence {
     pub fn new() -> (Self, Inbox) {
         let (sender, receiver) = mpsc::unbounded_channel();
         let own = sender.downgrade();
-        (Self(sender), Inbox(receiver, own))
+        (Self(sender), Inbox { asks: receiver, own, webhooks: None })
     }
 
     fn ask(&self, ask: Ask) {
@@ -284,6 +293,11 @@ impl Presence {
     /// Sends a frame to every live session of a user. Returns how many there were, 0 if it is kept; `None` = he is not here.
     pub async fn message(&self, to: UserId, frame: Frame) -> Option<usize> {
         self.asked(|reply| Ask::Message { to, frame, reply }).await.flatten()
+    }
+
+    /// Sends somebody away from this node: all his sessions end at once. Returns how many there were.
+    pub async fn kick(&self, user: UserId) -> usize {
+        self.asked(|reply| Ask::Kick { user, reply }).await.unwrap_or(0)
     }
 
     /// Another node says something to this one.

@@ -2,7 +2,7 @@
 use super::{Fate, Task, error_frame, to_refusal, to_shard};
 use crate::hub::time::Millis;
 use crate::server::{
-    msg::{Class, ConnId, Frame, JoinReply, Joined, Polled, Refusal, Reply, RoomMsg, ShardMsg, ShownStatus, room_key},
+    msg::{Class, ConnId, Created, Frame, JoinReply, Joined, Polled, Refusal, Reply, RoomMsg, ShardMsg, ShownStatus, room_key},
     room_log::{payload, update_frame},
     rooms::{refusal, refuse},
 };
@@ -127,6 +127,10 @@ impl Task {
                     }
                 }
             },
+            (RoomMsg::Create { reply, .. }, _) => {
+                let snapshot = room_snapshot(&self.room, self.now()).into();
+                let _ = reply.send(Ok(Created { new: false, snapshot }));
+            }
             (RoomMsg::Presence(shown), _) => {
                 self.members.note(&shown);
             }

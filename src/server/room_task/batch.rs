@@ -236,6 +236,7 @@ impl Task {
             | RoomMsg::Seat { .. }
             | RoomMsg::Snapshot { .. }
             | RoomMsg::Messages { .. }
+            | RoomMsg::Create { .. }
             | RoomMsg::Updates { .. } => Fate::Read,
         }
     }

@@ -41,6 +41,7 @@ use crate::{
 use bytes::Bytes;
 use std::{
     collections::{BTreeSet, VecDeque},
+    sync::{Arc, atomic::AtomicUsize},
     time::Duration,
 };
 use tokio::sync::mpsc;
@@ -59,6 +60,8 @@ pub(in crate::server) struct Seat {
     pub rooms: Rooms,
     pub mailbox: mpsc::UnboundedReceiver<RoomMsg>,
     pub waiting: Waiting,
+    /// How many people are in, for whoever lists the rooms.
+    pub online: Arc<AtomicUsize>,
 }
 
 /// Lives until nobody needs the room.

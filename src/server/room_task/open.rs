@@ -1,14 +1,20 @@
 //! How a room comes into memory: loaded, created for its first member, or refused to everybody who asks.
 use super::{Seat, error_frame, follow::Follow, to_shard, unavailable};
 use crate::server::{
-    msg::{Class, RoomMsg, ShardMsg},
+    msg::{Class, Created, RoomMsg, ShardMsg},
     room_log::{self, Tail},
     rooms::{refusal, refuse},
 };
 use crate::{
-    hub::{code::Code, id::CommitId, room::Room},
-    wire::record::encode_room,
+    hub::{
+        code::Code,
+        id::{CommitId, UserId},
+        room::Room,
+        rules::Rules,
+    },
+    wire::{record::encode_room, server::room_snapshot},
 };
+use std::sync::Arc;
 
 /// Loads the room, or creates it for its first member. `None`: there is none, everybody has heard so, and the task is out of the directory.
 pub(super) async fn open(seat: &mut Seat, follow: &mut Option<Follow>) -> Option<(Room, Tail, Option<RoomMsg>)> {
@@ -29,13 +35,22 @@ pub(super) async fn open(seat: &mut Seat, follow: &mut Option<Follow>) -> Option
         // Where a store has lost what it held, a room may come back from another node's memory.
         let wiped = deps.cluster.as_ref().is_some_and(|cluster| cluster.is_wiped());
         let code = if wiped && code == Code::RoomNotFound { Code::Unavailable } else { code };
-        if let (Code::RoomNotFound, true, RoomMsg::Join { member, .. }) = (code, deps.settings.auto_create, &message) {
-            let (rules, commit) = (deps.settings.rules.clone(), CommitId(rand::random()));
-            let room = Room::create(seat.id.clone(), member.user.clone(), rules, commit, deps.clock.now());
+        let made = wanted(&message, deps.settings.auto_create).filter(|_| code == Code::RoomNotFound);
+        if let Some((owner, rules)) = made {
+            let (rules, commit) = (rules.unwrap_or_else(|| deps.settings.rules.clone()), CommitId(rand::random()));
+            let room = Room::create(seat.id.clone(), owner, rules, commit, deps.clock.now());
             match deps.store.create(&seat.id, room.head, encode_room(&room)).await {
                 Ok(true) => {
                     let tail = Tail::new(room.head);
-                    return Some((room, tail, Some(message)));
+                    let first = match message {
+                        RoomMsg::Create { reply, .. } => {
+                            let snapshot = room_snapshot(&room, deps.clock.now()).into();
+                            let _ = reply.send(Ok(Created { new: true, snapshot }));
+                            None
+                        }
+                        message => Some(message),
+                    };
+                    return Some((room, tail, first));
                 }
                 Ok(false) => {
                     let (room, tail) = room_log::load(&*deps.store, &seat.id).await.ok().flatten()?;
@@ -48,7 +63,7 @@ pub(super) async fn open(seat: &mut Seat, follow: &mut Option<Follow>) -> Option
             turn_away(seat, message, code).await;
         }
         while let Ok(message) = seat.mailbox.try_recv() {
-            if matches!(message, RoomMsg::Join { .. }) && code == Code::RoomNotFound && deps.settings.auto_create {
+            if wanted(&message, deps.settings.auto_create).is_some() && code == Code::RoomNotFound {
                 // The next in line may create it.
                 let _ = seat.rooms.post(&seat.id, message);
                 break;
@@ -59,6 +74,15 @@ pub(super) async fn open(seat: &mut Seat, follow: &mut Option<Follow>) -> Option
             deps.store.unfollow(&seat.id);
             return None;
         }
+    }
+}
+
+/// Who would own a new room, and the rules that he wants for it, if this message may make one.
+fn wanted(message: &RoomMsg, auto_create: bool) -> Option<(UserId, Option<Arc<Rules>>)> {
+    match message {
+        RoomMsg::Create { owner, rules, .. } => Some((owner.clone(), rules.clone())),
+        RoomMsg::Join { member, .. } if auto_create => Some((member.user.clone(), None)),
+        _ => None,
     }
 }
 

@@ -11,7 +11,7 @@ use crate::{
         membership::{self, PresenceChange},
     },
 };
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, sync::atomic::Ordering::Relaxed};
 
 /// Whoever is above it is shown in a large room, too.
 const MEMBER: u32 = 100;
@@ -49,6 +49,7 @@ impl Task {
     /// After a batch: presence hears who came and went, and a presence frame is due if there is something to tell.
     pub(super) fn settle_members(&mut self) {
         self.members.settle(&self.seat.id);
+        self.seat.online.store(self.members.count(), Relaxed);
         let presence = &self.seat.rooms.deps().presence;
         for (user, on) in self.members.take_moves() {
             if on { presence.enter(&self.seat.id, user) } else { presence.leave(&self.seat.id, user) }

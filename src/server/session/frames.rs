@@ -1,8 +1,8 @@
 //! What a session does with each kind of frame.
-use super::{Delivered, ExpiresAt, Next, Nothing, Session, Watched, error, text};
+use super::{ExpiresAt, Next, Nothing, Session, Watched, error, text};
 use crate::server::{
     auth::AuthError,
-    msg::{JoinReply, Reply, RoomMsg, Shown},
+    msg::{Frame, JoinReply, Reply, RoomMsg, Shown},
     presence::Answer,
     watch::{status_frame, user_status},
 };
@@ -14,7 +14,9 @@ use crate::{
     },
     wire::{
         client::{ClientFrame, Parsed},
-        server::{Ack, Message},
+        codec::text_frame,
+        letters::blocked_ack,
+        server::Ack,
     },
 };
 
@@ -36,6 +38,11 @@ impl Session {
                 }
             }
             ClientFrame::Message { to, message } => self.message(id, to, &message).await,
+            ClientFrame::BlockUsers { users, on } => match self.all().letters.block(&self.user, &users, on).await {
+                Ok(blocked) => self.blocked(id, &blocked),
+                Err(refused) => self.refused(id, &refused),
+            },
+            ClientFrame::BlockedUsers => self.blocked(id, &self.all().letters.blocked(&self.user)),
             ClientFrame::RequestOnlineStatus { users } => {
                 let encode = Box::new(move |shown: &[Shown]| status_frame(id, shown));
                 self.all().presence.query(users, Answer::Conn { to: self.conn.id(), encode });
@@ -104,12 +111,15 @@ impl Session {
     }
 
     async fn message(&self, id: Option<i64>, to: UserId, message: &str) {
-        let timestamp = self.all().clock.now().seconds();
-        let frame = Message { from_user_id: self.user.as_str(), to_user_id: to.as_str(), message, timestamp };
-        let frame = text(&frame);
-        match self.all().presence.message(to, frame).await {
-            Some(delivered) => self.ack(id, Delivered { delivered }),
-            None => self.error(id, Code::UserNotReachable),
+        match self.all().send_message(&self.user, to, message).await {
+            Ok(delivered) => self.ack(id, delivered),
+            Err(refused) => self.refused(id, &refused),
+        }
+    }
+
+    fn blocked(&self, id: Option<i64>, blocked: &std::collections::BTreeSet<UserId>) {
+        if id.is_some() {
+            self.send(Frame(text_frame(&blocked_ack(id, blocked))));
         }
     }
 

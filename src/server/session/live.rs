@@ -59,7 +59,8 @@ impl Session {
             all.presence.unwatch(self.shard.shard, free);
         }
         all.settings.user_rates.forget(&self.user, all.clock.mono());
-        if how == Next::Offline {
+        let sent_away = self.conn.closed().is_some_and(|(close, _)| close == Close::Banned);
+        if how == Next::Offline || sent_away {
             for room in self.rooms.list() {
                 all.rooms.post(&room, RoomMsg::Leave { session: self.session.clone(), reply: None });
             }

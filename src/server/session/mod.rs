@@ -1,4 +1,5 @@
 //! One socket's session: hello, then frame by frame what the client asks for, until it goes.
+mod direct;
 mod frames;
 mod greet;
 mod live;
@@ -9,6 +10,7 @@ use crate::server::{
     clock::Clock,
     config::Config,
     conn::{Conn, Hello},
+    letters::Letters,
     msg::{Class, Frame, Refusal, RoomSet, Shown},
     presence::{Presence, Seen},
     rate::{Rates, UserRates},
@@ -84,6 +86,7 @@ pub struct SessionDeps {
     pub auth: Auth,
     pub presence: Presence,
     pub rooms: Rooms,
+    pub letters: Letters,
     pub clock: Clock,
     pub node: String,
 }
@@ -158,11 +161,6 @@ struct Session {
 
 #[derive(Serialize)]
 struct Nothing {}
-
-#[derive(Serialize)]
-struct Delivered {
-    delivered: usize,
-}
 
 #[derive(Serialize)]
 struct ExpiresAt {

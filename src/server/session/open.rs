@@ -17,6 +17,7 @@ use crate::{
     wire::{
         client::UserOnline,
         close::Close,
+        codec::text_frame,
         server::{Welcome, WelcomeRoom},
     },
 };
@@ -70,6 +71,9 @@ impl Session {
             all.presence.forget(session.user.clone(), session.session.clone(), forgotten);
         }
         let mut first = BytesMut::from(&*session.welcome(resumed, joined).0);
+        for letter in all.letters.take(&session.user).await {
+            first.extend_from_slice(&text_frame(letter.as_bytes()));
+        }
         for frame in kept {
             first.extend_from_slice(&frame.0);
         }

@@ -3,11 +3,12 @@ use super::{
     CommitError, Kept, LogEntry, NewMessage, Page, Store, StoreFault,
     fjall::{FjallSettings, FjallStore},
     memory::MemoryStore,
+    notes::{Claim, Notes},
 };
 use crate::{
     hub::{
         cursor::Cursor,
-        id::{CommitId, RoomId},
+        id::{CommitId, RoomId, UserId},
         time::UnixMs,
     },
     server::clock::Clock,
@@ -102,6 +103,44 @@ async fn messages(mut reopen: impl FnMut() -> Arc<dyn Store>) {
     let read = store.messages(&room, Page::After(0), 9).await.unwrap();
     assert_eq!((read.head, read.list.len()), (at(10, 20), 0), "numbers are never used again");
     assert_eq!(store.append_messages(&room, vec![message(30)]).await.unwrap(), [at(11, 30)]);
+    let (a, b) = (UserId::parse("a").unwrap(), UserId::parse("b").unwrap());
+    store.put_user(&a, Some("one".into())).await.unwrap();
+    store.put_user(&b, Some("two".into())).await.unwrap();
+    store.put_user(&a, None).await.unwrap();
+    assert_eq!((store.user(&a).await.unwrap(), store.user(&b).await.unwrap()), (None, Some("two".into())));
+    drop(store);
+    assert_eq!(reopen().users().await.unwrap(), [(b, Bytes::from("two"))]);
+}
+
+/// What every keeper of notes must pass. `alone` = one process has the store, so every claim is granted.
+async fn notes_suite(notes: &dyn Notes, alone: bool) {
+    let put = async |key: &str, note: &'static str| notes.put_note("f", key, Some(note.into()), None).await.unwrap();
+    for (key, note) in [("b", "2"), ("a", "1"), ("c", "3"), ("b", "4")] {
+        assert!(put(key, note).await);
+    }
+    assert!(notes.put_note("f2", "a", Some("other".into()), None).await.unwrap());
+    assert_eq!(notes.note("f", "b").await.unwrap(), Some("4".into()));
+    assert_eq!(notes.note("f", "z").await.unwrap(), None);
+    assert_eq!(notes.count_notes("f").await.unwrap(), 3);
+    let page = async |after, limit| {
+        let notes = notes.notes("f", after, limit).await.unwrap();
+        notes.into_iter().map(|(key, _)| key).collect::<Vec<_>>().join(" ")
+    };
+    assert_eq!((page(None, 2).await, page(Some("b"), 2).await), ("a b".to_owned(), "c".to_owned()));
+    assert!(notes.put_note("f", "a", None, None).await.unwrap());
+    assert_eq!(notes.note("f", "a").await.unwrap(), None);
+
+    let (one, other) = (Claim { name: "n", holder: "one" }, Claim { name: "n", holder: "other" });
+    let long = Duration::from_secs(60);
+    assert!(notes.claim(one, "f", long).await.unwrap() && notes.claim(one, "f", long).await.unwrap());
+    assert_eq!(notes.claim(other, "f", long).await.unwrap(), alone);
+    assert_eq!(notes.put_note("f", "b", Some("5".into()), Some(other)).await.unwrap(), alone);
+    assert!(notes.put_note("f", "b", Some("6".into()), Some(one)).await.unwrap());
+    assert_eq!(notes.note("f", "b").await.unwrap(), Some("6".into()));
+    notes.unclaim(other, "f").await.unwrap();
+    assert_eq!(notes.claim(other, "f", long).await.unwrap(), alone, "only its holder lets go");
+    notes.unclaim(one, "f").await.unwrap();
+    assert!(notes.claim(other, "f", long).await.unwrap());
 }
 
 fn fjall(dir: &std::path::Path, fsync_interval: Duration) -> Result<Arc<FjallStore>, StoreFault> {
@@ -116,6 +155,21 @@ async fn the_embedded_store_passes() {
         let dir = tempfile::tempdir().unwrap();
         messages(|| fjall(dir.path(), fsync).unwrap()).await;
     }
+}
+
+#[tokio::test]
+async fn the_embedded_store_keeps_notes() {
+    let dir = tempfile::tempdir().unwrap();
+    notes_suite(&*fjall(dir.path(), Duration::ZERO).unwrap(), true).await;
+    assert_eq!(fjall(dir.path(), Duration::ZERO).unwrap().note("f", "b").await.unwrap(), Some("6".into()), "over a restart");
+}
+
+#[tokio::test]
+async fn the_redis_store_keeps_notes() {
+    let dir = tempfile::tempdir().unwrap();
+    let options = xtask::bed::RedisOptions { args: Vec::new(), sentinel: false };
+    let server = xtask::bed::Redis::start(dir.path(), options).unwrap();
+    notes_suite(&*super::redis::testing::store(&server.url(), |_| {}), false).await;
 }
 
 #[tokio::test]

@@ -7,6 +7,7 @@ mod engine;
 mod keeper;
 mod layout;
 mod messages;
+mod notes;
 mod repair;
 #[cfg(test)]
 mod tests;
@@ -14,7 +15,11 @@ mod watermark;
 
 use super::{CommitError, Later, Loaded, LogEntry, Messages, NewMessage, Page, Store, StoreFault};
 use crate::{
-    hub::{cursor::Cursor, id::RoomId, time::UnixMs},
+    hub::{
+        cursor::Cursor,
+        id::{RoomId, UserId},
+        time::UnixMs,
+    },
     server::clock::Clock,
 };
 use bytes::Bytes;
@@ -199,6 +204,43 @@ impl Store for FjallStore {
                     Ok((String::from_utf8_lossy(&key).into_owned(), Bytes::copy_from_slice(&value)))
                 };
                 engine.sessions.iter().map(pair).collect()
+            })
+        })
+    }
+
+    fn put_user<'a>(&'a self, user: &'a UserId, record: Option<Bytes>) -> Later<'a, Result<(), StoreFault>> {
+        Box::pin(async move {
+            let engine = self.shared.engine()?;
+            let written = match record {
+                Some(record) => engine.users.insert(user.as_str(), record.as_ref()),
+                None => engine.users.remove(user.as_str()),
+            };
+            if written.is_err() {
+                engine.fail();
+            }
+            self.noted(&engine, written.map_err(|error| fault(&error)))
+        })
+    }
+
+    fn user<'a>(&'a self, user: &'a UserId) -> Later<'a, Result<Option<Bytes>, StoreFault>> {
+        Box::pin(async move {
+            self.reading(|engine| {
+                let record = engine.users.get(user.as_str()).map_err(|error| fault(&error))?;
+                Ok(record.map(|record| Bytes::copy_from_slice(&record)))
+            })
+        })
+    }
+
+    fn users(&self) -> Later<'_, Result<Vec<(UserId, Bytes)>, StoreFault>> {
+        Box::pin(async move {
+            self.reading(|engine| {
+                let mut users = Vec::new();
+                for guard in engine.users.iter() {
+                    let (key, value) = guard.into_inner().map_err(|error| fault(&error))?;
+                    let user = std::str::from_utf8(&key).ok().and_then(|id| UserId::parse(id).ok());
+                    users.extend(user.map(|user| (user, Bytes::copy_from_slice(&value))));
+                }
+                Ok(users)
             })
         })
     }

@@ -2,7 +2,7 @@
 use super::{CommitError, Kept as MessageKept, Later, Loaded, LogEntry, Messages, NewMessage, Page, Store, StoreFault};
 use crate::hub::{
     cursor::Cursor,
-    id::{CommitId, RoomId},
+    id::{CommitId, RoomId, UserId},
     time::UnixMs,
 };
 use bytes::Bytes;
@@ -25,6 +25,7 @@ struct State {
     rooms: BTreeMap<RoomId, Kept>,
     sessions: BTreeMap<String, Bytes>,
     messages: BTreeMap<RoomId, (Cursor, Vec<MessageKept>)>,
+    users: BTreeMap<UserId, Bytes>,
 }
 
 struct Kept {
@@ -155,6 +156,26 @@ impl Store for MemoryStore {
 
     fn sessions(&self) -> Later<'_, Result<Vec<(String, Bytes)>, StoreFault>> {
         Box::pin(async move { Ok(self.state().sessions.iter().map(|(id, record)| (id.clone(), record.clone())).collect()) })
+    }
+
+    fn put_user<'a>(&'a self, user: &'a UserId, record: Option<Bytes>) -> Later<'a, Result<(), StoreFault>> {
+        Box::pin(async move {
+            self.writable()?;
+            let users = &mut self.state().users;
+            match record {
+                Some(record) => users.insert(user.clone(), record),
+                None => users.remove(user),
+            };
+            Ok(())
+        })
+    }
+
+    fn user<'a>(&'a self, user: &'a UserId) -> Later<'a, Result<Option<Bytes>, StoreFault>> {
+        Box::pin(async move { Ok(self.state().users.get(user).cloned()) })
+    }
+
+    fn users(&self) -> Later<'_, Result<Vec<(UserId, Bytes)>, StoreFault>> {
+        Box::pin(async move { Ok(self.state().users.iter().map(|(user, record)| (user.clone(), record.clone())).collect()) })
     }
 
     fn healthy(&self) -> bool {

@@ -5,6 +5,7 @@ mod contract;
 pub mod fjall;
 #[cfg(test)]
 pub(in crate::server) mod memory;
+pub mod notes;
 pub mod redis;
 
 use crate::hub::{
@@ -242,6 +243,21 @@ pub trait Store: Send + Sync + 'static {
 
     /// Reads every session record.
     fn sessions(&self) -> Later<'_, Result<Vec<(String, Bytes)>, StoreFault>>;
+
+    /// Keeps (`Some`) or forgets (`None`) a person's record, written by `wire/letters.rs`; opaque here.
+    fn put_user<'a>(&'a self, _user: &'a UserId, _record: Option<Bytes>) -> Later<'a, Result<(), StoreFault>> {
+        Box::pin(std::future::ready(Err(StoreFault::Engine("this store keeps no records of people".into()))))
+    }
+
+    /// Reads a person's record.
+    fn user<'a>(&'a self, _user: &'a UserId) -> Later<'a, Result<Option<Bytes>, StoreFault>> {
+        Box::pin(std::future::ready(Ok(None)))
+    }
+
+    /// Reads every person's record.
+    fn users(&self) -> Later<'_, Result<Vec<(UserId, Bytes)>, StoreFault>> {
+        Box::pin(std::future::ready(Ok(Vec::new())))
+    }
 
     /// Tells whether the store can be written to now.
     fn healthy(&self) -> bool;

@@ -37,6 +37,8 @@ pub(super) struct Engine {
     pub log: Keyspace,
     pub snapshots: Keyspace,
     pub sessions: Keyspace,
+    pub users: Keyspace,
+    pub notes: Keyspace,
     meta: Keyspace,
     pub days: Option<Days>,
     pub streams: Streams,
@@ -81,13 +83,14 @@ impl Engine {
         let opened = catch_unwind(AssertUnwindSafe(|| Database::builder(dir).open()));
         let db = opened.map_err(|_| StoreFault::Damaged("the engine gave up".into()))?.map_err(|error| open_fault(&error))?;
         let keyspace = |name| db.keyspace(name, KeyspaceCreateOptions::default).map_err(|error| fault(&error));
-        let (log, snapshots, sessions, meta) =
-            (keyspace("log")?, keyspace("snapshots")?, keyspace("sessions")?, keyspace("meta")?);
+        let (log, snapshots, meta) = (keyspace("log")?, keyspace("snapshots")?, keyspace("meta")?);
+        let (sessions, users) = (keyspace("sessions")?, keyspace("users")?);
+        let notes = keyspace("notes")?;
         let days = if history { Some(Days::open(&db)?) } else { None };
         let ledger = read_mark(&meta, LEDGER)?.into_iter().next().unwrap_or_default();
         let streams = Streams::open(&db)?;
         let (heads, failed) = (DashMap::new(), AtomicBool::new(false));
-        Ok(Self { db, log, snapshots, sessions, meta, days, streams, heads, ledger: Mutex::new(ledger), failed })
+        Ok(Self { db, log, snapshots, sessions, users, notes, meta, days, streams, heads, ledger: Mutex::new(ledger), failed })
     }
 
     fn ledger(&self) -> MutexGuard<'_, Mark> {

@@ -1,0 +1,137 @@
+//! Rooms and people for backends: rooms are created, listed and closed; somebody is sent away from the hub.
+use super::{Api, Caller, Failure, actor_of, reply, room_id, text, user_status};
+use crate::{
+    hub::{
+        code::{Code, Reject},
+        command::{Command, Request},
+        id::UserId,
+    },
+    server::msg::{Created, Reply, RoomMsg},
+    wire::{
+        fields::{BadFrame, Fields},
+        room_list::{KickedJson, ListedRoom, kicked, room_list},
+        rules,
+        server::{UserOnlineStatus, UserStatus, details, json},
+    },
+};
+use axum::{
+    Router,
+    body::Bytes,
+    extract::{Path, Query, State},
+    http::{HeaderMap, StatusCode},
+    response::Response,
+    routing::{delete, get, post},
+};
+use serde::Deserialize;
+use std::sync::Arc;
+use tokio::sync::oneshot;
+
+/// How many rooms one page may have.
+const PAGE_MAX: usize = 1000;
+const PAGE_DEFAULT: usize = 100;
+/// How many people one question may name.
+const USERS_MAX: usize = 500;
+/// The longest reason, in bytes.
+const REASON_BYTES: usize = 200;
+
+/// Makes the routes.
+pub(super) fn routes() -> Router<Api> {
+    Router::new()
+        .route("/api/rooms", get(list).post(create))
+        .route("/api/rooms/{room_id}", delete(close))
+        .route("/api/users/{user_id}/kick", post(kick))
+}
+
+fn backend(api: &Api, headers: &HeaderMap) -> Result<(), Failure> {
+    match api.caller(headers)? {
+        Caller::Service | Caller::Anybody => Ok(()),
+        Caller::Person(_) => Err(Failure::new(Code::Forbidden)),
+    }
+}
+
+/// Makes a room with an owner and rules: 201. If it is there already, it stays as it is: 200. Either way its snapshot.
+async fn create(State(api): State<Api>, headers: HeaderMap, body: Bytes) -> Result<Response, Failure> {
+    backend(&api, &headers)?;
+    let fields = Fields::parse(text(&body)?)?;
+    let room = fields.room("room_id")?;
+    let owner = fields.needed_user("owner_user_id")?;
+    let document = fields.raw("rules").map(|raw| rules::parse(raw.get()));
+    let rules = document.transpose().map_err(|bad| {
+        let reject = Reject::BadRules { path: bad.path, message: bad.message };
+        Failure::with(reject.code(), details(&reject))
+    })?;
+    let (sender, receiver) = oneshot::channel();
+    api.rooms.send(&room, RoomMsg::Create { owner, rules: rules.map(Arc::new), reply: sender })?;
+    let Created { new, snapshot } = receiver.await.map_err(|_| Failure::new(Code::Unavailable))??;
+    Ok(reply(if new { StatusCode::CREATED } else { StatusCode::OK }, snapshot))
+}
+
+#[derive(Deserialize)]
+struct ListQuery {
+    cursor: Option<String>,
+    limit: Option<String>,
+}
+
+/// Names the rooms, by name, and how many people are in each on this node.
+async fn list(State(api): State<Api>, headers: HeaderMap, Query(query): Query<ListQuery>) -> Result<Response, Failure> {
+    backend(&api, &headers)?;
+    let limit = match query.limit.as_deref().map(str::parse) {
+        None => PAGE_DEFAULT,
+        Some(Ok(limit)) if (1..=PAGE_MAX).contains(&limit) => limit,
+        Some(_) => return Err(BadFrame::argument("/limit".to_owned(), "1 to 1000 rooms").into()),
+    };
+    let after = query.cursor.unwrap_or_default();
+    let mut names = api.rooms.names().await?;
+    names.sort();
+    names.retain(|name| name.as_str() > after.as_str());
+    let more = names.len() > limit;
+    names.truncate(limit);
+    let rooms: Vec<ListedRoom> =
+        names.iter().map(|name| ListedRoom { room_id: name.as_str(), online: api.rooms.online(name) }).collect();
+    let cursor = names.last().filter(|_| more).map(|name| name.as_str());
+    Ok(reply(StatusCode::OK, room_list(&rooms, cursor).into()))
+}
+
+#[derive(Deserialize)]
+struct CloseQuery {
+    reason: Option<String>,
+}
+
+/// Closes a room, as `room_close` does: a backend always, a person if his role allows it. Answers the ack object.
+async fn close(
+    State(api): State<Api>,
+    headers: HeaderMap,
+    Path(room): Path<String>,
+    Query(query): Query<CloseQuery>,
+) -> Result<Response, Failure> {
+    let (actor, rated) = actor_of(api.caller(&headers)?, None)?;
+    let room = room_id(&room)?;
+    let fits = |reason: &String| reason.len() <= REASON_BYTES && !reason.chars().any(char::is_control);
+    if query.reason.as_ref().is_some_and(|reason| !fits(reason)) {
+        return Err(BadFrame::argument("/reason".to_owned(), "a text of at most 200 bytes").into());
+    }
+    let command = Command::RoomClose { reason: query.reason };
+    let request = Request { actor, op_id: None, if_rev: None, command };
+    let (sender, receiver) = oneshot::channel();
+    api.rooms.send(&room, RoomMsg::Command { request, rated, reply: Reply::Http { id: None, sender } })?;
+    let ack = receiver.await.map_err(|_| Failure::new(Code::Unavailable))??;
+    Ok(reply(StatusCode::OK, ack))
+}
+
+/// Ends every session of somebody at once, as if he had said `user_offline`; his sockets are closed with 4003.
+async fn kick(State(api): State<Api>, headers: HeaderMap, Path(user): Path<String>) -> Result<Response, Failure> {
+    backend(&api, &headers)?;
+    let wrong = |_| BadFrame::argument("/user_id".to_owned(), "an id");
+    let user = UserId::parse(&user).map_err(wrong)?;
+    let sessions = api.presence.kick(user.clone()).await;
+    Ok(reply(StatusCode::OK, kicked(&KickedJson { user_id: user.as_str(), sessions }).into()))
+}
+
+/// As `GET /api/online-status`, for as many people as a query string may not hold.
+pub(super) async fn online_status(State(api): State<Api>, headers: HeaderMap, body: Bytes) -> Result<Response, Failure> {
+    api.caller(&headers)?;
+    let users = Fields::parse(text(&body)?)?.users("user_ids", USERS_MAX)?;
+    let shown = api.presence.states(users).await;
+    let user_status: Vec<UserStatus> = shown.iter().map(user_status).collect();
+    Ok(reply(StatusCode::OK, json(&UserOnlineStatus { id: None, user_status: &user_status }).into()))
+}
