@@ -11,6 +11,7 @@ use michub::{
             report::{Ask, NOTHING_DIFFERS, RoomText, UserText},
         },
         load::{self, LoadArgs, LoadError},
+        media::simulate::{self, SimulateArgs, SimulateError},
         run,
         store::{StoreFault, fjall::Repair},
         webhooks::admin as webhooks,
@@ -89,6 +90,8 @@ enum What {
     },
     /// Puts load on a running hub and measures it
     Load(LoadArgs),
+    /// Plays the callbacks of a media server against a running hub, and checks what it makes of them
+    SimulateMedia(SimulateArgs),
     /// Shows and exports what happened in rooms, also while the hub runs
     History {
         #[command(subcommand)]
@@ -201,6 +204,8 @@ enum Failure {
     Config(#[from] ConfigError),
     #[error(transparent)]
     Load(#[from] LoadError),
+    #[error("simulate-media: {0}")]
+    Simulate(#[from] SimulateError),
     #[error(transparent)]
     Start(#[from] run::StartError),
     #[error("data.dir: {0}")]
@@ -238,6 +243,9 @@ fn begin(args: &Args) -> Result<(), Failure> {
     if let Some(What::Load(load)) = &args.command {
         return Ok(load::run(load.clone())?);
     }
+    if let Some(What::SimulateMedia(what)) = &args.command {
+        return Ok(simulate::run_here(what.clone())?);
+    }
     let mut config = Config::load(args.config.as_deref())?;
     config.server.listen = args.listen.unwrap_or(config.server.listen);
     config.data.dir = args.data.clone().unwrap_or(config.data.dir);
@@ -257,7 +265,7 @@ fn begin(args: &Args) -> Result<(), Failure> {
             print!("{}", toml::to_string(&config)?);
             Ok(())
         }
-        What::Load(_) => Ok(()),
+        What::Load(_) | What::SimulateMedia(_) => Ok(()),
         What::Token { user_id, room, role, ttl } => {
             let rooms = room.clone().zip(role.clone()).into_iter().collect();
             let claims = Claims { user: user_id.clone(), user_type: None, rooms, expires_at: 0, issued_at: 0 };
