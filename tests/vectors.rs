@@ -561,7 +561,7 @@ fn hub_frames_look_as_they_did() {
     add("ack of block_users", &letters::blocked_ack(Some(5), &blocked));
     add("a page of messages", &message::messages_page(&[shown], cursor(9), true, false));
     add("an empty page of messages", &message::messages_page(&[], cursor(9), false, true));
-    add("room_reset", &membership::room_reset(&room_id(), "history_changed"));
+    add("room_reset", &membership::room_reset(&room_id(), "history_changed", &["m-81"]));
     let update = server::room_update(&room_id(), &Commit { steps: commit().steps.split_off(1), ..commit() });
     add("polled updates", &membership::polled(Ok(&[&update, &update]), cursor(44)));
     add("polled reset", &membership::polled(Err(b"{}"), cursor(44)));

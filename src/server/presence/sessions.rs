@@ -137,18 +137,12 @@ impl Actor {
     }
 
     fn keep(&self, session: SessionId) {
-        let Some(user) = self.people.user_of(&session).cloned() else { return };
-        let Some(shared) = &self.shared else {
-            let record = self.record(&user, session.clone());
-            return self.store.put(session, Some(record), || {});
-        };
-        let Some(line) = self.lines.get(&session) else { return };
-        let (cluster, watches, rooms) = (shared.cluster.clone(), line.watches.clone(), line.rooms.clone());
-        tokio::spawn(async move {
-            if let Err(error) = cluster.keep_session(&user, &session, &watches, &rooms).await {
-                tracing::warn!(%error, "the watches and rooms of a session are not kept");
-            }
-        });
+        if self.shared.is_some() {
+            return self.keep_shared(session);
+        }
+        if let Some(user) = self.people.user_of(&session).cloned() {
+            self.store.put(session.clone(), Some(self.record(&user, session)), || {});
+        }
     }
 
     /// Every stored session of the user carries his choice; the last one written answers.

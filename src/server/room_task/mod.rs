@@ -6,6 +6,7 @@ mod open;
 mod parked;
 mod parts;
 mod replay;
+mod resync;
 mod talk;
 mod tell;
 mod waits;
@@ -207,6 +208,7 @@ impl Task {
             self.follow(heard).await;
             queue.extend(inbox.drain(..));
             let batch = take_batch(&mut queue);
+            let batch = self.refuse_in_doubt(batch).await;
             if !batch.is_empty() || self.due_at().is_some_and(|at| at <= self.now()) {
                 for message in self.batch(batch).await.into_iter().rev() {
                     queue.push_front(message);
