@@ -105,7 +105,7 @@ async fn what_is_no_route_is_an_error_object_too() {
         ("GET", "/api/nothing", "", 404),
         ("GET", "/metrics", "", 404),
         ("GET", "/healthz", "", 404),
-        ("DELETE", "/api/rooms/r1", "", 405),
+        ("PUT", "/api/rooms/r1", "", 405),
         ("GET", COMMANDS, "", 405),
         ("POST", COMMANDS, "{", 400),
         ("POST", COMMANDS, &format!("{{\"x\":\"{}\"}}", "y".repeat(2000)), 413),
