@@ -4,7 +4,7 @@ mod frame;
 mod read;
 pub(super) mod stream;
 
-pub(super) use read::{Reading, Topic, wait_ms, wants_stream};
+pub(super) use read::{Reading, Topic, take_token, wait_ms, wants_stream};
 
 use super::http::{Api, Failure};
 use axum::{

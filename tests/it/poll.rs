@@ -218,6 +218,32 @@ async fn a_long_poll_may_take_longer_than_a_handshake() {
 }
 
 #[tokio::test]
+async fn a_page_may_stream_with_a_token_in_its_address() {
+    let dir = tempfile::tempdir().unwrap();
+    for allowed in ["true", "false"] {
+        let settings: Vec<_> = JWT.iter().copied().chain([("AUTH__QUERY_TOKEN", allowed)]).collect();
+        let hub = Hub::with(dir.path(), &settings);
+        let token = hub.mint(json!({"user_id": "p"})).await;
+        hub.post_as(&token, BEAT, json!({"rooms": [{"room_id": "r1"}]})).await;
+        let status = async |path: &str, headers: &str| {
+            let mut line = String::new();
+            stream(&hub, path, headers).await.read_line(&mut line).await.unwrap();
+            line.split(' ').nth(1).unwrap().to_owned()
+        };
+        for topic in ["updates", "messages"] {
+            let expected = if allowed == "true" { "200" } else { "401" };
+            assert_eq!(status(&format!("/api/rooms/r1/{topic}?token={token}"), "").await, expected, "{topic} {allowed}");
+            assert_eq!(
+                status(&format!("/api/rooms/r1/{topic}?token={KEY}"), "").await,
+                "401",
+                "a backend's key is no token of a page"
+            );
+            assert_eq!(hub.get(&format!("/api/rooms/r1/{topic}?token={token}")).await.0, 401, "only streams need it");
+        }
+    }
+}
+
+#[tokio::test]
 async fn what_a_client_has_is_not_sent_again() {
     let dir = tempfile::tempdir().unwrap();
     let hub = Hub::start(dir.path());

@@ -4,7 +4,7 @@ use crate::{
     hub::{code::Code, id::RoomId},
     server::{
         msg::{Reply, RoomMsg},
-        poll::{Reading, Topic, stream, wait_ms, wants_stream},
+        poll::{Reading, Topic, stream, take_token, wait_ms, wants_stream},
     },
     wire::{
         client::msg_cursor,
@@ -31,15 +31,17 @@ pub(super) struct PageQuery {
     before: Option<String>,
     limit: Option<String>,
     wait_ms: Option<String>,
+    token: Option<String>,
 }
 
 /// Answers a page: after `since`, before `before`, or the newest; or goes on with every one to come. Errors: `room_not_found`, `bad_argument`, `unavailable`.
 pub(super) async fn page(
     State(api): State<Api>,
-    headers: HeaderMap,
+    mut headers: HeaderMap,
     Path(room): Path<String>,
     Query(query): Query<PageQuery>,
 ) -> Result<Response, Failure> {
+    take_token(&api, &mut headers, query.token.as_deref());
     let reading = Reading::new(api, &headers, &room)?;
     let wait = wait_ms(query.wait_ms.as_deref().unwrap_or("0"))?;
     let limit = match query.limit.as_deref().map(str::parse) {

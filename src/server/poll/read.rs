@@ -142,14 +142,16 @@ pub(super) async fn snapshot(State(api): State<Api>, headers: HeaderMap, Path(ro
 pub(super) struct UpdatesQuery {
     cursor: Option<String>,
     wait_ms: Option<String>,
+    token: Option<String>,
 }
 
 pub(super) async fn updates(
     State(api): State<Api>,
-    headers: HeaderMap,
+    mut headers: HeaderMap,
     Path(room): Path<String>,
     Query(query): Query<UpdatesQuery>,
 ) -> Result<Response, Failure> {
+    take_token(&api, &mut headers, query.token.as_deref());
     let reading = Reading::new(api, &headers, &room)?;
     let named = query.cursor.as_deref().and_then(Cursor::parse);
     let wait = wait_ms(query.wait_ms.as_deref().unwrap_or("0"))?;
@@ -161,6 +163,16 @@ pub(super) async fn updates(
     let polled = reading.ask(named.or(known), wait).await?;
     let unchanged = known.is_some() && !polled.news;
     Ok(tagged(polled, unchanged))
+}
+
+/// Takes `?token=` for a page's stream, which can send no header, where the operator allows tokens there.
+pub(in crate::server) fn take_token(api: &Api, headers: &mut HeaderMap, token: Option<&str>) {
+    let allowed = api.sessions.settings.query_token && wants_stream(headers) && !headers.contains_key(header::AUTHORIZATION);
+    if let Some(token) = token.filter(|token| allowed && !api.auth.is_api_key(token))
+        && let Ok(value) = HeaderValue::from_str(&format!("Bearer {token}"))
+    {
+        headers.insert(header::AUTHORIZATION, value);
+    }
 }
 
 /// Tells whether a client asks for Server-Sent Events.

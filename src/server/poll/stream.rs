@@ -20,7 +20,7 @@ use axum::{
 use futures_util::stream;
 use serde::Deserialize;
 use serde_json::{Map, value::RawValue};
-use std::{collections::VecDeque, convert::Infallible, time::Duration};
+use std::{collections::VecDeque, convert::Infallible};
 
 /// Within which time clients come back to a hub that goes down.
 const SPREAD_MS: std::ops::Range<u64> = 200..3_000;
@@ -144,8 +144,7 @@ impl Feed {
     fn close(&mut self, close: Close, retry_after_ms: u64) {
         self.event(None, &closing(close, retry_after_ms));
         if retry_after_ms > 0 {
-            let retry = Duration::from_millis(retry_after_ms).as_millis();
-            self.say(format!("retry: {retry}\n\n").into());
+            self.say(format!("retry: {retry_after_ms}\n\n").into());
         }
         self.ended = true;
     }
