@@ -14,7 +14,7 @@ use tokio::{
 };
 
 /// How long anything may take.
-pub const DEADLINE: Duration = Duration::from_secs(10);
+pub const DEADLINE: Duration = Duration::from_secs(30);
 
 /// A secret for `auth.mode = "jwt"`, and an API key.
 pub const SECRET: &str = "0123456789abcdef0123456789abcdef";

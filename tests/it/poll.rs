@@ -63,10 +63,10 @@ async fn from_polling_to_a_socket_and_back_shows_nothing() {
     let mut own = hub.member("own").await;
     own.ok("seat_lock", json!({"seat_nos": "all", "on": true})).await;
     let polls = beat(&hub, json!({"user_id": "p", "rooms": [{"room_id": "r1"}]})).await;
+    own.until(|frame| frame["type"] == "room_presence" && frame["online"] == 2).await;
     hub.post("/api/rooms/r1/commands", json!({"type": "queue_join", "act_as": "p"})).await;
     own.event("queue_joined").await;
     own.ok("watch_status", json!({"user_ids": ["p"]})).await;
-    own.until(|frame| frame["type"] == "room_presence" && frame["online"] == 2).await;
     let cursor = polls["rooms"][0]["cursor"].clone();
     let mut socket = hub.resume(&polls, json!([{"room_id": "r1", "cursor": cursor}])).await;
     assert_eq!((&socket.welcome["resumed"], &socket.welcome["session_id"]), (&json!(true), &polls["session_id"]));
