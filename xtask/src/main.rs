@@ -4,6 +4,7 @@ use std::process::{Command, ExitCode};
 mod measure;
 mod setup;
 mod sim;
+mod types;
 mod web;
 
 const STEPS: &[(&str, &[&str])] = &[
@@ -21,6 +22,7 @@ fn main() -> ExitCode {
         Some("test" | "ci") => all(),
         Some("web") => done(web::test()),
         Some("picture") => done(web::picture()),
+        Some("types") => done(types::write()),
         Some("load") => done(measure::load(&rest)),
         Some("measure") => done(measure::measure(&rest)),
         Some("bench") => done(measure::bench()),
@@ -31,6 +33,7 @@ fn main() -> ExitCode {
             eprintln!("usage: cargo xtask test | web | picture | webhooks [EVENTS]");
             eprintln!("       cargo xtask sim [--seed S] [--seeds N] [--steps K] [--cluster] [--hub URL] | --own-hub");
             eprintln!("       cargo xtask load SCENARIO... | measure [--json] [--write] [NAME...] | bench");
+            eprintln!("       cargo xtask types    writes the client's frame types");
             ExitCode::from(2)
         }
     }
@@ -65,7 +68,7 @@ fn all() -> ExitCode {
 
 /// Delivers so many events to a receiver that fails, hangs and dies, from a hub that dies.
 fn webhooks(events: &str) -> Result<(), String> {
-    let args = ["test", "--release", "--test", "webhooks", "storm::", "--", "--nocapture"];
+    let args = ["test", "--test", "webhooks", "storm::", "--", "--nocapture"];
     let run = Command::new("cargo").args(args).env("WEBHOOK_EVENTS", events).status();
     let status = run.map_err(|error| format!("cargo: {error}"))?;
     if status.success() { Ok(()) } else { Err(format!("webhooks: {status}")) }
