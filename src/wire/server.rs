@@ -61,7 +61,7 @@ pub struct PollAnswer<'a> {
     pub messages: Vec<&'a RawValue>,
 }
 
-/// `heartbeat_ack`.
+/// `heartbeat_ack` of a heartbeat with an `id`; [`super::heartbeat::ack`] writes all others.
 #[derive(Serialize)]
 #[serde(tag = "type", rename = "heartbeat_ack")]
 #[allow(missing_docs, reason = "the names say it")]

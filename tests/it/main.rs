@@ -15,4 +15,5 @@ mod poll;
 mod presence;
 mod resume;
 mod rooms;
+mod srs;
 mod talk;

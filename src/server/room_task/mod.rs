@@ -20,6 +20,7 @@ use self::{
     waits::Ears,
 };
 use crate::server::{
+    clock::Mono,
     msg::{ConnId, Frame, Refusal, RoomMsg, ShardMsg},
     rate::Bucket,
     room_log::Tail,
@@ -144,6 +145,8 @@ struct Task {
     talking: Talking,
     /// What there is on many nodes only.
     follow: Option<Follow>,
+    /// When a batch last found that another node had been faster.
+    raced_at: Option<Mono>,
 }
 
 impl Task {
@@ -177,6 +180,7 @@ impl Task {
             ears: Ears::default(),
             talking,
             follow,
+            raced_at: None,
         }
     }
 
