@@ -11,6 +11,7 @@ use michub::{
             report::{Ask, NOTHING_DIFFERS, RoomText, UserText},
         },
         load::{self, LoadArgs, LoadError},
+        reload::{Reload, SetLevel},
         run,
         store::{StoreFault, fjall::Repair},
     },
@@ -21,12 +22,14 @@ use std::{
     path::PathBuf,
     process::ExitCode,
 };
+use tracing_subscriber::{EnvFilter, filter::ParseError, reload};
 
 const AFTER_HELP: &str = "\
 Configuration: built-in defaults < config.toml < MICHUB_<SECTION>__<KEY> < flags.
   MICHUB_SERVER__LISTEN=127.0.0.1:9000 michub     the same as --listen
   michub print-config                             what is in force, secrets redacted
 
+Signals: SIGTERM and SIGINT drain and end it, SIGHUP reads the configuration again (a bad one changes nothing).
 Exit codes: 0 well, 1 it failed and stderr says why, 2 the command line is wrong.";
 
 const REPAIR_HELP: &str = "\
@@ -169,7 +172,7 @@ enum Failure {
     #[error("the replay differs from what is stored")]
     Differs,
     #[error("log.level: {0}")]
-    LogLevel(#[from] tracing_subscriber::filter::ParseError),
+    LogLevel(#[from] ParseError),
     #[error("the configuration cannot be written down: {0}")]
     Print(#[from] toml::ser::Error),
 }
@@ -185,18 +188,33 @@ fn main() -> ExitCode {
     }
 }
 
+/// What the command line says about the configuration; it stays in force over every reload.
+struct Flags {
+    config: Option<PathBuf>,
+    listen: Option<SocketAddr>,
+    data: Option<PathBuf>,
+}
+
+impl Flags {
+    fn load(&self) -> Result<Config, ConfigError> {
+        let mut config = Config::load(self.config.as_deref())?;
+        config.server.listen = self.listen.unwrap_or(config.server.listen);
+        config.data.dir = self.data.clone().unwrap_or(config.data.dir);
+        config.check()?;
+        Ok(config)
+    }
+}
+
 fn begin(args: &Args) -> Result<(), Failure> {
     if let Some(What::Load(load)) = &args.command {
         return Ok(load::run(load.clone())?);
     }
-    let mut config = Config::load(args.config.as_deref())?;
-    config.server.listen = args.listen.unwrap_or(config.server.listen);
-    config.data.dir = args.data.clone().unwrap_or(config.data.dir);
-    config.check()?;
+    let flags = Flags { config: args.config.clone(), listen: args.listen, data: args.data.clone() };
+    let config = flags.load()?;
     match args.command.as_ref().unwrap_or(&What::Serve) {
         What::Serve => {
-            log(&config)?;
-            Ok(run::run(config)?)
+            let level = log(&config)?;
+            Ok(run::run(config, Reload { read: Box::new(move || flags.load()), level })?)
         }
         What::CheckConfig => {
             println!("the configuration is good");
@@ -278,16 +296,32 @@ fn repair(config: &Config, accept_empty: bool) -> Result<(), Failure> {
     Ok(())
 }
 
-fn log(config: &Config) -> Result<(), Failure> {
-    let level = &config.log.level;
+/// Makes the filter of a `log.level`: a bare level is that of michub, and everything else says only its warnings.
+fn filter(level: &str) -> Result<EnvFilter, ParseError> {
     let plain = level.bytes().all(|byte| byte.is_ascii_alphabetic());
-    let filter = if plain { format!("warn,michub={level}") } else { level.clone() };
-    let filter = tracing_subscriber::EnvFilter::try_new(filter)?;
-    let lines =
-        tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_ansi(std::io::stderr().is_terminal());
-    match config.log.format {
-        LogFormat::Pretty => lines.init(),
-        LogFormat::Json => lines.json().init(),
+    EnvFilter::try_new(if plain { format!("warn,michub={level}") } else { level.to_owned() })
+}
+
+/// Starts logging. Returns how its level is changed later.
+fn log(config: &Config) -> Result<SetLevel, Failure> {
+    fn change<S>(handle: &reload::Handle<EnvFilter, S>, level: &str) -> Result<(), String> {
+        let filter = filter(level).map_err(|error| error.to_string())?;
+        handle.reload(filter).map_err(|error| error.to_string())
     }
-    Ok(())
+    let first = filter(&config.log.level)?;
+    let lines = tracing_subscriber::fmt().with_writer(std::io::stderr).with_ansi(std::io::stderr().is_terminal());
+    Ok(match config.log.format {
+        LogFormat::Pretty => {
+            let lines = lines.with_env_filter(first).with_filter_reloading();
+            let handle = lines.reload_handle();
+            lines.init();
+            Box::new(move |level| change(&handle, level))
+        }
+        LogFormat::Json => {
+            let lines = lines.json().with_env_filter(first).with_filter_reloading();
+            let handle = lines.reload_handle();
+            lines.init();
+            Box::new(move |level| change(&handle, level))
+        }
+    })
 }

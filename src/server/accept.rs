@@ -205,7 +205,7 @@ fn upgrade(
     draining: bool,
     takeover: &RefCell<Option<Takeover>>,
 ) -> Response<Body> {
-    let Offer { response, spoken, has_origin, bearer, query_token } = match ws::judge(request, &shard.settings.allowed_origins) {
+    let Offer { response, spoken, has_origin, bearer, query_token } = match ws::judge(request, &shard.origins.load()) {
         Ok(offer) => offer,
         Err(refusal) => return *refusal,
     };

@@ -1,12 +1,15 @@
 //! Who may open a connection: caps in total, per address and before authentication, and a rate per address.
-use super::clock::{Clock, Mono};
+use super::{
+    clock::{Clock, Mono},
+    live::Live,
+};
 use std::{
     cell::Cell,
     collections::HashMap,
     net::IpAddr,
     sync::{
         Arc, Mutex, PoisonError,
-        atomic::{AtomicUsize, Ordering::Relaxed},
+        atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed},
     },
 };
 
@@ -25,10 +28,11 @@ pub struct Caps {
 
 /// Counts the sockets of all shards.
 #[derive(Clone)]
-pub(super) struct Admission(Arc<Shared>);
+pub struct Admission(Arc<Shared>);
 
 struct Shared {
-    caps: Caps,
+    caps: Live<Caps>,
+    full: AtomicBool,
     clock: Clock,
     open: AtomicUsize,
     unauthenticated: AtomicUsize,
@@ -49,9 +53,12 @@ struct Address {
 }
 
 impl Admission {
+    /// Starts with nobody.
+    #[must_use]
     pub fn new(caps: Caps, clock: Clock) -> Self {
         Self(Arc::new(Shared {
-            caps,
+            caps: Live::new(caps),
+            full: AtomicBool::new(false),
             clock,
             open: AtomicUsize::new(0),
             unauthenticated: AtomicUsize::new(0),
@@ -60,22 +67,40 @@ impl Admission {
     }
 
     /// Returns how many sockets are open.
+    #[must_use]
     pub fn open(&self) -> usize {
         self.0.open.load(Relaxed)
     }
 
+    /// Returns how many of them have not proved who they are.
+    #[must_use]
+    pub fn unauthenticated(&self) -> usize {
+        self.0.unauthenticated.load(Relaxed)
+    }
+
+    /// Changes the caps; nobody who is in is put out.
+    pub fn set_caps(&self, caps: Caps) {
+        self.0.caps.set(caps);
+    }
+
+    /// Lets nobody in any more, or again, because of the memory that the hub takes.
+    pub fn set_full(&self, full: bool) {
+        self.0.full.store(full, Relaxed);
+    }
+
     /// Takes a place, or `None` if there is none: it is given back when the answer is dropped.
-    pub fn admit(&self, address: IpAddr) -> Option<Admitted> {
+    pub(super) fn admit(&self, address: IpAddr) -> Option<Admitted> {
         let shared = &*self.0;
-        if !take(&shared.open, shared.caps.total) {
+        let caps = **shared.caps.load();
+        if shared.full.load(Relaxed) || !take(&shared.open, caps.total) {
             return None;
         }
-        if !take(&shared.unauthenticated, shared.caps.unauthenticated) {
+        if !take(&shared.unauthenticated, caps.unauthenticated) {
             shared.open.fetch_sub(1, Relaxed);
             return None;
         }
-        let counted = shared.caps.per_address > 0 || shared.caps.new_per_second > 0;
-        if counted && !shared.take_address(address) {
+        let counted = caps.per_address > 0 || caps.new_per_second > 0;
+        if counted && !shared.take_address(address, caps) {
             shared.open.fetch_sub(1, Relaxed);
             shared.unauthenticated.fetch_sub(1, Relaxed);
             return None;
@@ -89,9 +114,9 @@ fn take(counter: &AtomicUsize, max: usize) -> bool {
 }
 
 impl Shared {
-    fn take_address(&self, address: IpAddr) -> bool {
+    fn take_address(&self, address: IpAddr, caps: Caps) -> bool {
         let now = self.clock.mono();
-        let (max, rate) = (self.caps.per_address, self.caps.new_per_second as u64);
+        let (max, rate) = (caps.per_address, caps.new_per_second as u64);
         let mut addresses = self.addresses.lock().unwrap_or_else(PoisonError::into_inner);
         if addresses.by_address.len() > addresses.prune_at {
             addresses.by_address.retain(|_, a| a.open > 0 || now.since(a.credited) < 1_000);

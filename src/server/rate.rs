@@ -2,7 +2,13 @@
 use super::clock::Mono;
 use crate::hub::id::UserId;
 use dashmap::DashMap;
-use std::{collections::VecDeque, sync::Arc};
+use std::{
+    collections::VecDeque,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering::Relaxed},
+    },
+};
 
 /// How many strikes end a connection.
 const STRIKES: usize = 3;
@@ -25,6 +31,13 @@ impl Bucket {
     pub fn new(per_second: u64, burst: u64, now: Mono) -> Self {
         let max = burst.max(per_second).max(1).saturating_mul(1_000);
         Self { per_second, credit: max, max, at: now }
+    }
+
+    /// Starts anew, full, if the rate is another one.
+    pub fn set_rate(&mut self, per_second: u64, now: Mono) {
+        if self.per_second != per_second {
+            *self = Self::new(per_second, per_second, now);
+        }
     }
 
     /// Takes one out, if there is one.
@@ -91,7 +104,7 @@ impl Rates {
 /// The rates of users over all their devices.
 #[derive(Clone, Debug)]
 pub struct UserRates {
-    per_second: u64,
+    per_second: Arc<AtomicU64>,
     by_user: Arc<DashMap<UserId, Bucket>>,
 }
 
@@ -99,17 +112,24 @@ impl UserRates {
     /// Starts with nobody; 0 = no limit.
     #[must_use]
     pub fn new(per_second: u64) -> Self {
-        Self { per_second, by_user: Arc::default() }
+        Self { per_second: Arc::new(per_second.into()), by_user: Arc::default() }
     }
 
     /// Counts a frame of a user.
     #[must_use]
     pub fn take(&self, user: &UserId, now: Mono) -> bool {
-        if self.per_second == 0 {
+        let per_second = self.per_second.load(Relaxed);
+        if per_second == 0 {
             return true;
         }
-        let fresh = || Bucket::new(self.per_second, self.per_second, now);
-        self.by_user.entry(user.clone()).or_insert_with(fresh).take(now)
+        let mut bucket = self.by_user.entry(user.clone()).or_insert_with(|| Bucket::new(per_second, per_second, now));
+        bucket.set_rate(per_second, now);
+        bucket.take(now)
+    }
+
+    /// Changes the rate for everybody; 0 = no limit.
+    pub fn set(&self, per_second: u64) {
+        self.per_second.store(per_second, Relaxed);
     }
 
     /// Forgets a user; another device of his starts anew.

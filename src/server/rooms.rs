@@ -1,6 +1,7 @@
 //! The directory of loaded rooms: handles to their tasks, never their state. A task is started on the shard that its room's name gives.
 use super::{
     clock::Clock,
+    live::Live,
     msg::{Refusal, Reply, RoomMsg, ShardMsg, Work},
     presence::Presence,
     room_task,
@@ -70,7 +71,7 @@ pub(super) struct Inner {
     pub store: Arc<dyn Store>,
     pub presence: Presence,
     pub clock: Clock,
-    pub settings: RoomSettings,
+    pub settings: Live<RoomSettings>,
 }
 
 struct Handle {
@@ -126,16 +127,30 @@ impl Rooms {
             }
         });
         let generations = AtomicU64::new(0);
-        Self(Arc::new(Inner { directory: DashMap::new(), generations, starts, shards, store, presence, clock, settings }))
+        Self(Arc::new(Inner {
+            directory: DashMap::new(),
+            generations,
+            starts,
+            shards,
+            store,
+            presence,
+            clock,
+            settings: Live::new(settings),
+        }))
     }
 
     pub(super) fn deps(&self) -> &Inner {
         &self.0
     }
 
+    /// Replaces the settings: rooms read them anew each time.
+    pub fn set(&self, settings: RoomSettings) {
+        self.0.settings.set(settings);
+    }
+
     /// Sends a message to a room, which is loaded if it is not. Errors: `busy` for a command when too many wait.
     pub fn send(&self, room: &RoomId, message: RoomMsg) -> Result<(), Refusal> {
-        let max = self.0.settings.mailbox_max;
+        let max = self.0.settings.load().mailbox_max;
         let counted = matches!(message, RoomMsg::Command { .. });
         // Every send happens under the directory's lock: a task that leaves sees an empty mailbox or stays.
         if let Some(handle) = self.0.directory.get(room)

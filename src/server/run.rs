@@ -7,7 +7,10 @@ use super::{
     config::{AuthMode, Config, StoreKind},
     history::History,
     http::{self, Api},
+    live::Live,
     presence::{Presence, PresenceSettings},
+    process::MemoryLimit,
+    reload::{Reload, Reloader},
     rooms::{RoomSettings, Rooms},
     session::{SessionDeps, SessionSettings},
     session_store::SessionStore,
@@ -55,9 +58,19 @@ fn io(what: impl Into<String>) -> impl FnOnce(std::io::Error) -> StartError {
 }
 
 /// Runs the hub until SIGTERM or SIGINT, then drains it.
-pub fn run(config: Config) -> Result<(), StartError> {
+pub fn run(config: Config, reload: Reload) -> Result<(), StartError> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(io("runtime"))?;
-    runtime.block_on(serve(config))
+    runtime.block_on(serve(config, reload))
+}
+
+pub(super) fn caps(config: &Config) -> Caps {
+    let limits = &config.limits;
+    Caps {
+        total: limits.connections_max,
+        per_address: limits.connections_per_address,
+        new_per_second: limits.new_connections_per_second_per_address as usize,
+        unauthenticated: if config.auth.mode == AuthMode::Dev { 0 } else { limits.connections_max / 10 },
+    }
 }
 
 fn net_settings(config: &Config, clock: Clock) -> NetSettings {
@@ -65,12 +78,7 @@ fn net_settings(config: &Config, clock: Clock) -> NetSettings {
     NetSettings {
         shards: config.server.shards,
         allowed_origins: config.auth.allowed_origins.clone(),
-        caps: Caps {
-            total: limits.connections_max,
-            per_address: limits.connections_per_address,
-            new_per_second: limits.new_connections_per_second_per_address as usize,
-            unauthenticated: if config.auth.mode == AuthMode::Dev { 0 } else { limits.connections_max / 10 },
-        },
+        caps: caps(config),
         handshake_timeout_ms: limits.handshake_timeout_ms,
         frame_bytes: limits.frame_bytes,
         message_timeout_ms: limits.message_timeout_ms,
@@ -121,7 +129,7 @@ pub fn open_history(config: &Config) -> Result<History, StoreFault> {
     Ok(History::new(store, archive))
 }
 
-fn room_settings(config: &Config) -> RoomSettings {
+pub(super) fn room_settings(config: &Config) -> RoomSettings {
     RoomSettings {
         auto_create: config.room.auto_create,
         rules: config.room.rules.0.clone(),
@@ -144,10 +152,11 @@ const fn presence_settings(config: &Config) -> PresenceSettings {
     }
 }
 
-async fn serve(config: Config) -> Result<(), StartError> {
+async fn serve(config: Config, reload: Reload) -> Result<(), StartError> {
     // Handlers first: a signal during the start must not kill the process half-way.
     let mut terminate = signal(SignalKind::terminate()).map_err(io("SIGTERM"))?;
     let mut interrupt = signal(SignalKind::interrupt()).map_err(io("SIGINT"))?;
+    let mut hangup = signal(SignalKind::hangup()).map_err(io("SIGHUP"))?;
     let clock = Clock::new();
     let auth = Auth::new(&config.auth, &config.data.dir, clock)?;
     let Opened { store, archive } = open(&config, clock)?;
@@ -162,12 +171,25 @@ async fn serve(config: Config) -> Result<(), StartError> {
 
     let (body_bytes, demo) = (config.limits.http_body_bytes, config.demo.enabled);
     let deps = SessionDeps {
-        settings: SessionSettings::from(&config),
+        settings: Live::new(SessionSettings::from(&config)),
         auth: auth.clone(),
         presence: presence.clone(),
         rooms: rooms.clone(),
         clock,
         node: node.clone(),
+    };
+    let memory = MemoryLimit::default();
+    memory.set(config.limits.memory_bytes);
+    tokio::spawn(memory.clone().guard(bound.admission().clone()));
+    let mut reloader = Reloader {
+        config: config.clone(),
+        from: reload,
+        auth: auth.clone(),
+        rooms: rooms.clone(),
+        sessions: deps.settings.clone(),
+        admission: bound.admission().clone(),
+        origins: bound.origins().clone(),
+        memory,
     };
     let admin = Admin::new(store, history.clone())?;
     let admin_listener =
@@ -188,9 +210,12 @@ async fn serve(config: Config) -> Result<(), StartError> {
     // A closed stdout is no reason not to serve.
     let _ = writeln!(std::io::stdout().lock(), "{line}");
 
-    tokio::select! {
-        _ = terminate.recv() => {}
-        _ = interrupt.recv() => {}
+    loop {
+        tokio::select! {
+            _ = terminate.recv() => break,
+            _ = interrupt.recv() => break,
+            _ = hangup.recv() => reloader.reload(),
+        }
     }
     tracing::info!("draining: no new connections, clients are asked to come back elsewhere");
     admin.drain();

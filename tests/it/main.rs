@@ -7,5 +7,6 @@ mod history;
 mod hub;
 mod poll;
 mod presence;
+mod reload;
 mod resume;
 mod rooms;

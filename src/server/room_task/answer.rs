@@ -94,7 +94,7 @@ impl Task {
             }
             (RoomMsg::Updates { cursor, wait, reply }, _) => {
                 if wait > Millis(0) && cursor == Some(self.room.head) {
-                    let max = self.seat.rooms.deps().settings.long_polls_max;
+                    let max = self.seat.rooms.deps().settings.load().long_polls_max;
                     self.parked.park(reply, self.now().plus(wait), max);
                 } else {
                     let _ = reply.send(Ok(self.polled(cursor).into()));

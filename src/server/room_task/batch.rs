@@ -41,6 +41,8 @@ impl Task {
     /// Returns the messages that did not fit into it.
     pub(super) async fn batch(&mut self, mut batch: Vec<RoomMsg>) -> Vec<RoomMsg> {
         let mut rest = Vec::new();
+        let deps = self.seat.rooms.deps();
+        self.bucket.set_rate(deps.settings.load().commands_per_second, deps.clock.mono());
         let bucket = self.bucket.clone();
         let mut outcome = Settled::Moved;
         let mut fates = Vec::new();
@@ -102,7 +104,7 @@ impl Task {
         self.draft.begin(CommitId(rand::random()), now);
         if !self.held_at_load {
             self.no_promotion_before = now.plus(LOAD_GRACE);
-            let handover = self.seat.rooms.deps().settings.handover;
+            let handover = self.seat.rooms.deps().settings.load().handover;
             self.draft.after_load(&self.members, handover);
         }
         self.draft.due(&self.members);
@@ -159,7 +161,7 @@ impl Task {
     }
 
     fn handover(&self, ended: EndedByHub) -> Handover {
-        let hold = ended.retry_after.plus(self.seat.rooms.deps().settings.handover);
+        let hold = ended.retry_after.plus(self.seat.rooms.deps().settings.load().handover);
         let drained = ended.drained.then(|| self.now().plus(ended.retry_after.plus(DRAINED)));
         Handover { hold, shown_from: drained.unwrap_or(UnixMs(0)) }
     }

@@ -24,8 +24,8 @@ pub(super) async fn open(seat: &mut Seat) -> Option<(Room, Tail, Option<RoomMsg>
             }
         };
         let message = seat.mailbox.recv().await?;
-        if let (Code::RoomNotFound, true, RoomMsg::Join { member, .. }) = (code, deps.settings.auto_create, &message) {
-            let (rules, commit) = (deps.settings.rules.clone(), CommitId(rand::random()));
+        if let (Code::RoomNotFound, true, RoomMsg::Join { member, .. }) = (code, deps.settings.load().auto_create, &message) {
+            let (rules, commit) = (deps.settings.load().rules.clone(), CommitId(rand::random()));
             let room = Room::create(seat.id.clone(), member.user.clone(), rules, commit, deps.clock.now());
             match deps.store.create(&seat.id, room.head, encode_room(&room)).await {
                 Ok(true) => {
@@ -43,7 +43,7 @@ pub(super) async fn open(seat: &mut Seat) -> Option<(Room, Tail, Option<RoomMsg>
             turn_away(seat, message, code).await;
         }
         while let Ok(message) = seat.mailbox.try_recv() {
-            if matches!(message, RoomMsg::Join { .. }) && code == Code::RoomNotFound && deps.settings.auto_create {
+            if matches!(message, RoomMsg::Join { .. }) && code == Code::RoomNotFound && deps.settings.load().auto_create {
                 // The next in line may create it.
                 let _ = seat.rooms.post(&seat.id, message);
                 break;

@@ -52,7 +52,7 @@ impl Session {
         if !free.is_empty() {
             all.presence.unwatch(self.shard.shard, free);
         }
-        all.settings.user_rates.forget(&self.user);
+        all.settings.load().user_rates.forget(&self.user);
         if how == Next::Offline {
             for room in self.rooms.list() {
                 all.rooms.post(&room, RoomMsg::Leave { session: self.session.clone(), reply: None });
@@ -95,7 +95,7 @@ impl Session {
     fn admit(&mut self, id: Option<i64>) -> bool {
         let all = &self.shard.shared;
         let now = all.clock.mono();
-        let user_ok = all.settings.user_rates.take(&self.user, now);
+        let user_ok = all.settings.load().user_rates.take(&self.user, now);
         match self.rates.take(now, user_ok) {
             Verdict::Fine => return true,
             Verdict::TooFast => self.error(id, Code::RateLimited),

@@ -60,7 +60,8 @@ impl Session {
             }
         };
         let Entered { session, resumed, kept, rooms: before, set, watches } = entered;
-        let rates = Rates::new(all.settings.frames_per_second, all.settings.frames_burst, all.clock.mono());
+        let settings = all.settings.load();
+        let rates = Rates::new(settings.frames_per_second, settings.frames_burst, all.clock.mono());
         let session = Self { shard, conn, user, user_type, session, claims, rooms: set, seen, rates, bad_requests };
         let rooms = session.entry().back_to(rooms, &before);
         let joined = session.entry().enter_all(rooms).await;
@@ -82,7 +83,7 @@ impl Session {
         let all = self.all();
         Entry {
             rooms: &all.rooms,
-            max: all.settings.rooms_per_session,
+            max: all.settings.load().rooms_per_session,
             user: &self.user,
             user_type: &self.user_type,
             session: &self.session,
@@ -127,9 +128,9 @@ impl SessionDeps {
             resumed,
             session_token,
             server_time_ms: self.clock.now().0,
-            heartbeat_interval_ms: self.settings.heartbeat_interval_ms,
-            heartbeat_timeout_ms: self.settings.heartbeat_timeout_ms,
-            ping_interval_ms: self.settings.ping_interval_ms,
+            heartbeat_interval_ms: self.settings.load().heartbeat_interval_ms,
+            heartbeat_timeout_ms: self.settings.load().heartbeat_timeout_ms,
+            ping_interval_ms: self.settings.load().ping_interval_ms,
             node: &self.node,
             version: env!("CARGO_PKG_VERSION"),
             rooms,
