@@ -42,7 +42,14 @@ const UNREAD: Duration = Duration::from_millis(500);
 /// How long accepting rests when the process is out of descriptors.
 const OUT_OF_DESCRIPTORS: Duration = Duration::from_millis(100);
 
+/// How many of a shard's connections beyond the cap hear so at the same time.
+const TURNED_AWAY_MAX: usize = 256;
+/// How long that may take.
+const TURN_AWAY: Duration = Duration::from_secs(1);
+const COME_BACK: &[u8] = b"HTTP/1.1 503 Service Unavailable\r\nRetry-After: 5\r\nConnection: close\r\nContent-Length: 0\r\n\r\n";
+
 thread_local! {
+    static TURNED_AWAY: Cell<usize> = const { Cell::new(0) };
     static UNANSWERED: Cell<usize> = const { Cell::new(0) };
 }
 
@@ -109,7 +116,12 @@ pub(super) async fn accept(
     };
     let drain = shutdown.clone();
     let serve = |stream, peer: SocketAddr| {
-        tokio::task::spawn_local(http(shard.clone(), stream, peer.ip(), router.clone(), drain.clone()));
+        match shard.doors.admit(peer.ip()) {
+            Some(place) => {
+                tokio::task::spawn_local(http(shard.clone(), stream, place, router.clone(), drain.clone()));
+            }
+            None => turn_away(stream),
+        };
     };
     loop {
         tokio::select! {
@@ -129,6 +141,27 @@ pub(super) async fn accept(
     }
 }
 
+/// Tells a connection that there are too many: the first of them hear it, the others are dropped.
+fn turn_away(stream: TcpStream) {
+    metrics::counter!("michub_connections_refused_total").increment(1);
+    if TURNED_AWAY.get() >= TURNED_AWAY_MAX {
+        return;
+    }
+    TURNED_AWAY.set(TURNED_AWAY.get() + 1);
+    tokio::task::spawn_local(async move {
+        let _ = tokio::time::timeout(TURN_AWAY, async {
+            let mut waste = [0; 2048];
+            // Closing over unread input would reset the connection, and with it the answer.
+            stream.readable().await?;
+            let _ = stream.try_read(&mut waste);
+            stream.writable().await?;
+            stream.try_write(COME_BACK)
+        })
+        .await;
+        TURNED_AWAY.set(TURNED_AWAY.get().saturating_sub(1));
+    });
+}
+
 fn is_peers_fault(error: &io::Error) -> bool {
     use io::ErrorKind::{ConnectionAborted, ConnectionRefused, ConnectionReset, Interrupted};
     matches!(error.kind(), ConnectionAborted | ConnectionRefused | ConnectionReset | Interrupted)
@@ -144,7 +177,8 @@ struct Takeover {
 type Answer = Pin<Box<dyn Future<Output = Result<Response<Body>, Infallible>>>>;
 
 /// Speaks HTTP/1 on one connection, and takes it over if it becomes a WebSocket.
-async fn http(shard: Rc<Shard>, stream: TcpStream, peer: IpAddr, router: axum::Router, mut drain: watch::Receiver<bool>) {
+async fn http(shard: Rc<Shard>, stream: TcpStream, place: Admitted, router: axum::Router, mut drain: watch::Receiver<bool>) {
+    let peer = place.address();
     let unanswered = Unanswered::new();
     let timeout = Duration::from_millis(shard.settings.handshake_timeout_ms);
     let heard = Rc::new(Cell::new(false));
@@ -193,7 +227,7 @@ async fn http(shard: Rc<Shard>, stream: TcpStream, peer: IpAddr, router: axum::R
     };
     let Some(takeover) = takeover.take().filter(|_| served.is_ok()) else { return };
     let parts = connection.into_parts();
-    drop(unanswered);
+    drop((unanswered, place));
     Line::open(&shard, parts.io.into_inner(), parts.read_buf, takeover).await;
 }
 

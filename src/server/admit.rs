@@ -24,6 +24,13 @@ pub struct Caps {
     pub new_per_second: usize,
     /// Open sockets that have not proved who they are.
     pub unauthenticated: usize,
+    /// Bytes of the whole process, of which four fifths may be in use when a socket is opened.
+    pub memory_bytes: u64,
+}
+
+impl Caps {
+    /// No cap at all.
+    pub const NONE: Self = Self { total: 0, per_address: 0, new_per_second: 0, unauthenticated: 0, memory_bytes: 0 };
 }
 
 /// Counts the sockets of all shards.
@@ -32,10 +39,10 @@ pub struct Admission(Arc<Shared>);
 
 struct Shared {
     caps: Live<Caps>,
-    full: AtomicBool,
     clock: Clock,
     open: AtomicUsize,
     unauthenticated: AtomicUsize,
+    memory_full: AtomicBool,
     addresses: Mutex<Addresses>,
 }
 
@@ -58,10 +65,10 @@ impl Admission {
     pub fn new(caps: Caps, clock: Clock) -> Self {
         Self(Arc::new(Shared {
             caps: Live::new(caps),
-            full: AtomicBool::new(false),
             clock,
             open: AtomicUsize::new(0),
             unauthenticated: AtomicUsize::new(0),
+            memory_full: AtomicBool::new(false),
             addresses: Mutex::default(),
         }))
     }
@@ -83,16 +90,20 @@ impl Admission {
         self.0.caps.set(caps);
     }
 
-    /// Lets nobody in any more, or again, because of the memory that the hub takes.
-    pub fn set_full(&self, full: bool) {
-        self.0.full.store(full, Relaxed);
+    /// Looks how much memory the process has in use: over four fifths of the cap nobody is let in.
+    pub fn look_at_memory(&self) {
+        let cap = self.0.caps.load().memory_bytes;
+        let full = cap > 0 && resident_bytes().is_some_and(|bytes| bytes / 4 >= cap / 5);
+        if self.0.memory_full.swap(full, Relaxed) != full {
+            tracing::warn!(full, cap, "memory: new connections are refused while it is full");
+        }
     }
 
     /// Takes a place, or `None` if there is none: it is given back when the answer is dropped.
     pub(super) fn admit(&self, address: IpAddr) -> Option<Admitted> {
         let shared = &*self.0;
         let caps = **shared.caps.load();
-        if shared.full.load(Relaxed) || !take(&shared.open, caps.total) {
+        if shared.memory_full.load(Relaxed) || !take(&shared.open, caps.total) {
             return None;
         }
         if !take(&shared.unauthenticated, caps.unauthenticated) {
@@ -107,6 +118,13 @@ impl Admission {
         }
         Some(Admitted { admission: self.clone(), address, counted, unauthenticated: Cell::new(true) })
     }
+}
+
+/// Reads the resident memory of this process; `None` where the system does not say.
+pub(super) fn resident_bytes() -> Option<u64> {
+    let status = std::fs::read_to_string("/proc/self/status").ok()?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;
+    line.trim().strip_suffix(" kB")?.parse::<u64>().ok()?.checked_mul(1024)
 }
 
 fn take(counter: &AtomicUsize, max: usize) -> bool {
@@ -180,7 +198,7 @@ mod tests {
 
     #[test]
     fn a_place_is_given_back() {
-        let all = admission(Caps { total: 2, per_address: 1, new_per_second: 0, unauthenticated: 0 });
+        let all = admission(Caps { total: 2, per_address: 1, ..Caps::NONE });
         let (a, b) = (IpAddr::from(Ipv4Addr::LOCALHOST), IpAddr::from(Ipv4Addr::BROADCAST));
         let first = all.admit(a).unwrap();
         assert!(all.admit(a).is_none(), "one per address");
@@ -193,7 +211,7 @@ mod tests {
 
     #[test]
     fn the_unauthenticated_have_their_own_cap() {
-        let all = admission(Caps { total: 0, per_address: 0, new_per_second: 0, unauthenticated: 1 });
+        let all = admission(Caps { unauthenticated: 1, ..Caps::NONE });
         let address = IpAddr::from(Ipv4Addr::LOCALHOST);
         let first = all.admit(address).unwrap();
         assert!(all.admit(address).is_none());
@@ -202,8 +220,18 @@ mod tests {
     }
 
     #[test]
+    fn memory_is_looked_at() {
+        let address = IpAddr::from(Ipv4Addr::LOCALHOST);
+        for (cap, open) in [(1024, false), (1 << 50, true), (0, true)] {
+            let all = admission(Caps { memory_bytes: cap, ..Caps::NONE });
+            all.look_at_memory();
+            assert_eq!(all.admit(address).is_some(), open, "{cap}");
+        }
+    }
+
+    #[test]
     fn a_rate_is_a_rate_even_when_places_are_given_back() {
-        let all = admission(Caps { total: 0, per_address: 0, new_per_second: 3, unauthenticated: 0 });
+        let all = admission(Caps { new_per_second: 3, ..Caps::NONE });
         let address = IpAddr::from(Ipv4Addr::LOCALHOST);
         assert_eq!((0..10).filter(|_| all.admit(address).is_some()).count(), 3);
     }

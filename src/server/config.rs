@@ -178,6 +178,7 @@ sections! {
     /// `[limits]`; the rates and the caps per address default to 0 in `auth.mode = "dev"`.
     LimitsConfig {
         connections_max: usize = 15_000,
+        http_connections_max: usize = 15_000,
         connections_per_address: usize = 200,
         new_connections_per_second_per_address: u32 = 20,
         sessions_per_user: usize = 10,

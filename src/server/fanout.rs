@@ -130,14 +130,18 @@ impl Shard {
     async fn fan_out(&self, waiting: Pending) {
         let members = self.rooms.borrow().members(&waiting.room);
         let joined = ws::join(waiting.frames.iter().map(|(frame, _)| frame));
-        for (count, id) in members.iter().enumerate() {
-            if count % BREATH == BREATH - 1 {
+        for (count, some) in members.chunks(BREATH).enumerate() {
+            if count > 0 {
                 tokio::task::yield_now().await;
             }
-            let Some(conn) = self.conn(*id) else { continue };
-            let had = waiting.early.get(id).copied().unwrap_or(0);
-            let skipped: usize = waiting.frames.iter().take(had).map(|(frame, _)| frame.0.len()).sum();
-            conn.deliver_joined(&joined.slice(skipped..), waiting.frames.get(had..).unwrap_or_default());
+            self.each(some, |conn| match waiting.early.get(&conn.id()) {
+                None => conn.deliver_joined(&joined, &waiting.frames),
+                Some(had) => {
+                    for (frame, class) in waiting.frames.iter().skip(*had) {
+                        conn.deliver(frame.clone(), *class);
+                    }
+                }
+            });
         }
     }
 }

@@ -6,7 +6,7 @@ use std::{
     collections::VecDeque,
     sync::{
         Arc,
-        atomic::{AtomicU64, Ordering::Relaxed},
+        atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed},
     },
 };
 
@@ -40,6 +40,18 @@ impl Bucket {
         }
     }
 
+    fn earn(&mut self, now: Mono) {
+        let earned = now.since(self.at).saturating_mul(self.per_second);
+        self.credit = self.credit.saturating_add(earned).min(self.max);
+        self.at = now;
+    }
+
+    /// Tells whether nothing has been taken out that is not back.
+    pub fn is_full(&mut self, now: Mono) -> bool {
+        self.earn(now);
+        self.credit == self.max
+    }
+
     /// Takes one out, if there is one.
     pub fn take(&mut self, now: Mono) -> bool {
         self.take_many(1, now)
@@ -51,9 +63,7 @@ impl Bucket {
             return true;
         }
         let price = count.saturating_mul(1_000).min(self.max);
-        let earned = now.since(self.at).saturating_mul(self.per_second);
-        self.credit = self.credit.saturating_add(earned).min(self.max);
-        self.at = now;
+        self.earn(now);
         let enough = self.credit >= price;
         self.credit -= if enough { price } else { 0 };
         enough
@@ -106,13 +116,14 @@ impl Rates {
 pub struct UserRates {
     per_second: Arc<AtomicU64>,
     by_user: Arc<DashMap<UserId, Bucket>>,
+    prune_at: Arc<AtomicUsize>,
 }
 
 impl UserRates {
     /// Starts with nobody; 0 = no limit.
     #[must_use]
     pub fn new(per_second: u64) -> Self {
-        Self { per_second: Arc::new(per_second.into()), by_user: Arc::default() }
+        Self { per_second: Arc::new(per_second.into()), by_user: Arc::default(), prune_at: Arc::default() }
     }
 
     /// Counts a frame of a user.
@@ -122,9 +133,16 @@ impl UserRates {
         if per_second == 0 {
             return true;
         }
-        let mut bucket = self.by_user.entry(user.clone()).or_insert_with(|| Bucket::new(per_second, per_second, now));
-        bucket.set_rate(per_second, now);
-        bucket.take(now)
+        if let Some(mut bucket) = self.by_user.get_mut(user) {
+            bucket.set_rate(per_second, now);
+            return bucket.take(now);
+        }
+        if self.by_user.len() >= self.prune_at.load(Relaxed) {
+            self.by_user.retain(|_, bucket| !bucket.is_full(now));
+            self.prune_at.store(self.by_user.len() * 2 + 1024, Relaxed);
+        }
+        let fresh = || Bucket::new(per_second, per_second, now);
+        self.by_user.entry(user.clone()).or_insert_with(fresh).take(now)
     }
 
     /// Changes the rate for everybody; 0 = no limit.
@@ -132,9 +150,9 @@ impl UserRates {
         self.per_second.store(per_second, Relaxed);
     }
 
-    /// Forgets a user; another device of his starts anew.
-    pub fn forget(&self, user: &UserId) {
-        self.by_user.remove(user);
+    /// Forgets a user unless he has just sent something: coming again must not give a flood a fresh bucket.
+    pub fn forget(&self, user: &UserId, now: Mono) {
+        self.by_user.remove_if_mut(user, |_, bucket| bucket.is_full(now));
     }
 }
 
@@ -148,6 +166,20 @@ mod tests {
         assert_eq!((0..50).filter(|_| bucket.take(Mono(0))).count(), 20);
         assert_eq!((0..50).filter(|_| bucket.take(Mono(500))).count(), 5);
         assert_eq!((0..50).filter(|_| Bucket::new(0, 0, Mono(0)).take(Mono(0))).count(), 50);
+    }
+
+    #[test]
+    fn coming_again_does_not_fill_a_users_bucket() {
+        let (rates, user) = (UserRates::new(5), UserId::parse("u").unwrap());
+        assert_eq!((0..9).filter(|_| rates.take(&user, Mono(0))).count(), 5);
+        rates.forget(&user, Mono(10));
+        assert!(!rates.take(&user, Mono(10)));
+        rates.forget(&user, Mono(2_000));
+        assert!(rates.by_user.is_empty());
+        for n in 0..5000 {
+            assert!(rates.take(&UserId::parse(&format!("u{n}")).unwrap(), Mono(3_000 + n * 10)));
+        }
+        assert!(rates.by_user.len() < 2000, "{}", rates.by_user.len());
     }
 
     #[test]

@@ -4,9 +4,8 @@ use super::{
     auth::Auth,
     config::{Config, ConfigError},
     live::Live,
-    process::MemoryLimit,
     rooms::Rooms,
-    run::{caps, room_settings},
+    run::{caps, http_caps, room_settings},
     session::SessionSettings,
 };
 use std::collections::BTreeMap;
@@ -30,8 +29,8 @@ pub(super) struct Reloader {
     pub rooms: Rooms,
     pub sessions: Live<SessionSettings>,
     pub admission: Admission,
+    pub doors: Admission,
     pub origins: Live<Vec<String>>,
-    pub memory: MemoryLimit,
 }
 
 impl Reloader {
@@ -61,8 +60,8 @@ impl Reloader {
         rates.set(merged.limits.frames_per_second_per_user.into());
         self.sessions.set(SessionSettings { user_rates: rates, ..SessionSettings::from(&merged) });
         self.admission.set_caps(caps(&merged));
+        self.doors.set_caps(http_caps(&merged));
         self.origins.set(merged.auth.allowed_origins.clone());
-        self.memory.set(merged.limits.memory_bytes);
         let (before, now, asked) = (keys(&self.config), keys(&merged), keys(&new));
         tracing::info!(changed = %changed(&before, &now), "the configuration is reloaded");
         if merged != new {
@@ -86,6 +85,7 @@ fn merge(old: &Config, new: &Config) -> Config {
     auth.api_keys.clone_from(&new.auth.api_keys);
     auth.jwt = new.auth.jwt.clone();
     limits.connections_max = new.limits.connections_max;
+    limits.http_connections_max = new.limits.http_connections_max;
     limits.connections_per_address = new.limits.connections_per_address;
     limits.new_connections_per_second_per_address = new.limits.new_connections_per_second_per_address;
     limits.frames_per_second = new.limits.frames_per_second;

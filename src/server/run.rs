@@ -9,7 +9,6 @@ use super::{
     http::{self, Api},
     live::Live,
     presence::{Presence, PresenceSettings},
-    process::MemoryLimit,
     reload::{Reload, Reloader},
     rooms::{RoomSettings, Rooms},
     session::{SessionDeps, SessionSettings},
@@ -69,8 +68,14 @@ pub(super) fn caps(config: &Config) -> Caps {
         total: limits.connections_max,
         per_address: limits.connections_per_address,
         new_per_second: limits.new_connections_per_second_per_address as usize,
-        unauthenticated: if config.auth.mode == AuthMode::Dev { 0 } else { limits.connections_max / 10 },
+        unauthenticated: if config.auth.mode == AuthMode::Dev { 0 } else { limits.connections_max.div_ceil(10) },
+        memory_bytes: limits.memory_bytes,
     }
+}
+
+pub(super) fn http_caps(config: &Config) -> Caps {
+    let limits = &config.limits;
+    Caps { total: limits.http_connections_max, per_address: limits.connections_per_address, ..Caps::NONE }
 }
 
 fn net_settings(config: &Config, clock: Clock) -> NetSettings {
@@ -79,6 +84,7 @@ fn net_settings(config: &Config, clock: Clock) -> NetSettings {
         shards: config.server.shards,
         allowed_origins: config.auth.allowed_origins.clone(),
         caps: caps(config),
+        http_caps: http_caps(config),
         handshake_timeout_ms: limits.handshake_timeout_ms,
         frame_bytes: limits.frame_bytes,
         message_timeout_ms: limits.message_timeout_ms,
@@ -178,9 +184,6 @@ async fn serve(config: Config, reload: Reload) -> Result<(), StartError> {
         clock,
         node: node.clone(),
     };
-    let memory = MemoryLimit::default();
-    memory.set(config.limits.memory_bytes);
-    tokio::spawn(memory.clone().guard(bound.admission().clone()));
     let mut reloader = Reloader {
         config: config.clone(),
         from: reload,
@@ -188,8 +191,8 @@ async fn serve(config: Config, reload: Reload) -> Result<(), StartError> {
         rooms: rooms.clone(),
         sessions: deps.settings.clone(),
         admission: bound.admission().clone(),
+        doors: bound.doors().clone(),
         origins: bound.origins().clone(),
-        memory,
     };
     let admin = Admin::new(store, history.clone())?;
     let admin_listener =

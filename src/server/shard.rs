@@ -35,6 +35,8 @@ pub struct NetSettings {
     pub allowed_origins: Vec<String>,
     /// Caps on open sockets.
     pub caps: Caps,
+    /// Caps on connections that speak HTTP, those that become sockets included as long as they have not.
+    pub http_caps: Caps,
     /// From accept to the whole first request head.
     pub handshake_timeout_ms: u64,
     /// The largest inbound message.
@@ -63,7 +65,8 @@ impl NetSettings {
             listen,
             shards: 0,
             allowed_origins: Vec::new(),
-            caps: Caps { total: 0, per_address: 0, new_per_second: 0, unauthenticated: 0 },
+            caps: Caps::NONE,
+            http_caps: Caps::NONE,
             handshake_timeout_ms: 5_000,
             frame_bytes: 16_384,
             message_timeout_ms: 10_000,
@@ -121,6 +124,7 @@ impl ShardHandle {
 pub struct Bound {
     settings: Arc<NetSettings>,
     admission: Admission,
+    doors: Admission,
     origins: Live<Vec<String>>,
     listeners: Vec<std::net::TcpListener>,
     inboxes: Vec<mpsc::Receiver<ShardMsg>>,
@@ -135,9 +139,10 @@ impl Bound {
         let count = if settings.shards == 0 { cores() } else { settings.shards };
         let (listeners, local_addr) = accept::bind(settings.listen, count)?;
         let admission = Admission::new(settings.caps, settings.clock);
+        let doors = Admission::new(settings.http_caps, settings.clock);
         let origins = Live::new(settings.allowed_origins.clone());
         let (inboxes, handles) = (Vec::new(), Vec::new());
-        let mut bound = Self { settings: Arc::new(settings), admission, origins, listeners, inboxes, handles, local_addr };
+        let mut bound = Self { settings: Arc::new(settings), admission, doors, origins, listeners, inboxes, handles, local_addr };
         for index in (0..=u16::MAX).take(count) {
             let (inbox, receiver) = mpsc::channel(INBOX);
             bound.handles.push(ShardHandle { index, inbox });
@@ -158,6 +163,12 @@ impl Bound {
         &self.admission
     }
 
+    /// Returns who counts the connections that speak HTTP.
+    #[must_use]
+    pub const fn doors(&self) -> &Admission {
+        &self.doors
+    }
+
     /// Returns the origins of pages that may connect, to be changed while the hub runs.
     #[must_use]
     pub const fn origins(&self) -> &Live<Vec<String>> {
@@ -176,17 +187,18 @@ impl Bound {
     where
         F: Fn(u16) -> Rc<dyn Sessions> + Send + Clone + 'static,
     {
-        let (admission, origins) = (self.admission, self.origins);
+        let (admission, doors, origins) = (self.admission, self.doors, self.origins);
         let mut threads = Vec::new();
         for ((listener, inbox), handle) in self.listeners.into_iter().zip(self.inboxes).zip(&self.handles) {
             let index = handle.index;
-            let (settings, admission, origins) = (self.settings.clone(), admission.clone(), origins.clone());
+            let (settings, admission) = (self.settings.clone(), admission.clone());
+            let (doors, origins) = (doors.clone(), origins.clone());
             let (router, sessions, shutdown) = (router.clone(), sessions.clone(), shutdown.clone());
             let body = move || {
                 let runtime = Builder::new_current_thread().enable_all().build_local(LocalOptions::default());
                 match runtime {
                     Ok(runtime) => runtime.block_on(async move {
-                        let shard = Rc::new(Shard::new(index, settings, admission, origins, sessions(index)));
+                        let shard = Rc::new(Shard::new(index, settings, admission, doors, origins, sessions(index)));
                         shard.live(listener, inbox, router, shutdown).await;
                     }),
                     Err(error) => tracing::error!(%error, shard = index, "no runtime for a shard"),
@@ -237,6 +249,7 @@ pub(super) struct Shard {
     pub settings: Arc<NetSettings>,
     pub admission: Admission,
     pub origins: Live<Vec<String>>,
+    pub doors: Admission,
     pub sessions: Rc<dyn Sessions>,
     slots: RefCell<Vec<Slot>>,
     free: RefCell<Vec<u32>>,
@@ -255,11 +268,12 @@ impl Shard {
         index: u16,
         settings: Arc<NetSettings>,
         admission: Admission,
+        doors: Admission,
         origins: Live<Vec<String>>,
         sessions: Rc<dyn Sessions>,
     ) -> Self {
         let (slots, free, rooms) = (RefCell::default(), RefCell::default(), RefCell::default());
-        Self { index, settings, admission, origins, sessions, slots, free, rooms }
+        Self { index, settings, admission, doors, origins, sessions, slots, free, rooms }
     }
 
     async fn live(
@@ -315,6 +329,17 @@ impl Shard {
         slots.get(id.slot as usize).filter(|slot| slot.generation == id.generation)?.conn.clone()
     }
 
+    /// Does something with each of these connections that is still there.
+    pub fn each(&self, ids: &[ConnId], mut work: impl FnMut(&Conn)) {
+        let slots = self.slots.borrow();
+        for id in ids {
+            let slot = slots.get(id.slot as usize).filter(|slot| slot.generation == id.generation);
+            if let Some(conn) = slot.and_then(|slot| slot.conn.as_ref()) {
+                work(conn);
+            }
+        }
+    }
+
     /// Notes a room that a connection enters or leaves.
     pub fn note_room(&self, id: ConnId, room: &RoomId, inside: bool) {
         let mut slots = self.slots.borrow_mut();
@@ -345,6 +370,9 @@ impl Shard {
             let late = now.since(last).saturating_sub(SWEEP_MS);
             last = now;
             let gap = if late > PAUSED_MS { late } else { 0 };
+            if self.index == 0 {
+                self.admission.look_at_memory();
+            }
             let slots = self.slots.borrow();
             for conn in slots.iter().filter_map(|slot| slot.conn.as_ref()) {
                 conn.sweep(now, gap, deadlines);

@@ -152,6 +152,10 @@ pub(super) fn last_frames(close: Close, retry_after_ms: u64) -> impl Iterator<It
 
 /// Joins frames into one piece for one write.
 pub(super) fn join<'a>(frames: impl Iterator<Item = &'a Frame> + Clone) -> Bytes {
+    let mut few = frames.clone();
+    if let (Some(only), None) = (few.next(), few.next()) {
+        return only.0.clone();
+    }
     let mut bytes = BytesMut::with_capacity(frames.clone().map(|frame| frame.0.len()).sum());
     for frame in frames {
         bytes.put_slice(&frame.0);

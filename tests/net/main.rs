@@ -287,6 +287,25 @@ fn caps_answer_503_before_the_upgrade() {
 }
 
 #[test]
+fn connections_that_are_no_sockets_yet_have_a_cap() {
+    let mut settings = settings();
+    settings.http_caps.total = 1;
+    let hub = Hub::start(settings);
+    let mut first = Peer::connect(hub.address);
+    let mut second = Peer::connect(hub.address);
+    second.0.write_all(Peer::request(hub.address, "").as_bytes()).unwrap();
+    let head = second.head().to_ascii_lowercase();
+    assert!(head.starts_with("http/1.1 503 ") && head.contains("retry-after:"), "{head}");
+    first.0.write_all(Peer::request(hub.address, "").as_bytes()).unwrap();
+    assert!(first.head().starts_with("HTTP/1.1 101 "));
+    first.send(TEXT, b"in");
+    assert_eq!(first.text(), "in");
+    let mut third = Peer::open(hub.address);
+    third.send(TEXT, b"too");
+    assert_eq!(third.text(), "too");
+}
+
+#[test]
 fn a_drain_tells_everybody_and_ends() {
     let hub = Hub::start(NetSettings { shards: 2, drain_timeout_ms: 10_000, ..settings() });
     let mut peers: Vec<Peer> = (0..8).map(|_| Peer::open(hub.address)).collect();

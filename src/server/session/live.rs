@@ -6,10 +6,11 @@ use crate::server::{
     reader::{Inbound, Reader},
 };
 use crate::{
-    hub::{code::Code, id::UserId, time::Millis},
+    hub::{code::Code, time::Millis},
     wire::{
         client::{self, ClientFrame, Parsed},
         close::Close,
+        heartbeat,
         server::{ErrorJson, HeartbeatAck},
     },
 };
@@ -32,7 +33,9 @@ impl Session {
             };
             self.seen.stamp(self.all().clock.now());
             next = match inbound {
-                Inbound::Text(line) => self.take(&line).await,
+                Inbound::Text(line) if self.is_beat(&line) => Next::Stay,
+                // Boxed: what a command needs is not kept for the life of the session.
+                Inbound::Text(line) => Box::pin(self.take(&line)).await,
                 Inbound::Binary => {
                     self.not_understood(error(None, Code::BadRequest));
                     Next::Stay
@@ -52,7 +55,7 @@ impl Session {
         if !free.is_empty() {
             all.presence.unwatch(self.shard.shard, free);
         }
-        all.settings.load().user_rates.forget(&self.user);
+        all.settings.load().user_rates.forget(&self.user, all.clock.mono());
         if how == Next::Offline {
             for room in self.rooms.list() {
                 all.rooms.post(&room, RoomMsg::Leave { session: self.session.clone(), reply: None });
@@ -107,10 +110,18 @@ impl Session {
         false
     }
 
+    /// Answers a plain heartbeat, or leaves the frame to the parser.
+    fn is_beat(&self, line: &str) -> bool {
+        let Some(beat) = heartbeat::read(line) else { return false };
+        let is_own = beat.user_id.is_none_or(|user| user == self.user.as_str());
+        self.heartbeat(beat.id, is_own, beat.ts_ms);
+        true
+    }
+
     async fn take(&mut self, line: &str) -> Next {
         let parsed = match client::parse(line) {
             Ok(Parsed { frame: ClientFrame::Heartbeat { ts_ms }, senders, id, .. }) => {
-                self.heartbeat(id, &senders, ts_ms);
+                self.heartbeat(id, senders.iter().all(|sender| *sender == self.user), ts_ms);
                 return Next::Stay;
             }
             Ok(parsed) if self.admit(parsed.id) => parsed,
@@ -134,8 +145,8 @@ impl Session {
         self.handle(parsed).await
     }
 
-    pub(super) fn heartbeat(&self, id: Option<i64>, senders: &[UserId], ts_ms: Option<i64>) {
-        if senders.iter().any(|sender| *sender != self.user) {
+    pub(super) fn heartbeat(&self, id: Option<i64>, is_own: bool, ts_ms: Option<i64>) {
+        if !is_own {
             return self.error(id, Code::IdentityMismatch);
         }
         let now = self.all().clock.now();

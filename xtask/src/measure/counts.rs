@@ -33,7 +33,7 @@ pub fn frame_instructions() -> Result<Vec<Row>, String> {
 
 /// User instructions per heartbeat.
 pub fn heartbeat_instructions() -> Result<Vec<Row>, String> {
-    let value = instructions(HEARTBEATS, (10, 110), "/counts/heartbeats acked")?;
+    let value = instructions(HEARTBEATS, (10, 410), "/counts/heartbeats acked")?;
     Ok(vec![Row {
         key: "heartbeat_instructions",
         what: "user instructions per heartbeat, answer included",
