@@ -61,6 +61,9 @@ struct Args {
     /// The folder of the embedded store; overrides data.dir
     #[arg(long, global = true, value_name = "DIR")]
     data: Option<PathBuf>,
+    /// The demo page may ask the hub for a drain; sets demo.enabled and demo.faults
+    #[arg(long, global = true)]
+    demo: bool,
 }
 
 #[derive(Subcommand)]
@@ -193,6 +196,7 @@ struct Flags {
     config: Option<PathBuf>,
     listen: Option<SocketAddr>,
     data: Option<PathBuf>,
+    demo: bool,
 }
 
 impl Flags {
@@ -200,6 +204,8 @@ impl Flags {
         let mut config = Config::load(self.config.as_deref())?;
         config.server.listen = self.listen.unwrap_or(config.server.listen);
         config.data.dir = self.data.clone().unwrap_or(config.data.dir);
+        config.demo.enabled |= self.demo;
+        config.demo.faults |= self.demo;
         config.check()?;
         Ok(config)
     }
@@ -209,7 +215,7 @@ fn begin(args: &Args) -> Result<(), Failure> {
     if let Some(What::Load(load)) = &args.command {
         return Ok(load::run(load.clone())?);
     }
-    let flags = Flags { config: args.config.clone(), listen: args.listen, data: args.data.clone() };
+    let flags = Flags { config: args.config.clone(), listen: args.listen, data: args.data.clone(), demo: args.demo };
     let config = flags.load()?;
     match args.command.as_ref().unwrap_or(&What::Serve) {
         What::Serve => {

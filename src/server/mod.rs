@@ -6,6 +6,7 @@ pub mod auth;
 pub mod clock;
 pub mod config;
 pub mod conn;
+mod demo;
 mod entry;
 mod fanout;
 pub mod history;
