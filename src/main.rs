@@ -58,6 +58,9 @@ struct Args {
     /// The folder of the embedded store; overrides data.dir
     #[arg(long, global = true, value_name = "DIR")]
     data: Option<PathBuf>,
+    /// The demo page may ask the hub for a drain; sets demo.enabled and demo.faults
+    #[arg(long, global = true)]
+    demo: bool,
 }
 
 #[derive(Subcommand)]
@@ -192,6 +195,8 @@ fn begin(args: &Args) -> Result<(), Failure> {
     let mut config = Config::load(args.config.as_deref())?;
     config.server.listen = args.listen.unwrap_or(config.server.listen);
     config.data.dir = args.data.clone().unwrap_or(config.data.dir);
+    config.demo.enabled |= args.demo;
+    config.demo.faults |= args.demo;
     config.check()?;
     match args.command.as_ref().unwrap_or(&What::Serve) {
         What::Serve => {

@@ -21,6 +21,7 @@ pub mod roles;
 pub mod room;
 pub mod rules;
 pub mod seats;
+mod small_map;
 pub mod time;
 pub mod turns;
 pub mod windows;

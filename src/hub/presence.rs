@@ -1,6 +1,7 @@
 //! Who is here: a user over his sessions. A lost line is not offline; only what others see differently is a transition.
 use super::{
     id::{RoomId, SessionId, UserId, UserType},
+    small_map::SmallMap,
     time::{Millis, UnixMs},
 };
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
@@ -98,7 +99,8 @@ impl Line {
 struct Person {
     user_type: UserType,
     choice: Option<Status>,
-    lines: BTreeMap<SessionId, Line>,
+    /// There is one, mostly.
+    lines: SmallMap<SessionId, Line>,
     last_seen: UnixMs,
 }
 
@@ -367,13 +369,18 @@ impl People {
 
     fn lines(&self, user: &UserId, wanted: impl Fn(Line) -> bool) -> Vec<SessionId> {
         let lines = self.people.get(user).map(|person| &person.lines);
-        lines.into_iter().flatten().filter(|(_, line)| wanted(**line)).map(|(session, _)| session.clone()).collect()
+        lines
+            .into_iter()
+            .flat_map(SmallMap::iter)
+            .filter(|(_, line)| wanted(**line))
+            .map(|(session, _)| session.clone())
+            .collect()
     }
 
     /// Returns all sessions of a user, lost ones included.
     #[must_use]
     pub fn sessions(&self, user: &UserId) -> Vec<SessionId> {
-        self.people.get(user).map(|person| person.lines.keys().cloned().collect()).unwrap_or_default()
+        self.people.get(user).map(|person| person.lines.iter().map(|(session, _)| session.clone()).collect()).unwrap_or_default()
     }
 
     /// Returns whose session it is.
@@ -464,7 +471,7 @@ impl People {
 
     fn insert(&mut self, user: &UserId, user_type: &UserType, session: SessionId, now: UnixMs) {
         self.departed.remove(user);
-        let fresh = || Person { user_type: user_type.clone(), choice: None, lines: BTreeMap::new(), last_seen: now };
+        let fresh = || Person { user_type: user_type.clone(), choice: None, lines: SmallMap::default(), last_seen: now };
         let person = self.people.entry(user.clone()).or_insert_with(fresh);
         person.user_type = user_type.clone();
         person.last_seen = person.last_seen.max(now);

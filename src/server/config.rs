@@ -224,7 +224,7 @@ sections! {
         memory_bytes: u64 = 0,
     }
     /// `[demo]`
-    DemoConfig { enabled: bool = true, }
+    DemoConfig { enabled: bool = true, faults: bool = false, }
     /// `[log]`
     LogConfig {
         format: LogFormat = LogFormat::Pretty,

@@ -108,6 +108,7 @@ impl Shard {
                     conn.close(close, retry_after_ms);
                 }
             }
+            ShardMsg::DrainAll => self.drain_all(),
             ShardMsg::Presence(shown) => self.sessions.presence(&shown),
             ShardMsg::Run(work) => (work.0)(),
         }

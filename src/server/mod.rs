@@ -7,6 +7,7 @@ pub mod clock;
 pub mod cluster;
 pub mod config;
 pub mod conn;
+mod demo;
 mod entry;
 mod fanout;
 pub mod history;

@@ -66,6 +66,8 @@ pub enum ShardMsg {
     RoomFrame { room: RoomId, frame: Frame, class: Class },
     /// Ends a connection: `closing`, then the close frame.
     Close { to: ConnId, close: Close, retry_after_ms: u64 },
+    /// Ends every connection as a drain does; the shard goes on.
+    DrainAll,
     /// The shown state of people that this shard's connections watch has changed.
     Presence(Arc<Vec<Shown>>),
     /// Runs a piece of work on this shard's thread: how a room task comes to its shard.

@@ -22,6 +22,9 @@ use tokio_tungstenite::{
 /// How much more than its payload a message may take in fragments: a one-byte fragment has a header of six bytes.
 const FRAGMENT_OVERHEAD: usize = 8;
 
+/// What is read at once, and kept by every connection. Most frames are shorter; longer ones are read in pieces.
+const BUFFER: usize = 512;
+
 /// What a client sent.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Inbound {
@@ -45,7 +48,7 @@ pub struct Reader {
 impl Reader {
     pub(super) async fn new(conn: Conn, early: Bytes, frame_bytes: usize) -> Self {
         let config = WebSocketConfig::default()
-            .read_buffer_size(1024)
+            .read_buffer_size(BUFFER)
             .write_buffer_size(0)
             .max_message_size(Some(frame_bytes))
             .max_frame_size(Some(frame_bytes));

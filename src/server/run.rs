@@ -6,6 +6,7 @@ use super::{
     clock::Clock,
     cluster::Cluster,
     config::{AuthMode, Config, StoreKind},
+    demo::{self, Demo},
     history::History,
     http::{self, Api},
     presence::{Presence, PresenceSettings},
@@ -196,6 +197,14 @@ async fn serve(config: Config) -> Result<(), StartError> {
     }
 
     let (body_bytes, demo) = (config.limits.http_body_bytes, config.demo.enabled);
+    let store_kind = if config.store.kind == StoreKind::Redis { "redis" } else { "embedded" };
+    let about = Demo {
+        faults: config.demo.faults,
+        shards: bound.handles().to_vec(),
+        store: store.clone(),
+        store_kind,
+        node: node.clone(),
+    };
     let deps = SessionDeps {
         settings: SessionSettings::from(&config),
         auth: auth.clone(),
@@ -207,11 +216,11 @@ async fn serve(config: Config) -> Result<(), StartError> {
     let (drain, draining) = watch::channel(false);
     let sessions = deps.clone();
     let api = Api { auth, presence, rooms, history, sessions, draining: draining.clone(), body_bytes, demo };
-    let shards = bound.run(http::router(api), move |shard| deps.clone().on_shard(shard), draining).map_err(io("shards"))?;
+    let router = if demo { http::router(api).merge(demo::routes(about)) } else { http::router(api) };
+    let shards = bound.run(router, move |shard| deps.clone().on_shard(shard), draining).map_err(io("shards"))?;
     let mode = if config.auth.mode == AuthMode::Dev { "dev" } else { "jwt" };
-    let kind = if config.store.kind == StoreKind::Redis { "redis" } else { "embedded" };
     let line = format!(
-        "michub listening on http://{} (store={kind}, auth={mode}, node={node}, admin=http://{admin_address})",
+        "michub listening on http://{} (store={store_kind}, auth={mode}, node={node}, admin=http://{admin_address})",
         shards.local_addr
     );
     // A closed stdout is no reason not to serve.

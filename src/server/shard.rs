@@ -346,6 +346,15 @@ impl Shard {
         }
     }
 
+    /// Asks everybody here to come back, at different times.
+    pub fn drain_all(&self) {
+        let conns = self.conns();
+        let spread_ms = (conns.len() as u64).clamp(1_000, 10_000);
+        for (place, conn) in (0..).zip(&conns) {
+            conn.close(Close::Draining, 200 + spread_ms * place / conns.len().max(1) as u64);
+        }
+    }
+
     /// Closes every connection, spread over a short time, and waits until those of all shards are gone.
     async fn drain(&self) {
         let conns = self.conns();

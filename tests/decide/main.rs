@@ -3,6 +3,8 @@
 mod access;
 mod batch;
 mod people;
+mod permissions;
 mod rules_set;
 mod stream;
 mod table;
+mod together;

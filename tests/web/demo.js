@@ -25,7 +25,19 @@ export async function settled(page, count) {
   return before.split(",");
 }
 
-/** Presses one of a row's buttons: up, down, remove. */
+/** Opens the menu behind a button and chooses the item with this text. */
+export async function choose(page, opener, text) {
+  await page.locator(opener).click();
+  await page.locator("#menu").getByRole("menuitem", { name: text, exact: true }).click();
+}
+
+/** Waits until the log of frames holds `text`. */
+export const logged = (page, text) => until(`${text} in the log`, () => page.$$eval("#log code", (lines, wanted) => lines.some((line) => line.textContent.includes(wanted)), text));
+
+/** Breaks something about a person of the page. */
+export const fault = (page, user, text) => choose(page, `#people li[data-user="${user}"] [data-act="faults"]`, text);
+
+/** Presses one of a row's buttons: up, down. */
 export const press = (page, user, act) => row(page, user).locator(`[data-act="${act}"]`).click();
 
 async function centre(page, user) {

@@ -16,7 +16,7 @@ export async function startHub(env = {}) {
 
   const spawnOne = () => new Promise((done, refuse) => {
     const settings = { MICHUB_ADMIN__LISTEN: "127.0.0.1:0", MICHUB_LOG__LEVEL: "warn", ...env };
-    child = spawn(binary, ["--config", join(root, "config.toml"), "--listen", `127.0.0.1:${port}`, "--data", data], {
+    child = spawn(binary, ["--config", join(root, "config.toml"), "--listen", `127.0.0.1:${port}`, "--data", data, "--demo"], {
       env: { ...process.env, ...settings }, stdio: ["ignore", "pipe", "pipe"],
     });
     let out = "";

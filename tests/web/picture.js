@@ -4,7 +4,7 @@ import { openWindow, shots, startBrowser } from "./browser.js";
 import { settled } from "./demo.js";
 import { startHub } from "./hub.js";
 
-const desktop = { width: 1360, height: 900 };
+const desktop = { width: 1360, height: 920 };
 const phone = { width: 390, height: 844 };
 const readme = fileURLToPath(new URL("../../docs/demo.png", import.meta.url));
 const all = process.argv.includes("all");
@@ -16,9 +16,10 @@ try {
       { path: `${shots}${size}-${colorScheme}-${locale.slice(0, 2)}.png`, fullPage: true, viewport, colorScheme, locale }))))
     : [{ path: readme, fullPage: false, viewport: desktop, colorScheme: "light", locale: "en-US" }];
   for (const { path, fullPage, ...options } of looks) {
-    const page = await openWindow(browser, `${hub.url}/?room=${encodeURIComponent(path.split("/").at(-1))}&calm`, options);
+    const page = await openWindow(browser, `${hub.url}/?room=${all ? encodeURIComponent(path.split("/").at(-1)) : "lobby"}&calm`, options);
     await settled(page, 3);
-    await page.waitForTimeout(1200);
+    await page.locator("#seats .speaks").waitFor();
+    await page.waitForTimeout(300);
     await page.screenshot({ path, fullPage });
     await page.shut();
     console.log(path);

@@ -6,4 +6,7 @@ export * from "./frames.js";
 export { persistent, standard } from "./reconnect.js";
 export type { LostLine, ReconnectPolicy } from "./reconnect.js";
 export { Room } from "./room.js";
+declare const __VERSION__: string;
+/** The version of this package. */
+export const VERSION: string = __VERSION__;
 export { OnlineStatusManager } from "./status.js";

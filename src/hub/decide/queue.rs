@@ -178,7 +178,11 @@ impl Draft {
     }
 
     /// Puts somebody who lost his seat to the front of the queue.
+    /// Whoever is refused stays out.
     pub(super) fn requeue(&mut self, user: &UserId) {
+        if self.check_queue_ban(user).is_err() {
+            return;
+        }
         let index = self.behind_on_deck();
         let event = self.placed_entry(user, index, None, None);
         self.emit(event);
@@ -186,16 +190,17 @@ impl Draft {
 
     /// Makes the event of somebody who is put to the tail, in front of nobody.
     pub(super) fn tail_entry(&self, user: &UserId, want_seat: Option<u32>) -> Event {
+        let Standing { eff_priority, skip_queue, why } = self.room.standing(user, self.now);
         Event::QueueJoined {
             user: user.clone(),
             index: self.room.queue.entries.len(),
-            eff_priority: 0,
-            skip_queue: false,
+            eff_priority,
+            skip_queue,
             seq: self.room.queue.last_seq + 1,
             pinned: false,
             want_seat,
             note: None,
-            why: Vec::new(),
+            why,
         }
     }
 

@@ -22,24 +22,26 @@ impl Draft {
         if *rules == self.room.rules {
             return Ok(Done::Noop);
         }
+        let before = self.room.rules.clone();
         let own = self.own(Event::RulesChanged { rules_rev: self.room.rules_rev + 1, rules: rules.clone() });
         let closing = self.room.seats.list.iter().filter(|seat| seat.closing && seat.reserved_for.is_some());
         for seat_no in closing.map(|seat| seat.no).collect::<Vec<_>>() {
             self.cancel_invite_to(seat_no);
         }
-        for user in self.blacklisted() {
+        for user in self.newly_blacklisted(&before) {
             self.clear_place(&user, QueueLeftReason::Blacklisted, SeatLeftReason::Blacklisted);
         }
         own
     }
 
-    /// Everybody in queue, on a seat, with an application or an invitation whom the blacklist names; never the owner.
-    fn blacklisted(&self) -> Vec<UserId> {
+    /// Everybody in queue, on a seat, with an application or an invitation whom the blacklist names now and not before; never the owner.
+    fn newly_blacklisted(&self, before: &Rules) -> Vec<UserId> {
         let room = &self.room;
         if room.rules.access == Access::Open {
             return Vec::new();
         }
-        let listed: BTreeSet<&UserId> = room.rules.blacklist.iter().filter(|user| **user != room.owner).collect();
+        let listed: BTreeSet<&UserId> =
+            room.rules.blacklist.iter().filter(|user| **user != room.owner && !before.blacklists(user)).collect();
         let seated = room.seats.list.iter().filter_map(|seat| Some(&seat.occupant.as_ref()?.user));
         let waiting = room.queue.entries.iter().map(|entry| &entry.user);
         let asking = room.asks.applies.iter().map(|apply| &apply.user).chain(room.asks.invites.iter().map(|invite| &invite.user));

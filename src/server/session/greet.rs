@@ -21,7 +21,7 @@ use std::time::Duration;
 pub(super) struct Greeter<'a> {
     pub all: &'a SessionDeps,
     pub conn: &'a Conn,
-    pub reader: Reader,
+    pub reader: &'a mut Reader,
     pub bad_requests: u32,
 }
 

@@ -18,7 +18,7 @@ use std::time::Duration;
 
 impl Session {
     /// Reads until the line is gone or the client says goodbye, and tells presence and rooms which of the two it was.
-    pub(super) async fn live(&mut self, mut reader: Reader) {
+    pub(super) async fn live(&mut self, reader: &mut Reader) {
         let mut next = Next::Stay;
         while next == Next::Stay {
             let inbound = match self.token_rest() {

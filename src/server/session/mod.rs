@@ -104,19 +104,27 @@ struct ShardSessions {
 }
 
 impl Sessions for ShardSessions {
-    fn serve(self: Rc<Self>, conn: Conn, reader: Reader, hello: Hello) -> LocalBoxFuture<'static, ()> {
+    fn serve(self: Rc<Self>, conn: Conn, mut reader: Reader, hello: Hello) -> LocalBoxFuture<'static, ()> {
         Box::pin(async move {
-            let mut greeter = greet::Greeter { all: &self.shared, conn: &conn, reader, bad_requests: 0 };
-            let Some((online, claims)) = greeter.greet(&hello).await else { return };
-            let greet::Greeter { reader, bad_requests, .. } = greeter;
-            if let Some(mut session) = Session::open(self, conn, online, claims, bad_requests).await {
-                session.live(reader).await;
+            // What the beginning needs is boxed, and not kept for the life of the connection.
+            if let Some(mut session) = Box::pin(self.begin(conn, &mut reader, hello)).await {
+                session.live(&mut reader).await;
             }
         })
     }
 
     fn presence(&self, shown: &[Shown]) {
         self.watches.borrow().tell(shown);
+    }
+}
+
+impl ShardSessions {
+    /// Waits until the client has said who it is, and opens its session. `None`: the connection is closed.
+    async fn begin(self: Rc<Self>, conn: Conn, reader: &mut Reader, hello: Hello) -> Option<Session> {
+        let mut greeter = greet::Greeter { all: &self.shared, conn: &conn, reader, bad_requests: 0 };
+        let (online, claims) = greeter.greet(&hello).await?;
+        let bad_requests = greeter.bad_requests;
+        Session::open(self, conn, online, claims, bad_requests).await
     }
 }
 

@@ -9,10 +9,13 @@ mod run;
 mod shrink;
 mod store;
 mod sut;
+#[cfg(test)]
+mod tests;
 
-use run::{Report, run};
+use run::{Report, Trace, run};
 use std::{
     collections::BTreeMap,
+    path::Path,
     process::ExitCode,
     sync::{
         Mutex,
@@ -20,7 +23,7 @@ use std::{
     },
 };
 
-const USAGE: &str = "usage: sim [--seed S] [--seeds N] [--steps K] [--threads T] [--counts]";
+const USAGE: &str = "usage: sim [--seed S] [--seeds N] [--steps K] [--threads T] [--counts] [--trace FILE]";
 
 struct Args {
     seed: u64,
@@ -28,15 +31,20 @@ struct Args {
     steps: usize,
     threads: u64,
     counts: bool,
+    trace: Option<String>,
 }
 
 fn args() -> Option<Args> {
     let threads = std::thread::available_parallelism().map_or(1, |n| n.get() as u64).min(4);
-    let mut args = Args { seed: 0, seeds: 1, steps: 120, threads, counts: false };
+    let mut args = Args { seed: 0, seeds: 1, steps: 120, threads, counts: false, trace: None };
     let mut words = std::env::args().skip(1);
     while let Some(word) = words.next() {
         if word == "--counts" {
             args.counts = true;
+            continue;
+        }
+        if word == "--trace" {
+            args.trace = Some(words.next()?);
             continue;
         }
         let number: u64 = words.next()?.parse().ok()?;
@@ -56,6 +64,9 @@ fn main() -> ExitCode {
         eprintln!("{USAGE}");
         return ExitCode::from(2);
     };
+    if let Some(file) = &args.trace {
+        return play(Path::new(file));
+    }
     let next = AtomicU64::new(args.seed);
     let end = args.seed.saturating_add(args.seeds);
     let stop = AtomicBool::new(false);
@@ -97,6 +108,32 @@ fn main() -> ExitCode {
         Some(seed) => {
             explain(seed, args.steps);
             ExitCode::FAILURE
+        }
+    }
+}
+
+/// Reads a trace as [`explain`] prints it.
+fn read(file: &Path) -> Result<Trace, String> {
+    let text = std::fs::read_to_string(file).map_err(|error| format!("{}: {error}", file.display()))?;
+    let mut whole: serde_json::Value = serde_json::from_str(&text).map_err(|error| format!("{}: {error}", file.display()))?;
+    let steps = whole["steps"].as_array().cloned().ok_or_else(|| format!("{}: no steps", file.display()))?;
+    Ok(Trace { rules: whole["rules"].take(), steps })
+}
+
+/// Plays one trace from a file.
+fn play(file: &Path) -> ExitCode {
+    match read(file).map(|trace| run(&trace).failure) {
+        Ok(None) => {
+            println!("{}: nothing found", file.display());
+            ExitCode::SUCCESS
+        }
+        Ok(Some((at, why))) => {
+            println!("{}: step {at}: {why}", file.display());
+            ExitCode::FAILURE
+        }
+        Err(why) => {
+            eprintln!("{why}");
+            ExitCode::from(2)
         }
     }
 }

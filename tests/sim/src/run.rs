@@ -178,6 +178,9 @@ impl Runner {
     /// Puts the ids of this run where the trace names them by their meaning.
     fn resolve(&self, frame: &Value) -> Value {
         let mut frame = frame.clone();
+        if frame["rules"]["host_seat"] == "@host_seat" {
+            frame["rules"]["host_seat"] = json!(self.model.s.rules.host_seat);
+        }
         for (name, value) in frame.as_object_mut().into_iter().flatten() {
             let Some(word) = value.as_str().filter(|word| word.starts_with('@')) else { continue };
             *value = match word {

@@ -338,7 +338,7 @@ impl Model {
             "flag_set" => self.flag_set(f),
             "rules_set" => self.rules_set(actor, f),
             "role_set" => self.role_set(actor, f),
-            "owner_transfer" => self.owner_transfer(f),
+            "owner_transfer" => self.owner_transfer(actor, f),
             "user_kick" => self.user_kick(actor, f),
             "user_ban" => self.user_ban(actor, f),
             "user_unban" => self.user_unban(actor, f),

@@ -60,6 +60,12 @@ impl Model {
     }
 
     pub(super) fn rules_set(&mut self, actor: &str, f: &Value) -> Outcome {
+        let known = super::rules::defaults();
+        let unknown =
+            f["rules"].as_object().into_iter().flatten().map(|(key, _)| key).find(|key| known.get(key.as_str()).is_none());
+        if let Some(key) = unknown {
+            return no_with("bad_rules", json!({"path": format!("/{key}")}));
+        }
         let rules = Rules::parse(&f["rules"]);
         if rules.host_seat != self.s.rules.host_seat {
             return no_with("bad_rules", json!({"path": "/host_seat"}));
@@ -70,13 +76,15 @@ impl Model {
         if rules.doc == self.s.rules.doc {
             return Ok(Done::Noop);
         }
-        let refused_before: Vec<String> = self.placed().into_iter().filter(|user| self.s.is_blacklisted(user)).collect();
+        let asking = self.s.applies.iter().chain(&self.s.invites).filter(|ask| ask.ended.is_none()).map(|ask| ask.user.clone());
+        let concerned: Vec<String> =
+            self.placed().into_iter().chain(asking).filter(|user| !self.s.is_blacklisted(user)).collect();
         self.s.rules = rules;
         self.s.rules_rev += 1;
         self.emit(json!({"event": "rules_changed", "rules_rev": self.s.rules_rev, "rules": self.s.rules.doc}));
         self.fit_seats();
-        for user in self.placed() {
-            if user != self.s.owner && self.s.is_blacklisted(&user) && !refused_before.contains(&user) {
+        for user in concerned {
+            if user != self.s.owner && self.s.is_blacklisted(&user) {
                 self.clear_place(&user, "blacklisted");
                 self.cancel_asks(&user, actor);
             }
@@ -146,7 +154,7 @@ impl Model {
         }
     }
 
-    pub(super) fn owner_transfer(&mut self, f: &Value) -> Outcome {
+    pub(super) fn owner_transfer(&mut self, actor: &str, f: &Value) -> Outcome {
         let target = text(f, "target_user_id");
         if target == self.s.owner {
             return Ok(Done::Noop);
@@ -161,6 +169,11 @@ impl Model {
         self.s.roles.insert(old.clone(), (Some("admin".to_owned()), Some(self.s.now)));
         self.emit(json!({"event": "role_changed", "user_id": old, "role_id": "admin", "from": "owner"}));
         self.check_host_seat(&old);
+        // Nobody refuses an owner; what stands against an old one counts from now on.
+        if self.s.check_banned(&old).is_err() {
+            self.clear_place(&old, "blacklisted");
+            self.cancel_asks(&old, actor);
+        }
         Ok(Done::Own(0))
     }
 
