@@ -32,6 +32,34 @@ pub struct View {
     pub last_seen: Option<UnixMs>,
 }
 
+/// What other nodes have of a person.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Elsewhere {
+    /// Whether he has a session there, lost or not.
+    pub here: bool,
+    /// Whether he is on a seat there.
+    pub seated: bool,
+    /// Whether he has any session at all, here included: then his choice counts.
+    pub known: bool,
+    /// Kind of user, if he is known.
+    pub user_type: Option<UserType>,
+    /// His explicit status.
+    pub choice: Option<Status>,
+    /// The last sign of life that was told.
+    pub last_seen: Option<UnixMs>,
+}
+
+/// A session as its own node has it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OwnSession {
+    /// Which.
+    pub session: SessionId,
+    /// When it ends; `None`: it is live.
+    pub ends: Option<UnixMs>,
+    /// It goes on without a connection.
+    pub polls: bool,
+}
+
 /// How a session was opened.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[allow(missing_docs, reason = "the names say it")]
@@ -87,6 +115,8 @@ pub struct People {
     seated: HashMap<UserId, BTreeSet<RoomId>>,
     departed: HashMap<UserId, (UserType, UnixMs)>,
     departed_order: VecDeque<UserId>,
+    /// What other nodes have of people, of whom that matters here.
+    elsewhere: HashMap<UserId, Elsewhere>,
     /// Who may have changed since the last look, with what was shown then.
     touched: BTreeMap<UserId, Status>,
 }
@@ -104,6 +134,7 @@ impl People {
             seated: HashMap::new(),
             departed: HashMap::new(),
             departed_order: VecDeque::new(),
+            elsewhere: HashMap::new(),
             touched: BTreeMap::new(),
         }
     }
@@ -133,6 +164,95 @@ impl People {
             self.remove(session);
         }
         Opened { session: fresh, resumed: false, replaced }
+    }
+
+    /// Takes a session in that is new here, whatever else the user has: other nodes have agreed.
+    pub fn take_in(&mut self, user: &UserId, user_type: &UserType, session: SessionId, now: UnixMs) {
+        self.touch(user);
+        self.insert(user, user_type, session, now);
+    }
+
+    /// Takes over a lost session of a dead node: shown until `ends`.
+    pub fn adopt(
+        &mut self,
+        user: &UserId,
+        user_type: &UserType,
+        session: SessionId,
+        choice: Option<Status>,
+        ends: UnixMs,
+        last_seen: UnixMs,
+    ) {
+        if self.owner_of.contains_key(&session) {
+            return;
+        }
+        self.touch(user);
+        self.insert(user, user_type, session.clone(), last_seen);
+        if let Some(person) = self.people.get_mut(user) {
+            person.choice = choice.or(person.choice);
+        }
+        self.set_line(&session, Line::Lost { gone_at: ends });
+    }
+
+    /// A session goes on on another node, or was ended there. Returns whether it was here.
+    pub fn give_away(&mut self, session: &SessionId) -> bool {
+        let Some(user) = self.owner_of.get(session).cloned() else { return false };
+        self.touch(&user);
+        self.remove(session);
+        true
+    }
+
+    /// Notes what other nodes have of a person; `None`: that does not matter here any more.
+    pub fn set_elsewhere(&mut self, user: &UserId, elsewhere: Option<Elsewhere>) {
+        self.touch(user);
+        let Some(elsewhere) = elsewhere else {
+            self.elsewhere.remove(user);
+            return;
+        };
+        if let Some(person) = self.people.get_mut(user).filter(|_| elsewhere.known) {
+            person.choice = elsewhere.choice;
+        }
+        self.elsewhere.insert(user.clone(), elsewhere);
+    }
+
+    /// As [`Self::set_elsewhere`], for one look: no transition follows from it.
+    pub fn glance(&mut self, user: &UserId, elsewhere: Option<Elsewhere>) {
+        match elsewhere {
+            Some(elsewhere) => self.elsewhere.insert(user.clone(), elsewhere),
+            None => self.elsewhere.remove(user),
+        };
+    }
+
+    /// Tells whether the user has a session on another node, as far as known.
+    #[must_use]
+    pub fn is_elsewhere(&self, user: &UserId) -> bool {
+        self.elsewhere.get(user).is_some_and(|elsewhere| elsewhere.here)
+    }
+
+    /// Returns everybody who has a session here, in order.
+    #[must_use]
+    #[expect(clippy::disallowed_methods, reason = "sorted before anybody sees it")]
+    pub fn everybody(&self) -> Vec<UserId> {
+        let mut all: Vec<UserId> = self.people.keys().cloned().collect();
+        all.sort();
+        all
+    }
+
+    /// Returns the sessions that a user has here.
+    #[must_use]
+    pub fn own_sessions(&self, user: &UserId) -> Vec<OwnSession> {
+        let lines = self.people.get(user).map(|person| &person.lines);
+        let own = |(session, line): (&SessionId, &Line)| OwnSession {
+            session: session.clone(),
+            ends: line.gone_at().filter(|_| line.is_lost()),
+            polls: matches!(line, Line::Polling { .. }),
+        };
+        lines.into_iter().flat_map(SmallMap::iter).map(own).collect()
+    }
+
+    /// Tells whether the user is on a seat of a room that is in memory here.
+    #[must_use]
+    pub fn is_seated(&self, user: &UserId) -> bool {
+        self.seated.contains_key(user)
     }
 
     /// Takes over a stored session at start: lost, and shown until the timeout from now.
@@ -285,10 +405,12 @@ impl People {
     /// Returns what others see of a user.
     #[must_use]
     pub fn view(&self, user: &UserId) -> View {
+        let elsewhere = self.elsewhere.get(user);
+        let told = elsewhere.and_then(|elsewhere| elsewhere.last_seen);
         let (user_type, last_seen) = match (self.people.get(user), self.departed.get(user)) {
-            (Some(person), _) => (person.user_type.clone(), Some(person.last_seen)),
-            (None, Some((user_type, at))) => (user_type.clone(), Some(*at)),
-            (None, None) => (UserType::plain(), None),
+            (Some(person), _) => (person.user_type.clone(), Some(person.last_seen).max(told)),
+            (None, Some((user_type, at))) => (user_type.clone(), Some(*at).max(told)),
+            (None, None) => (elsewhere.and_then(|elsewhere| elsewhere.user_type.clone()).unwrap_or_else(UserType::plain), told),
         };
         View { user: user.clone(), user_type, status: self.status(user), last_seen }
     }
@@ -312,10 +434,16 @@ impl People {
     }
 
     fn status(&self, user: &UserId) -> Status {
-        let Some(person) = self.people.get(user) else { return Status::Offline };
-        match person.choice {
+        let elsewhere = self.elsewhere.get(user).filter(|elsewhere| elsewhere.here);
+        let choice = match (self.people.get(user), elsewhere) {
+            (Some(person), _) => person.choice,
+            (None, Some(elsewhere)) => elsewhere.choice,
+            (None, None) => return Status::Offline,
+        };
+        let seated = self.seated.contains_key(user) || elsewhere.is_some_and(|elsewhere| elsewhere.seated);
+        match choice {
             Some(Status::Offline) => Status::Offline,
-            _ if self.busy_on_seat && self.seated.contains_key(user) => Status::Busy,
+            _ if self.busy_on_seat && seated => Status::Busy,
             Some(choice) => choice,
             None => Status::Online,
         }

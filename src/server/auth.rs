@@ -131,7 +131,11 @@ impl Inner {
 impl Auth {
     /// Reads the keys. In dev mode, and for session tokens, the hub's own key in `data_dir` is used; it is made at the first start.
     pub fn new(config: &AuthConfig, data_dir: &Path, clock: Clock) -> Result<Self, AuthSetupError> {
-        let session_key = own_key(data_dir)?;
+        Self::with_key(config, own_key(data_dir)?, clock)
+    }
+
+    /// As [`Self::new`], with a key that several nodes share.
+    pub fn with_key(config: &AuthConfig, session_key: [u8; 32], clock: Clock) -> Result<Self, AuthSetupError> {
         let inner = Live::new(Inner::new(config, &session_key)?);
         Ok(Self { inner, session_key, clock })
     }

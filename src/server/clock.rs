@@ -2,6 +2,7 @@
 use crate::hub::time::UnixMs;
 use std::{
     fmt,
+    sync::atomic::{AtomicI64, Ordering::Relaxed},
     time::{Duration, Instant, SystemTime, UNIX_EPOCH},
 };
 
@@ -28,6 +29,15 @@ impl Mono {
 pub struct Clock {
     started: Instant,
     wall_at_start: Duration,
+    /// Milliseconds by which the hub's time is moved towards that of the other nodes; lives as long as the process.
+    shift: &'static Shift,
+}
+
+#[derive(Default)]
+struct Shift {
+    now: AtomicI64,
+    off: AtomicI64,
+    begun: AtomicI64,
 }
 
 impl Clock {
@@ -35,13 +45,41 @@ impl Clock {
     #[must_use]
     #[expect(clippy::disallowed_methods, reason = "this file is where time is read")]
     pub fn new() -> Self {
-        Self { started: Instant::now(), wall_at_start: SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default() }
+        let wall_at_start = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        Self { started: Instant::now(), wall_at_start, shift: Box::leak(Box::default()) }
     }
 
     /// Returns the hub's time: never stepped, whatever happens to the wall clock.
     #[must_use]
     pub fn now(&self) -> UnixMs {
-        UnixMs(millis(self.wall_at_start.saturating_add(self.started.elapsed())))
+        let own = millis(self.wall_at_start.saturating_add(self.started.elapsed()));
+        UnixMs(own.saturating_add_signed(self.shift.now.load(Relaxed)))
+    }
+
+    /// Hears the time that all nodes share. The first time is taken over; from then on the hub's time is never stepped: it is moved by one
+    /// millisecond at a time, by whoever calls [`Self::creep`]. A difference below `slack_ms` is left alone.
+    pub fn follow(&self, shared: UnixMs, slack_ms: i64) {
+        let off = i64::try_from(shared.0).unwrap_or(i64::MAX).saturating_sub(i64::try_from(self.now().0).unwrap_or(i64::MAX));
+        if self.shift.begun.swap(1, Relaxed) == 0 {
+            self.shift.now.store(off, Relaxed);
+        } else {
+            self.shift.off.store(if off.abs() <= slack_ms { 0 } else { off }, Relaxed);
+        }
+    }
+
+    /// Moves the hub's time by a millisecond towards the shared one. Returns whether there is more to move.
+    #[must_use]
+    pub fn creep(&self) -> bool {
+        let off = self.shift.off.load(Relaxed);
+        self.shift.now.fetch_add(off.signum(), Relaxed);
+        self.shift.off.fetch_sub(off.signum(), Relaxed);
+        off.abs() > 1
+    }
+
+    /// Returns by how many milliseconds the hub's time differs from the shared one.
+    #[must_use]
+    pub fn off(&self) -> i64 {
+        self.shift.off.load(Relaxed)
     }
 
     /// Returns the monotonic time since the start.
@@ -78,4 +116,26 @@ impl fmt::Debug for Clock {
 
 fn millis(span: Duration) -> u64 {
     u64::try_from(span.as_millis()).unwrap_or(u64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_shared_time_is_taken_over_once_and_then_crept_to() {
+        let clock = Clock::new();
+        let start = clock.now().0;
+        clock.follow(UnixMs(start + 5_000), 20);
+        let moved = clock.now().0;
+        assert!((start + 5_000..start + 8_000).contains(&moved));
+        clock.follow(UnixMs(moved - 3_000), 20);
+        assert!(clock.off() < -20 && clock.now().0 >= moved, "the clock was stepped");
+        let off = clock.off();
+        assert!(clock.creep());
+        assert_eq!(clock.off(), off + 1);
+        clock.follow(UnixMs(clock.now().0), 20);
+        assert_eq!(clock.off(), 0);
+        assert!(!clock.creep());
+    }
 }

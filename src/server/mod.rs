@@ -4,6 +4,7 @@ pub mod admin;
 pub mod admit;
 pub mod auth;
 pub mod clock;
+pub mod cluster;
 pub mod config;
 pub mod conn;
 mod demo;

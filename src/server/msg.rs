@@ -138,6 +138,8 @@ pub enum RoomMsg {
     Members { offset: usize, limit: usize, reply: Reply },
     /// People's shown states have changed.
     Presence(Vec<Shown>),
+    /// Look at the log and at the other nodes' people: something may have been missed.
+    Look,
     /// A snapshot for HTTP: the `room_snapshot` object.
     Snapshot { reply: tokio::sync::oneshot::Sender<Result<Bytes, Refusal>> },
     /// Missing updates for HTTP: the `/updates` object. If there are none, the answer waits for the next one, at most so long.

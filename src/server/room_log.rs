@@ -58,6 +58,44 @@ impl Tail {
     }
 }
 
+/// The newest commits as the store keeps them, an unbroken chain up to the head: for a store that loses its own.
+#[derive(Debug, Default)]
+pub(super) struct Ring {
+    entries: VecDeque<LogEntry>,
+    bytes: usize,
+}
+
+impl Ring {
+    /// Adds a commit; what does not lead to it is forgotten.
+    pub fn push(&mut self, entry: LogEntry) {
+        if self.entries.back().is_some_and(|last| last.cursor != entry.prev) {
+            self.clear();
+        }
+        self.bytes += entry.record.len();
+        self.entries.push_back(entry);
+        while self.entries.len() > UPDATES_MAX || self.bytes > BYTES_MAX {
+            let Some(entry) = self.entries.pop_front() else { return };
+            self.bytes -= entry.record.len();
+        }
+    }
+
+    /// Forgets everything.
+    pub fn clear(&mut self) {
+        self.entries.clear();
+        self.bytes = 0;
+    }
+
+    /// Tells whether a position is in it.
+    pub fn holds(&self, cursor: Cursor) -> bool {
+        self.entries.iter().any(|entry| entry.cursor == cursor || entry.prev == cursor)
+    }
+
+    /// Returns everything.
+    pub fn entries(&self) -> Vec<LogEntry> {
+        self.entries.iter().cloned().collect()
+    }
+}
+
 /// Makes the update frame of a commit.
 pub(super) fn update_frame(room: &RoomId, commit: &Commit) -> Frame {
     Frame(text_frame(&room_update(room, commit)))

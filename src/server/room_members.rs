@@ -1,10 +1,15 @@
 //! Who is in a room: people over their sessions there, and what of it the room has still to tell.
-use super::msg::{ConnId, Member, RoomSet, Shown, ShownStatus};
+use super::{
+    cluster::{Node, parts::Part},
+    msg::{ConnId, Member, RoomSet, Shown, ShownStatus},
+};
 use crate::hub::{
     decide::Members,
     id::{RoomId, SessionId, UserId, UserType},
     time::{Millis, UnixMs},
 };
+mod elsewhere;
+
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 /// A person in the room.
@@ -15,6 +20,8 @@ pub(super) struct Person {
     pub status: Option<ShownStatus>,
     told: Option<ShownStatus>,
     lines: Vec<Line>,
+    /// What other nodes have of him.
+    elsewhere: BTreeMap<Node, Part>,
 }
 
 #[derive(Clone, Debug)]
@@ -54,6 +61,12 @@ pub(super) struct MemberList {
     moves: Vec<(UserId, bool)>,
     /// Whose change is to be told; `Some` = he is out, with his last status.
     untold: BTreeMap<UserId, Option<ShownStatus>>,
+    /// Whose part other nodes may have to hear of.
+    touched: BTreeSet<UserId>,
+    /// What they have heard.
+    parts_told: BTreeMap<UserId, Part>,
+    /// How many people have a line here, a lost one included.
+    local: usize,
 }
 
 /// A change to be told.
@@ -64,15 +77,44 @@ pub(super) struct Change {
     pub joined: bool,
 }
 
+impl Person {
+    const fn new(user_type: UserType) -> Self {
+        Self { user_type, status: None, told: None, lines: Vec::new(), elsewhere: BTreeMap::new() }
+    }
+
+    /// Returns what other nodes hear of him.
+    fn part(&self) -> Option<Part> {
+        if self.lines.is_empty() {
+            return None;
+        }
+        if self.lines.iter().any(|line| line.live) {
+            return Some(Part::Live);
+        }
+        let handovers = self.lines.iter().filter_map(|line| line.handover);
+        let last = handovers.max_by_key(|handover| handover.shown_from);
+        Some(last.map_or(Part::Lost, |Handover { hold, shown_from }| Part::Handed { hold, shown_from }))
+    }
+}
+
 impl Members for MemberList {
     fn is_live(&self, user: &UserId) -> bool {
         let counts = |line: &Line| line.live || line.handover.is_some_and(|handover| handover.shown_from > self.now);
-        self.people.get(user).is_some_and(|person| person.lines.iter().any(counts))
+        let there = |part: &Part| match part {
+            Part::Live => true,
+            Part::Lost => false,
+            Part::Handed { shown_from, .. } => *shown_from > self.now,
+        };
+        let here = |person: &Person| person.lines.iter().any(counts) || person.elsewhere.values().any(there);
+        self.people.get(user).is_some_and(here)
     }
 
     fn hold_at_least(&self, user: &UserId) -> Millis {
-        let lines = self.people.get(user).into_iter().flat_map(|person| &person.lines);
-        lines.filter_map(|line| Some(line.handover?.hold)).max().unwrap_or(Millis(0))
+        let Some(person) = self.people.get(user) else { return Millis(0) };
+        let there = person.elsewhere.values().filter_map(|part| match part {
+            Part::Handed { hold, .. } => Some(*hold),
+            Part::Live | Part::Lost => None,
+        });
+        person.lines.iter().filter_map(|line| Some(line.handover?.hold)).chain(there).max().unwrap_or(Millis(0))
     }
 }
 
@@ -94,7 +136,7 @@ impl MemberList {
             Line { session: member.session.clone(), conn: member.conn, live: true, rooms: member.rooms.clone(), handover: None };
         self.change(&member.user, |slot| {
             let user_type = member.user_type.clone();
-            let person = slot.get_or_insert_with(|| Person { user_type, status: None, told: None, lines: Vec::new() });
+            let person = slot.get_or_insert_with(|| Person::new(user_type));
             person.user_type = member.user_type.clone();
             person.lines.retain(|known| known.live && known.session != line.session);
             person.lines.push(line);
@@ -230,6 +272,8 @@ impl MemberList {
 
     fn change<R>(&mut self, user: &UserId, change: impl FnOnce(&mut Option<Person>) -> R) -> R {
         let mut slot = self.people.remove(user);
+        self.touched.insert(user.clone());
+        self.local -= usize::from(slot.as_ref().is_some_and(|person| !person.lines.is_empty()));
         self.undo.push((user.clone(), slot.clone()));
         let before = slot.as_ref().map(|person| person.told.or(person.status));
         for line in slot.iter().flat_map(|person| &person.lines) {
@@ -243,7 +287,8 @@ impl MemberList {
             }
         }
         let result = change(&mut slot);
-        let slot = slot.filter(|person| !person.lines.is_empty());
+        let slot = slot.filter(|person| !person.lines.is_empty() || !person.elsewhere.is_empty());
+        self.local += usize::from(slot.as_ref().is_some_and(|person| !person.lines.is_empty()));
         for line in slot.iter().flat_map(|person| &person.lines) {
             self.by_session.insert(line.session.clone(), user.clone());
             if let Some(conn) = line.conn {

@@ -1,6 +1,7 @@
 //! The directory of loaded rooms: handles to their tasks, never their state. A task is started on the shard that its room's name gives.
 use super::{
     clock::Clock,
+    cluster::Cluster,
     live::Live,
     msg::{Refusal, Reply, RoomMsg, ShardMsg, Work},
     presence::Presence,
@@ -39,6 +40,8 @@ pub struct RoomSettings {
     pub idle: Millis,
     /// How long the place of somebody whose line the hub has ended is kept at least, from when he may be back.
     pub handover: Millis,
+    /// How long a lost session is still counted.
+    pub presence_timeout: Millis,
     /// How many requests may wait for updates.
     pub long_polls_max: usize,
 }
@@ -54,6 +57,7 @@ impl Default for RoomSettings {
             coalesce: Millis(20),
             idle: Millis(60_000),
             handover: Millis(45_000),
+            presence_timeout: Millis(60_000),
             long_polls_max: 1000,
         }
     }
@@ -72,6 +76,7 @@ pub(super) struct Inner {
     pub presence: Presence,
     pub clock: Clock,
     pub settings: Live<RoomSettings>,
+    pub cluster: Option<Arc<Cluster>>,
 }
 
 struct Handle {
@@ -116,6 +121,7 @@ impl Rooms {
         presence: Presence,
         clock: Clock,
         settings: RoomSettings,
+        cluster: Option<Arc<Cluster>>,
     ) -> Self {
         let (starts, mut receiver) = mpsc::unbounded_channel::<(usize, Work)>();
         let handles = shards.clone();
@@ -136,6 +142,7 @@ impl Rooms {
             presence,
             clock,
             settings: Live::new(settings),
+            cluster,
         }))
     }
 
@@ -171,6 +178,20 @@ impl Rooms {
     /// Sends a message to a room if it is loaded. Returns whether it is.
     pub fn post(&self, room: &RoomId, message: RoomMsg) -> bool {
         self.0.directory.get(room).is_some_and(|handle| handle.mailbox.send(message).is_ok())
+    }
+
+    /// Sends a message to every loaded room.
+    pub fn post_all(&self, message: impl Fn() -> RoomMsg) {
+        for handle in self.0.directory.iter() {
+            // A task that ends just now needs no message.
+            let _ = handle.mailbox.send(message());
+        }
+    }
+
+    /// Returns how long a lost session is still counted.
+    #[must_use]
+    pub fn presence_timeout(&self) -> Millis {
+        self.0.settings.load().presence_timeout
     }
 
     /// Returns how many rooms are loaded.
@@ -241,6 +262,10 @@ pub(super) fn refuse(message: RoomMsg, refusal: &Refusal, mut to_conn: impl FnMu
         RoomMsg::Snapshot { reply } | RoomMsg::Updates { reply, .. } => {
             let _ = reply.send(Err(refusal.clone()));
         }
-        RoomMsg::Leave { reply: None, .. } | RoomMsg::Lost { .. } | RoomMsg::Gone { .. } | RoomMsg::Presence(_) => {}
+        RoomMsg::Leave { reply: None, .. }
+        | RoomMsg::Lost { .. }
+        | RoomMsg::Gone { .. }
+        | RoomMsg::Presence(_)
+        | RoomMsg::Look => {}
     }
 }

@@ -4,6 +4,7 @@ use super::{
     admit::Caps,
     auth::{Auth, AuthSetupError},
     clock::Clock,
+    cluster::Cluster,
     config::{AuthMode, Config, StoreKind},
     demo::{self, Demo},
     history::History,
@@ -114,6 +115,7 @@ pub fn store_settings(config: &Config) -> FjallSettings {
 struct Opened {
     store: Arc<dyn Store>,
     archive: Option<Arc<dyn Archive>>,
+    redis: Option<Arc<RedisStore>>,
 }
 
 fn open(config: &Config, clock: Clock) -> Result<Opened, StoreFault> {
@@ -121,9 +123,12 @@ fn open(config: &Config, clock: Clock) -> Result<Opened, StoreFault> {
         StoreKind::Embedded => {
             let store = FjallStore::open(store_settings(config), clock)?;
             let archive = (config.history.retention_days > 0).then(|| store.clone() as Arc<dyn Archive>);
-            Opened { store, archive }
+            Opened { store, archive, redis: None }
         }
-        StoreKind::Redis => Opened { store: RedisStore::open(config.store.redis.settings(), clock)?, archive: None },
+        StoreKind::Redis => {
+            let store = RedisStore::open(config.store.redis.settings(), clock)?;
+            Opened { store: store.clone(), archive: None, redis: Some(store) }
+        }
     })
 }
 
@@ -132,7 +137,7 @@ pub fn open_history(config: &Config) -> Result<History, StoreFault> {
     if config.store.kind == StoreKind::Embedded && !store_settings(config).is_there() {
         return Err(StoreFault::Absent(config.data.dir.clone()));
     }
-    let Opened { store, archive } = open(config, Clock::new())?;
+    let Opened { store, archive, .. } = open(config, Clock::new())?;
     Ok(History::new(store, archive))
 }
 
@@ -146,6 +151,7 @@ pub(super) fn room_settings(config: &Config) -> RoomSettings {
         coalesce: Millis(config.presence.coalesce_ms),
         idle: Millis(config.room.idle_ms),
         handover: Millis(config.room.handover_ms),
+        presence_timeout: Millis(config.presence.heartbeat_timeout_ms),
         long_polls_max: config.limits.long_polls_per_room,
     }
 }
@@ -165,16 +171,43 @@ async fn serve(config: Config, reload: Reload) -> Result<(), StartError> {
     let mut interrupt = signal(SignalKind::interrupt()).map_err(io("SIGINT"))?;
     let mut hangup = signal(SignalKind::hangup()).map_err(io("SIGHUP"))?;
     let clock = Clock::new();
-    let auth = Auth::new(&config.auth, &config.data.dir, clock)?;
-    let Opened { store, archive } = open(&config, clock)?;
+    let Opened { store, archive, redis } = open(&config, clock)?;
     let history = History::new(store.clone(), archive);
     let node = format!("{:08x}", rand::random::<u32>());
+    let cluster = redis.map(|redis| Cluster::new(redis, clock, node.clone()));
+    let admin = Admin::new(store.clone(), history.clone())?;
+    let admin_listener =
+        TcpListener::bind(config.admin.listen).await.map_err(io(format!("admin.listen {}", config.admin.listen)))?;
+    let admin_address = admin_listener.local_addr().map_err(io("admin.listen"))?;
+    let admin_served = tokio::spawn(axum_serve(admin_listener, admin.clone()));
+    let auth = match &cluster {
+        None => Auth::new(&config.auth, &config.data.dir, clock)?,
+        Some(cluster) => {
+            let key = tokio::select! {
+                key = cluster.enter() => key,
+                _ = terminate.recv() => return Ok(()),
+                _ = interrupt.recv() => return Ok(()),
+            };
+            Auth::with_key(&config.auth, key, clock)?
+        }
+    };
 
     let bound = Bound::new(net_settings(&config, clock)).map_err(io(format!("server.listen {}", config.server.listen)))?;
     let (presence, inbox) = Presence::new();
-    let rooms = Rooms::new(bound.handles().to_vec(), store.clone(), presence.clone(), clock, room_settings(&config));
-    let sessions = SessionStore::new(store.clone());
-    tokio::spawn(inbox.run(presence_settings(&config), bound.handles().to_vec(), rooms.clone(), sessions, clock));
+    let rooms =
+        Rooms::new(bound.handles().to_vec(), store.clone(), presence.clone(), clock, room_settings(&config), cluster.clone());
+    let sessions = if cluster.is_some() { SessionStore::none() } else { SessionStore::new(store.clone()) };
+    tokio::spawn(inbox.run(
+        presence_settings(&config),
+        bound.handles().to_vec(),
+        rooms.clone(),
+        sessions,
+        clock,
+        cluster.clone(),
+    ));
+    if let Some(cluster) = &cluster {
+        cluster.start(presence.clone(), rooms.clone());
+    }
 
     let (body_bytes, demo) = (config.limits.http_body_bytes, config.demo.enabled);
     let store_kind = if config.store.kind == StoreKind::Redis { "redis" } else { "embedded" };
@@ -203,12 +236,6 @@ async fn serve(config: Config, reload: Reload) -> Result<(), StartError> {
         doors: bound.doors().clone(),
         origins: bound.origins().clone(),
     };
-    let admin = Admin::new(store, history.clone())?;
-    let admin_listener =
-        TcpListener::bind(config.admin.listen).await.map_err(io(format!("admin.listen {}", config.admin.listen)))?;
-    let admin_address = admin_listener.local_addr().map_err(io("admin.listen"))?;
-    let admin_served = tokio::spawn(axum_serve(admin_listener, admin.clone()));
-
     let (drain, draining) = watch::channel(false);
     let sessions = deps.clone();
     let api = Api { auth, presence, rooms, history, sessions, draining: draining.clone(), body_bytes, demo };
@@ -234,6 +261,9 @@ async fn serve(config: Config, reload: Reload) -> Result<(), StartError> {
     let _ = drain.send(true);
     if tokio::task::spawn_blocking(move || shards.join()).await.is_err() {
         tracing::error!("the shards did not end well");
+    }
+    if let Some(cluster) = &cluster {
+        cluster.leave().await;
     }
     admin_served.abort();
     tracing::info!("stopped");

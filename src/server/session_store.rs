@@ -24,7 +24,7 @@ struct Write {
 
 /// Reaches the writer. A store that fails is logged and does not stop anybody from being here.
 pub struct SessionStore {
-    store: Arc<dyn Store>,
+    store: Option<Arc<dyn Store>>,
     writes: OnceLock<mpsc::UnboundedSender<Write>>,
 }
 
@@ -32,12 +32,19 @@ impl SessionStore {
     /// Starts nothing yet: the first write starts the writer, on the runtime of its caller.
     #[must_use]
     pub fn new(store: Arc<dyn Store>) -> Self {
-        Self { store, writes: OnceLock::new() }
+        Self { store: Some(store), writes: OnceLock::new() }
+    }
+
+    /// Keeps nothing: sessions are kept elsewhere.
+    #[must_use]
+    pub const fn none() -> Self {
+        Self { store: None, writes: OnceLock::new() }
     }
 
     /// Reads all sessions; what cannot be read is left out and logged.
     pub async fn load(&self) -> Vec<SessionRecord> {
-        let records = match self.store.sessions().await {
+        let Some(store) = &self.store else { return Vec::new() };
+        let records = match store.sessions().await {
             Ok(records) => records,
             Err(error) => {
                 tracing::error!(%error, "the stored sessions cannot be read");
@@ -56,9 +63,10 @@ impl SessionStore {
 
     /// Keeps or forgets a session; `then` runs when that is written.
     pub fn put(&self, session: SessionId, record: Option<SessionRecord>, then: impl FnOnce() + Send + 'static) {
+        let Some(store) = &self.store else { return then() };
         let writes = self.writes.get_or_init(|| {
             let (sender, receiver) = mpsc::unbounded_channel();
-            tokio::spawn(write_all(self.store.clone(), receiver));
+            tokio::spawn(write_all(store.clone(), receiver));
             sender
         });
         // The writer ends with the process only.

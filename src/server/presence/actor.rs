@@ -1,7 +1,11 @@
 //! The actor: takes what it is asked in order, and looks at the clock in between.
-use super::{Ask, Inbox, PresenceSettings, Seen, Watcher};
+use super::{
+    Ask, Inbox, PresenceSettings, Seen, Watcher,
+    shared::{Shared, Then},
+};
 use crate::server::{
     clock::Clock,
+    cluster::Cluster,
     msg::{ConnId, Frame, RoomMsg, RoomSet},
     rooms::Rooms,
     session_store::SessionStore,
@@ -17,6 +21,7 @@ use crate::{
 };
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap, VecDeque},
+    sync::Arc,
     time::Duration,
 };
 use tokio::sync::mpsc;
@@ -59,6 +64,8 @@ pub(super) struct Actor {
     pub rooms: Rooms,
     pub store: SessionStore,
     pub clock: Clock,
+    /// The other nodes, if there can be any.
+    pub shared: Option<Shared>,
 }
 
 impl Inbox {
@@ -70,7 +77,9 @@ impl Inbox {
         rooms: Rooms,
         store: SessionStore,
         clock: Clock,
+        cluster: Option<Arc<Cluster>>,
     ) {
+        let own = self.1;
         let mut actor = Actor {
             people: People::new(settings.timeout, settings.busy_on_seat),
             lines: HashMap::new(),
@@ -83,6 +92,7 @@ impl Inbox {
             rooms,
             store,
             clock,
+            shared: cluster.map(|cluster| Shared::new(cluster, own)),
         };
         actor.restore().await;
         actor.live(self.0).await;
@@ -108,6 +118,7 @@ impl Actor {
             let now = self.clock.now();
             let deadline =
                 self.people.next_deadline().into_iter().chain(self.later.keys().next().map(|(at, _)| *at)).chain(flush_at);
+            let deadline = deadline.chain(self.shared.as_ref().and_then(|shared| shared.next_deadline(now)));
             let wake_at = deadline.min().unwrap_or(UnixMs(u64::MAX)).min(now.plus(Millis(TICK_MS)));
             let wait = Duration::from_millis(wake_at.since(now).0);
             // Reaching the timer is the normal case; an end of the mailbox shows as an empty batch before it.
@@ -124,6 +135,7 @@ impl Actor {
             }
             let now = self.clock.now();
             self.expire(now);
+            self.sync(now);
             if self.people.has_touched() && flush_at.is_none() {
                 flush_at = Some(now.plus(self.settings.coalesce));
             }
@@ -136,22 +148,40 @@ impl Actor {
 
     async fn take(&mut self, ask: Ask) {
         match ask {
-            Ask::Open { opening, reply } => self.open(opening, reply).await,
+            Ask::Open { opening, reply } => {
+                if let Some((opening, reply)) = self.open_shared(opening, reply) {
+                    self.open(opening, reply).await;
+                }
+            }
             Ask::Lost { user, session, conn, rooms, by_hub } => self.lost(user, session, conn, rooms, by_hub),
             Ask::End { session } => {
                 let polling = self.lines.remove(&session).filter(|line| line.conn.is_none());
                 for room in polling.map(|line| line.set.list()).unwrap_or_default() {
                     self.rooms.post(&room, RoomMsg::Leave { session: session.clone(), reply: None });
                 }
+                let user = self.people.user_of(&session).cloned();
                 if self.people.end(&session, self.clock.now()) {
                     self.store.put(session, None, || {});
+                }
+                if let Some(user) = user {
+                    self.touched(&user);
                 }
             }
             Ask::Watches { session, users } => self.keep_watches(session, users),
             Ask::Rooms { session, rooms } => self.keep_rooms(session, rooms),
             Ask::Forget { user, session, rooms } => self.gone(&user, &session, rooms),
-            Ask::Choose { user, status, reply } => self.choose(&user, status, reply),
-            Ask::Query { users, answer } => self.answer(&users, answer).await,
+            Ask::Choose { user, status, reply } => {
+                if let Some(reply) = self.choose_shared(&user, status, reply) {
+                    self.choose(&user, status, reply);
+                }
+            }
+            Ask::Query { users, answer } => {
+                if let Some((users, answer)) = self.query_shared(users, answer) {
+                    self.answer(&users, answer).await;
+                }
+            }
+            Ask::Asked { news, users, answer } => self.answer_once(news, &users, answer).await,
+            Ask::Cluster(heard) => self.heard(heard).await,
             Ask::Watch { by, users, answer } => {
                 // What the answer says is not told once more to whoever begins to watch.
                 if matches!(by, Watcher::Shard(_)) && users.iter().any(|user| self.people.is_touched(user)) {
@@ -160,10 +190,18 @@ impl Actor {
                 for user in &users {
                     self.watchers.entry(user.clone()).or_default().insert(by.clone());
                 }
+                let unknown = self.shared.as_mut().map(|shared| shared.watch(&users)).unwrap_or_default();
                 if let Watcher::Room(room) = &by {
-                    self.rooms.post(room, RoomMsg::Presence(users.iter().map(|user| self.shown(user)).collect()));
+                    let known = users.iter().filter(|user| self.people.is_here(user) || !unknown.contains(user));
+                    self.rooms.post(room, RoomMsg::Presence(known.map(|user| self.shown(user)).collect()));
                 }
-                self.answer(&users, answer).await;
+                match (&self.shared, by) {
+                    (Some(shared), Watcher::Room(room)) if !unknown.is_empty() => {
+                        shared.look(unknown, true, Then::Room(room, users));
+                    }
+                    (Some(shared), _) if !unknown.is_empty() => shared.look(unknown, true, Then::Answer(users, answer)),
+                    _ => self.answer(&users, answer).await,
+                }
             }
             Ask::Unwatch { by, users } => {
                 for user in &users {
@@ -171,20 +209,32 @@ impl Actor {
                     watchers.remove(&by);
                     if watchers.is_empty() {
                         self.watchers.remove(user);
+                        if let Some(shared) = &mut self.shared {
+                            shared.unwatch(user);
+                            self.people.glance(user, None);
+                        }
                     }
                 }
             }
             Ask::Message { to, frame, reply } => {
-                let outcome = self.message(&to, frame).await;
-                let _ = reply.send(outcome);
+                if let Some((to, frame, reply)) = self.message_shared(to, frame, reply) {
+                    let outcome = self.message(&to, frame).await;
+                    let _ = reply.send(outcome);
+                }
             }
-            Ask::Seated { user, room, on } => self.people.seat(&user, &room, on),
+            Ask::Seated { user, room, on } => {
+                self.people.seat(&user, &room, on);
+                if self.people.is_here(&user) {
+                    self.touched(&user);
+                }
+            }
         }
     }
 
     fn expire(&mut self, now: UnixMs) {
         for (user, session) in self.people.expire(now) {
             let line = self.lines.remove(&session);
+            self.touched(&user);
             self.store.put(session.clone(), None, || {});
             self.gone(&user, &session, line.map(|line| line.set.list()).unwrap_or_default());
             if !self.people.is_here(&user) {

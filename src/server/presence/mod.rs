@@ -2,7 +2,9 @@
 //!
 //! Heartbeats never come here: a session stamps its own [`Seen`], and the actor reads it when somebody asks.
 mod actor;
+mod heard;
 mod sessions;
+mod shared;
 mod tell;
 
 use crate::hub::{
@@ -10,7 +12,14 @@ use crate::hub::{
     presence::Status,
     time::{Millis, UnixMs},
 };
-use crate::server::msg::{ConnId, EndedByHub, Frame, RoomSet, Shown};
+use crate::server::{
+    cluster::{
+        Mail,
+        people::{Adopted, PersonNews},
+    },
+    msg::{ConnId, EndedByHub, Frame, RoomSet, Shown},
+};
+use shared::FromCluster;
 use std::sync::{
     Arc,
     atomic::{AtomicU64, Ordering::Relaxed},
@@ -99,18 +108,68 @@ enum Watcher {
 }
 
 enum Ask {
-    Open { opening: Opening, reply: oneshot::Sender<Result<Entered, TooMany>> },
-    Lost { user: UserId, session: SessionId, conn: ConnId, rooms: Vec<RoomId>, by_hub: Option<EndedByHub> },
-    End { session: SessionId },
-    Watches { session: SessionId, users: Vec<UserId> },
-    Rooms { session: SessionId, rooms: Vec<RoomId> },
-    Forget { user: UserId, session: SessionId, rooms: Vec<RoomId> },
-    Choose { user: UserId, status: Status, reply: oneshot::Sender<bool> },
-    Query { users: Vec<UserId>, answer: Answer },
-    Watch { by: Watcher, users: Vec<UserId>, answer: Answer },
-    Unwatch { by: Watcher, users: Vec<UserId> },
-    Message { to: UserId, frame: Frame, reply: oneshot::Sender<Option<usize>> },
-    Seated { user: UserId, room: RoomId, on: bool },
+    Open {
+        opening: Opening,
+        reply: oneshot::Sender<Result<Entered, TooMany>>,
+    },
+    Lost {
+        user: UserId,
+        session: SessionId,
+        conn: ConnId,
+        rooms: Vec<RoomId>,
+        by_hub: Option<EndedByHub>,
+    },
+    End {
+        session: SessionId,
+    },
+    Watches {
+        session: SessionId,
+        users: Vec<UserId>,
+    },
+    Rooms {
+        session: SessionId,
+        rooms: Vec<RoomId>,
+    },
+    Forget {
+        user: UserId,
+        session: SessionId,
+        rooms: Vec<RoomId>,
+    },
+    Choose {
+        user: UserId,
+        status: Status,
+        reply: oneshot::Sender<bool>,
+    },
+    Query {
+        users: Vec<UserId>,
+        answer: Answer,
+    },
+    Watch {
+        by: Watcher,
+        users: Vec<UserId>,
+        answer: Answer,
+    },
+    Unwatch {
+        by: Watcher,
+        users: Vec<UserId>,
+    },
+    Message {
+        to: UserId,
+        frame: Frame,
+        reply: oneshot::Sender<Option<usize>>,
+    },
+    Seated {
+        user: UserId,
+        room: RoomId,
+        on: bool,
+    },
+    Cluster(FromCluster),
+    /// A query about people who had to be looked up.
+    Asked {
+        news: Vec<PersonNews>,
+        users: Vec<UserId>,
+        answer: Answer,
+    },
 }
 
 /// Reaches the actor from anywhere. Its mailbox needs no bound: a session waits for each answer, so it holds one ask at a time.
@@ -118,7 +177,7 @@ enum Ask {
 pub struct Presence(mpsc::UnboundedSender<Ask>);
 
 /// The actor's side of the mailbox, until it is started.
-pub struct Inbox(mpsc::UnboundedReceiver<Ask>);
+pub struct Inbox(mpsc::UnboundedReceiver<Ask>, mpsc::WeakUnboundedSender<Ask>);
 
 /// What presence is allowed to do, and for how long.
 #[derive(Clone, Copy, Debug)]
@@ -138,7 +197,8 @@ impl Presence {
     #[must_use]
     pub fn new() -> (Self, Inbox) {
         let (sender, receiver) = mpsc::unbounded_channel();
-        (Self(sender), Inbox(receiver))
+        let own = sender.downgrade();
+        (Self(sender), Inbox(receiver, own))
     }
 
     fn ask(&self, ask: Ask) {
@@ -220,6 +280,21 @@ impl Presence {
     /// Sends a frame to every live session of a user. Returns how many there were, 0 if it is kept; `None` = he is not here.
     pub async fn message(&self, to: UserId, frame: Frame) -> Option<usize> {
         self.asked(|reply| Ask::Message { to, frame, reply }).await.flatten()
+    }
+
+    /// Another node says something to this one.
+    pub(super) fn mail(&self, mail: Mail) {
+        self.ask(Ask::Cluster(FromCluster::Mail(mail)));
+    }
+
+    /// Everything must be told to the other nodes anew.
+    pub(super) fn announce(&self) {
+        self.ask(Ask::Cluster(FromCluster::Announce));
+    }
+
+    /// Sessions of a dead node are this node's from here on.
+    pub(super) fn adopt(&self, adopted: Vec<Adopted>) {
+        self.ask(Ask::Cluster(FromCluster::Adopted(adopted)));
     }
 
     /// Says that a user came to a seat of a room, or left it.

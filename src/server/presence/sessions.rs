@@ -99,9 +99,19 @@ impl Actor {
             self.rooms.post(&room, lost);
         }
         self.people.lost(&session, line.seen.at());
+        self.touched(&user);
     }
 
-    fn later(&mut self, at: UnixMs, room: RoomId, message: RoomMsg) {
+    /// Rooms lose a session that goes on elsewhere, unless it has entered them again by then.
+    pub(super) fn gone_later(&mut self, user: &UserId, session: &SessionId, rooms: Vec<RoomId>) {
+        let at = self.clock.now().plus(REENTER);
+        for room in rooms {
+            self.later(at, room.clone(), RoomMsg::Lost { session: session.clone(), conn: None, by_hub: None });
+            self.later(at, room, RoomMsg::Gone { user: user.clone(), session: session.clone() });
+        }
+    }
+
+    pub(super) fn later(&mut self, at: UnixMs, room: RoomId, message: RoomMsg) {
         self.later_count += 1;
         self.later.insert((at, self.later_count), (room, message));
     }
@@ -116,6 +126,15 @@ impl Actor {
     pub(super) fn keep_watches(&mut self, session: SessionId, users: Vec<UserId>) {
         let Some(line) = self.lines.get_mut(&session) else { return };
         line.watches = users;
+        if let (Some(shared), Some(user)) = (&self.shared, self.people.user_of(&session).cloned()) {
+            let (cluster, watches) = (shared.cluster.clone(), line.watches.clone());
+            tokio::spawn(async move {
+                if let Err(error) = cluster.keep_watches(&user, &session, &watches).await {
+                    tracing::warn!(%error, "the watches of a session are not kept");
+                }
+            });
+            return;
+        }
         self.keep(session);
     }
 

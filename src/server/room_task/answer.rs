@@ -35,24 +35,29 @@ impl Task {
             }
         }
         if let Some(commit) = &committed {
-            let update = update_frame(&self.seat.id, commit);
-            self.tail.push(commit, update.clone());
-            self.release(commit.prev);
-            for conn in std::mem::take(&mut self.kicked) {
-                let left = ShardMsg::RoomLeft { room: self.seat.id.clone(), conn, last: vec![update.clone()] };
-                to_shard(&self.seat.rooms, conn.shard, left).await;
-            }
-            if update.0.len() > UPDATE_BYTES {
-                self.to_members(self.snapshot(), Class::Snapshot(room_key(&self.seat.id))).await;
-            } else {
-                self.to_members(update, Class::Must).await;
-            }
-            self.tell_seats();
+            self.spread(commit).await;
         }
         let mut snapshot = None;
         for (message, fate) in late {
             self.answer_late(message, fate, &mut snapshot).await;
         }
+    }
+
+    /// Tells everybody here of a commit that was applied.
+    pub(super) async fn spread(&mut self, commit: &Commit) {
+        let update = update_frame(&self.seat.id, commit);
+        self.tail.push(commit, update.clone());
+        self.release(commit.prev);
+        for conn in std::mem::take(&mut self.kicked) {
+            let left = ShardMsg::RoomLeft { room: self.seat.id.clone(), conn, last: vec![update.clone()] };
+            to_shard(&self.seat.rooms, conn.shard, left).await;
+        }
+        if update.0.len() > UPDATE_BYTES {
+            self.to_members(self.snapshot(), Class::Snapshot(room_key(&self.seat.id))).await;
+        } else {
+            self.to_members(update, Class::Must).await;
+        }
+        self.tell_seats();
     }
 
     async fn answer_late(&mut self, message: RoomMsg, fate: Fate, snapshot: &mut Option<Frame>) {

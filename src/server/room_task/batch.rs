@@ -1,5 +1,5 @@
 //! A batch: decided on the draft, committed once, and decided again where the log has moved on.
-use super::{Fate, SNAPSHOT_EVERY, Settled, Task, unavailable};
+use super::{Fate, SNAPSHOT_EVERY, Settled, Task, follow::losses, unavailable};
 use crate::server::{
     msg::{Class, EndedByHub, Frame, Member, RoomMsg, TokenRole},
     room_log,
@@ -24,8 +24,13 @@ use crate::{
     },
 };
 
+use std::time::Duration;
+
 /// How often a batch is decided again when the store's log has moved on.
-const ATTEMPTS: usize = 3;
+const ATTEMPTS: usize = 32;
+/// From which attempt on there is a pause before the next one, so that nodes do not race in step; milliseconds, at most.
+const PAUSE_FROM: usize = 3;
+const PAUSE_MS: u64 = 8;
 /// For how long after a load nobody is promoted past somebody held.
 const LOAD_GRACE: Millis = Millis(10_000);
 /// At how many bytes of events a batch ends.
@@ -47,25 +52,50 @@ impl Task {
         let mut outcome = Settled::Moved;
         let mut fates = Vec::new();
         let mut committed = None;
+        if self.follow.is_some() && batch.iter().any(|message| self.is_ahead(message)) {
+            self.resync().await;
+        }
         self.members.begin();
-        for _ in 0..ATTEMPTS {
+        let mut checked = self.follow.is_none();
+        for attempt in 0..ATTEMPTS {
             if self.unsure && !self.catch_up().await {
                 outcome = Settled::Failed(unavailable("none"));
                 break;
+            }
+            if attempt >= PAUSE_FROM {
+                tokio::time::sleep(Duration::from_millis(rand::random_range(0..=PAUSE_MS))).await;
             }
             self.bucket = bucket.clone();
             fates = self.decide(&batch);
             rest.splice(0..0, batch.split_off(fates.len()));
             committed = self.draft.finish();
+            let lost = committed.as_ref().filter(|_| !checked).map(losses).unwrap_or_default();
+            if !lost.is_empty() {
+                checked = true;
+                self.members.rewind();
+                match self.someone_is_there(&lost).await {
+                    Ok(false) => {
+                        self.members.begin();
+                        fates = self.decide_anew(&batch);
+                        committed = self.draft.finish();
+                    }
+                    Ok(true) => {
+                        self.members.begin();
+                        self.draft = self.fresh_draft();
+                        continue;
+                    }
+                    Err(_) => {
+                        outcome = Settled::Failed(unavailable("none"));
+                        break;
+                    }
+                }
+            }
             outcome = match &committed {
-                None => Settled::Done,
+                None => self.confirm(&batch).await,
                 Some(commit) => self.commit(commit).await,
             };
             match &outcome {
-                Settled::Moved => {
-                    self.members.rewind();
-                    self.unsure = true;
-                }
+                Settled::Moved => self.members.rewind(),
                 Settled::Done | Settled::Failed(_) => break,
             }
         }
@@ -95,6 +125,53 @@ impl Task {
         self.settle_members();
         self.level_at = Some(again);
         rest
+    }
+
+    pub(super) fn fresh_draft(&self) -> Draft {
+        let mut draft = Draft::new(&self.room);
+        draft.hold_promotion(self.no_promotion_before);
+        draft
+    }
+
+    /// Tells whether somebody names a position that this node has not reached.
+    fn is_ahead(&self, message: &RoomMsg) -> bool {
+        let (RoomMsg::Join { cursor, .. } | RoomMsg::Sync { cursor, .. } | RoomMsg::Updates { cursor, .. }) = message else {
+            return false;
+        };
+        cursor.is_some_and(|cursor| cursor != self.room.head && cursor.rev >= self.room.head.rev)
+    }
+
+    /// On many nodes a refusal counts only if the room is still where it was when it was decided.
+    async fn confirm(&mut self, batch: &[RoomMsg]) -> Settled {
+        let told = |message: &RoomMsg| matches!(message, RoomMsg::Command { .. });
+        if self.follow.is_none() || !batch.iter().any(told) {
+            return Settled::Done;
+        }
+        let rooms = self.seat.rooms.clone();
+        match rooms.deps().store.confirm(&self.seat.id, self.room.head).await {
+            Ok(()) => Settled::Done,
+            Err(CommitError::Mismatch { since }) => self.moved(since).await,
+            Err(CommitError::NotDone(_) | CommitError::Unknown(_)) => Settled::Failed(unavailable("none")),
+        }
+    }
+
+    /// The log has moved on: takes over what it holds, or looks closer before the next attempt.
+    async fn moved(&mut self, since: Option<Vec<LogEntry>>) -> Settled {
+        self.members.rewind();
+        self.members.begin();
+        self.unsure = match since {
+            Some(entries) if self.follow.is_some() => !self.apply_all(&entries).await,
+            _ => true,
+        };
+        self.members.begin();
+        self.draft = self.fresh_draft();
+        metrics::counter!("michub_room_races_total").increment(1);
+        Settled::Moved
+    }
+
+    fn decide_anew(&mut self, batch: &[RoomMsg]) -> Vec<Fate> {
+        self.draft = self.fresh_draft();
+        self.decide(batch)
     }
 
     fn decide(&mut self, batch: &[RoomMsg]) -> Vec<Fate> {
@@ -139,6 +216,10 @@ impl Task {
             },
             RoomMsg::Lost { .. } | RoomMsg::Gone { .. } => {
                 self.drop_line(message);
+                Fate::Read
+            }
+            RoomMsg::Look => {
+                self.look();
                 Fate::Read
             }
             RoomMsg::Presence(_)
@@ -207,20 +288,25 @@ impl Task {
     /// Hands the commit to the store. After a success the room stands at its head.
     async fn commit(&mut self, commit: &Commit) -> Settled {
         let entry = LogEntry { prev: commit.prev, cursor: commit.cursor, at: commit.at, record: encode_commit(commit) };
-        let snapshot = (self.commits >= SNAPSHOT_EVERY).then(|| encode_room(self.draft.room()));
+        // On many nodes whoever crosses a multiple writes the snapshot: they count the same revs, not the same commits.
+        let crosses = self.follow.is_some() && commit.prev.rev / SNAPSHOT_EVERY != commit.cursor.rev / SNAPSHOT_EVERY;
+        let due = if self.follow.is_some() { crosses } else { self.commits >= SNAPSHOT_EVERY };
+        let snapshot = due.then(|| encode_room(self.draft.room()));
         let written_snapshot = snapshot.is_some();
         let rooms = self.seat.rooms.clone();
         let store = &rooms.deps().store;
         let mut result = store.commit(&self.seat.id, entry.clone(), snapshot.clone()).await;
         let uncertain = matches!(result, Err(CommitError::Unknown(_)));
         if uncertain {
-            result = store.commit(&self.seat.id, entry, snapshot).await;
+            result = store.commit(&self.seat.id, entry.clone(), snapshot).await;
         }
         match result {
             Ok(()) => {}
             Err(CommitError::Mismatch { since }) => {
                 if !since.iter().flatten().any(|known| known.cursor == commit.cursor) {
-                    return if uncertain { self.unsure("the log has moved on") } else { Settled::Moved };
+                    // An uncertain one that is not in the log was not written: the log knows what has followed since.
+                    let settled = since.is_some() && self.follow.is_some();
+                    return if uncertain && !settled { self.unsure("the log has moved on") } else { self.moved(since).await };
                 }
             }
             Err(CommitError::NotDone(fault)) if !uncertain => {
@@ -233,6 +319,7 @@ impl Task {
             // The draft was made from this room, so this cannot be; if it were, the log is right.
             return self.unsure("the room is not at the commit's position");
         }
+        self.committed(entry);
         self.commits = if written_snapshot { 1 } else { self.commits + 1 };
         self.held_at_load = true;
         Settled::Done
@@ -246,6 +333,9 @@ impl Task {
 
     /// Reads the log again, and tells everybody what was missed. Returns whether the room is known again.
     async fn catch_up(&mut self) -> bool {
+        if self.follow.is_some() {
+            return self.resync().await;
+        }
         let rooms = self.seat.rooms.clone();
         let (room, tail) = match room_log::load(&*rooms.deps().store, &self.seat.id).await {
             Ok(Some(loaded)) => loaded,

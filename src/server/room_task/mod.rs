@@ -1,11 +1,13 @@
 //! A room's task: everything that waits becomes one batch, one commit and one frame. No answer leaves before the commit is settled.
 mod answer;
 mod batch;
+mod follow;
 mod open;
 mod parked;
+mod parts;
 mod tell;
 
-use self::parked::Parked;
+use self::{follow::Follow, parked::Parked};
 use crate::server::{
     msg::{ConnId, Frame, Refusal, RoomMsg, ShardMsg},
     rate::Bucket,
@@ -51,8 +53,9 @@ pub(in crate::server) struct Seat {
 
 /// Lives until nobody needs the room.
 pub(in crate::server) async fn run(mut seat: Seat) {
-    if let Some((room, tail, first)) = open::open(&mut seat).await {
-        Task::new(seat, room, tail).live(first).await;
+    let mut follow = None;
+    if let Some((room, tail, first)) = open::open(&mut seat, &mut follow).await {
+        Task::new(seat, room, tail, follow).live(first).await;
     }
 }
 
@@ -120,10 +123,12 @@ struct Task {
     /// The last batch was not committed: who is here is looked at again by then.
     level_at: Option<UnixMs>,
     parked: Parked,
+    /// What there is on many nodes only.
+    follow: Option<Follow>,
 }
 
 impl Task {
-    fn new(seat: Seat, room: Room, tail: Tail) -> Self {
+    fn new(seat: Seat, room: Room, tail: Tail, follow: Option<Follow>) -> Self {
         let deps = seat.rooms.deps();
         let per_second = deps.settings.load().commands_per_second;
         let bucket = Bucket::new(per_second, per_second, deps.clock.mono());
@@ -148,6 +153,7 @@ impl Task {
             retry_at: UnixMs(0),
             level_at: None,
             parked: Parked::default(),
+            follow,
         }
     }
 
@@ -158,16 +164,25 @@ impl Task {
     async fn live(mut self, first: Option<RoomMsg>) {
         let mut inbox = Vec::with_capacity(BATCH);
         let mut queue: VecDeque<RoomMsg> = first.into_iter().collect();
+        self.follow(None).await;
         if !self.held_at_load {
+            self.held_at_load = self.is_open_elsewhere();
             self.batch(Vec::new()).await;
         }
         loop {
             let wait = if queue.is_empty() { self.wake_at().since(self.now()) } else { Millis(0) };
-            let waited =
-                tokio::time::timeout(Duration::from_millis(wait.0), self.seat.mailbox.recv_many(&mut inbox, BATCH)).await;
-            if waited == Ok(0) && queue.is_empty() {
-                return;
-            }
+            let taken = self.seat.mailbox.recv_many(&mut inbox, BATCH);
+            let heard = tokio::select! {
+                biased;
+                taken = tokio::time::timeout(Duration::from_millis(wait.0), taken) => {
+                    if taken == Ok(0) && queue.is_empty() {
+                        return;
+                    }
+                    None
+                }
+                heard = Follow::next(self.follow.as_mut()) => heard,
+            };
+            self.follow(heard).await;
             queue.extend(inbox.drain(..));
             let batch = take_batch(&mut queue);
             if !batch.is_empty() || self.due_at().is_some_and(|at| at <= self.now()) {
@@ -179,11 +194,13 @@ impl Task {
                 self.tell().await;
             }
             self.expire_parked();
-            if queue.is_empty()
-                && self.may_leave()
-                && self.seat.rooms.leave(&self.seat.id, self.seat.generation, &self.seat.mailbox)
-            {
-                return;
+            if queue.is_empty() && self.may_leave() {
+                self.say_goodbye().await;
+                if self.seat.rooms.leave(&self.seat.id, self.seat.generation, &self.seat.mailbox) {
+                    // Before anything is awaited: the room's next task follows it anew.
+                    self.seat.rooms.deps().store.unfollow(&self.seat.id);
+                    return;
+                }
             }
         }
     }
@@ -191,7 +208,8 @@ impl Task {
     /// Returns when the task has something to do although nobody writes.
     fn wake_at(&self) -> UnixMs {
         let idle = self.idle_since.map(|since| since.plus(self.seat.rooms.deps().settings.load().idle));
-        let first = self.due_at().into_iter().chain(self.tell_at).chain(self.parked.next_end()).chain(idle).min();
+        let first = self.due_at().into_iter().chain(self.tell_at).chain(self.parked.next_end()).chain(idle);
+        let first = first.chain(self.follow_at()).min();
         first.unwrap_or(UnixMs(u64::MAX)).min(self.now().plus(SLEEP_MAX))
     }
 
@@ -202,8 +220,8 @@ impl Task {
     }
 
     fn may_leave(&mut self) -> bool {
-        if self.members.count() > 0 || !self.parked.is_empty() || self.level_at.is_some() || self.draft.next_deadline().is_some()
-        {
+        let waits = self.draft.next_deadline().is_some() && !self.is_kept_elsewhere();
+        if self.members.local() > 0 || !self.parked.is_empty() || self.level_at.is_some() || waits {
             self.idle_since = None;
             return false;
         }

@@ -1,5 +1,5 @@
 //! How a room comes into memory: loaded, created for its first member, or refused to everybody who asks.
-use super::{Seat, error_frame, to_shard, unavailable};
+use super::{Seat, error_frame, follow::Follow, to_shard, unavailable};
 use crate::server::{
     msg::{Class, RoomMsg, ShardMsg},
     room_log::{self, Tail},
@@ -11,9 +11,11 @@ use crate::{
 };
 
 /// Loads the room, or creates it for its first member. `None`: there is none, everybody has heard so, and the task is out of the directory.
-pub(super) async fn open(seat: &mut Seat) -> Option<(Room, Tail, Option<RoomMsg>)> {
+pub(super) async fn open(seat: &mut Seat, follow: &mut Option<Follow>) -> Option<(Room, Tail, Option<RoomMsg>)> {
     let rooms = seat.rooms.clone();
     let deps = rooms.deps();
+    // What is told from here on is kept until the room is loaded.
+    *follow = Follow::begin(&*deps.store, &seat.id).await;
     loop {
         let code = match room_log::load(&*deps.store, &seat.id).await {
             Ok(Some((room, tail))) => return Some((room, tail, None)),
@@ -24,6 +26,9 @@ pub(super) async fn open(seat: &mut Seat) -> Option<(Room, Tail, Option<RoomMsg>
             }
         };
         let message = seat.mailbox.recv().await?;
+        // Where a store has lost what it held, a room may come back from another node's memory.
+        let wiped = deps.cluster.as_ref().is_some_and(|cluster| cluster.is_wiped());
+        let code = if wiped && code == Code::RoomNotFound { Code::Unavailable } else { code };
         if let (Code::RoomNotFound, true, RoomMsg::Join { member, .. }) = (code, deps.settings.load().auto_create, &message) {
             let (rules, commit) = (deps.settings.load().rules.clone(), CommitId(rand::random()));
             let room = Room::create(seat.id.clone(), member.user.clone(), rules, commit, deps.clock.now());
@@ -51,6 +56,7 @@ pub(super) async fn open(seat: &mut Seat) -> Option<(Room, Tail, Option<RoomMsg>
             turn_away(seat, message, code).await;
         }
         if rooms.leave(&seat.id, seat.generation, &seat.mailbox) {
+            deps.store.unfollow(&seat.id);
             return None;
         }
     }

@@ -136,7 +136,7 @@ fn run<F: Future<Output = ()>>(settings: RoomSettings, test: impl FnOnce(Bench) 
     runtime.block_on(async {
         let (handle, shard) = ShardHandle::for_test(0);
         let store = Arc::new(Memory::default());
-        let rooms = Rooms::new(vec![handle], store.clone(), Presence::new().0, Clock::new(), settings);
+        let rooms = Rooms::new(vec![handle], store.clone(), Presence::new().0, Clock::new(), settings, None);
         test(Bench { rooms, store, shard, next_id: 0 }).await;
     });
 }

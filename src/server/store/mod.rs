@@ -141,6 +141,11 @@ pub trait Store: Send + Sync + 'static {
         Box::pin(std::future::ready(Ok(())))
     }
 
+    /// As [`Self::confirm`], and at once: also right after a store has come back, before anything is written there.
+    fn audit<'a>(&'a self, room: &'a RoomId, at: Cursor) -> Later<'a, Result<(), CommitError>> {
+        self.confirm(room, at)
+    }
+
     /// Gives the store back what it may have lost: the state at `at`, and the commits that lead there, under their own ids.
     fn restore<'a>(
         &'a self,

@@ -27,6 +27,18 @@ impl Keys {
         format!("{}hub:{name}", self.0)
     }
 
+    /// What nodes know of each other: one hash tag, so that one script may touch it.
+    #[must_use]
+    pub fn nodes(&self, name: &str) -> String {
+        format!("{}{{hub}}:{name}", self.0)
+    }
+
+    /// Whom the sessions of a bucket's people watch.
+    #[must_use]
+    pub fn watches(&self, user: &UserId) -> String {
+        format!("{}{{p{}}}:w", self.0, bucket_of(user))
+    }
+
     /// `node:{N}`, the lease, and what else belongs to a node.
     #[must_use]
     pub fn node(&self, node: &str, part: &str) -> String {

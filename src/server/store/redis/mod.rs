@@ -146,6 +146,13 @@ impl Store for RedisStore {
     }
 
     fn confirm<'a>(&'a self, room: &'a RoomId, at: Cursor) -> Later<'a, Result<(), CommitError>> {
+        Box::pin(async move {
+            self.after_reconnect(self.deadline()).await;
+            self.confirm_head(room, at).await
+        })
+    }
+
+    fn audit<'a>(&'a self, room: &'a RoomId, at: Cursor) -> Later<'a, Result<(), CommitError>> {
         Box::pin(self.confirm_head(room, at))
     }
 

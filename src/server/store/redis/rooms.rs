@@ -159,7 +159,6 @@ impl RedisStore {
 
     pub(super) async fn confirm_head(&self, room: &RoomId, at: Cursor) -> Result<(), CommitError> {
         let deadline = self.deadline();
-        self.after_reconnect(deadline).await;
         let (rev, id) = (at.rev.to_string(), id_text(at.commit));
         let args: [&[u8]; 3] = [rev.as_bytes(), id.as_bytes(), b""];
         let value = self.link.script(&self.scripts.commit, &self.room_keys(room), &args, deadline).await;
@@ -236,7 +235,7 @@ impl RedisStore {
     }
 
     /// Waits until replicas had their chance to give a server that came back what it has lost.
-    async fn after_reconnect(&self, deadline: Mono) {
+    pub(super) async fn after_reconnect(&self, deadline: Mono) {
         let up = *self.link.watch().borrow();
         // The first connection of a process follows nothing that could have been lost.
         let Some(since) = up.since.filter(|_| up.generation > 1) else { return };

@@ -1,0 +1,19 @@
+-- Takes a silent node out, for one survivor to clear up after; again for another one if that survivor does not go on.
+-- KEYS: nodes, dead nodes. ARGV: incarnation, lease in ms. Returns the last sign of life, or nothing.
+-- A dead node: '<last sign> <when somebody last took care>'
+local t = redis.call('TIME')
+local now = t[1] * 1000 + math.floor(t[2] / 1000)
+local at = redis.call('ZSCORE', KEYS[1], ARGV[1])
+if at then
+  if now - at <= tonumber(ARGV[2]) then return {} end
+  redis.call('ZREM', KEYS[1], ARGV[1])
+else
+  local dead = redis.call('HGET', KEYS[2], ARGV[1])
+  if not dead then return {} end
+  local sign, care = string.match(dead, '(%d+) (%d+)')
+  if now - tonumber(care) <= tonumber(ARGV[2]) then return {} end
+  at = sign
+end
+at = string.format('%.0f', tonumber(at))
+redis.call('HSET', KEYS[2], ARGV[1], at .. ' ' .. string.format('%.0f', now))
+return {at}

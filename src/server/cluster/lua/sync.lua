@@ -1,0 +1,30 @@
+-- A node says what it has of a person; what another node has is left alone, except that a line here beats a lost one there.
+-- KEYS: people, watches. ARGV: user, type, incarnation, last sign of life, choice ('' = none), 1 = seated here, then per session: name, end (0 = live), 1 = it polls
+local record = read(KEYS[1], ARGV[1])
+local before = sign(record)
+local fresh = next(record.n) == nil
+local old = record.n[ARGV[3]] or {s = {}}
+local mine, moved = {z = tonumber(ARGV[6]), s = {}}, {}
+for i = 7, #ARGV, 3 do
+  local session, ends = ARGV[i], tonumber(ARGV[i + 1])
+  local other = owner(record, session)
+  if other and other ~= ARGV[3] and not (ends == 0 and record.n[other].s[session] ~= 0) then
+    moved[#moved + 1] = session
+  else
+    if other and other ~= ARGV[3] then record.n[other].s[session] = nil end
+    mine.s[session] = ends
+    if ARGV[i + 2] == '1' then
+      mine.p = mine.p or {}
+      mine.p[session] = 1
+    end
+  end
+end
+for session in pairs(old.s) do
+  if mine.s[session] == nil then redis.call('HDEL', KEYS[2], session) end
+end
+record.n[ARGV[3]] = mine
+if fresh and ARGV[5] ~= '' then record.c = ARGV[5] end
+if ARGV[2] ~= '' then record.t = ARGV[2] end
+record.a = math.max(record.a or 0, tonumber(ARGV[4]))
+local text = write(KEYS[1], ARGV[1], record, before)
+return {moved, string.format('%.0f', stamp), text}

@@ -1,0 +1,195 @@
+//! Many nodes on one Redis: who lives, who clears up after whom, and what nodes tell each other. No node owns anything.
+mod beat;
+mod mail;
+pub mod parts;
+pub mod people;
+
+use super::{
+    clock::Clock,
+    presence::Presence,
+    rooms::Rooms,
+    store::redis::{
+        RedisStore,
+        link::{Failed, Lua},
+        live::{Ear, Heard},
+    },
+};
+use crate::hub::time::Millis;
+pub use mail::Mail;
+use redis::Value;
+use std::{
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicBool, Ordering::Relaxed},
+    },
+    time::Duration,
+};
+
+/// One life of a node: a random name that is never used again. A node whose lease has lapsed takes a new one.
+pub type Node = Arc<str>;
+
+/// The other nodes cannot be reached, because Redis cannot.
+#[derive(Clone, Debug, thiserror::Error)]
+#[error("the other nodes cannot be reached: {0}")]
+pub struct Unreachable(Arc<str>);
+
+impl From<Failed> for Unreachable {
+    fn from(failed: Failed) -> Self {
+        Self(failed.to_string().into())
+    }
+}
+
+impl From<redis::ParsingError> for Unreachable {
+    fn from(error: redis::ParsingError) -> Self {
+        Self(error.to_string().into())
+    }
+}
+
+impl From<redis::RedisError> for Unreachable {
+    fn from(error: redis::RedisError) -> Self {
+        Self(error.to_string().into())
+    }
+}
+
+struct Scripts {
+    beat: Lua,
+    claim: Lua,
+    care: Lua,
+    parts: Lua,
+    part: Lua,
+    open: Lua,
+    sync: Lua,
+    choose: Lua,
+    adopt: Lua,
+    look: Lua,
+    mail: Lua,
+}
+
+/// This node among the others.
+pub struct Cluster {
+    store: Arc<RedisStore>,
+    clock: Clock,
+    scripts: Scripts,
+    /// The name that operators see.
+    name: String,
+    me: Mutex<Node>,
+    epoch: Mutex<Option<String>>,
+    wiped: AtomicBool,
+    leaving: AtomicBool,
+}
+
+macro_rules! people_script {
+    ($file:literal) => {
+        Lua::new(concat!(include_str!("lua/common.lua"), include_str!(concat!("lua/", $file, ".lua"))))
+    };
+}
+
+fn fresh() -> Node {
+    format!("{:016x}", rand::random::<u64>()).into()
+}
+
+impl Cluster {
+    /// Begins this node's first life; nobody hears of it before [`Self::start`].
+    #[must_use]
+    pub fn new(store: Arc<RedisStore>, clock: Clock, name: String) -> Arc<Self> {
+        let scripts = Scripts {
+            beat: Lua::new(include_str!("lua/beat.lua")),
+            claim: Lua::new(include_str!("lua/claim.lua")),
+            care: Lua::new(include_str!("lua/care.lua")),
+            parts: Lua::new(include_str!("lua/parts.lua")),
+            part: Lua::new(include_str!("lua/part.lua")),
+            open: people_script!("open"),
+            sync: people_script!("sync"),
+            choose: people_script!("choose"),
+            adopt: people_script!("adopt"),
+            look: people_script!("look"),
+            mail: people_script!("mail"),
+        };
+        Arc::new(Self {
+            store,
+            clock,
+            scripts,
+            name,
+            me: Mutex::new(fresh()),
+            epoch: Mutex::default(),
+            wiped: AtomicBool::new(false),
+            leaving: AtomicBool::new(false),
+        })
+    }
+
+    /// Waits for Redis, takes its time, and reads what all nodes share: the key of session tokens, made by the first of them.
+    pub async fn enter(&self) -> [u8; 32] {
+        loop {
+            match self.try_enter().await {
+                Ok(Some(key)) => return key,
+                Ok(None) => tracing::error!("hub:key in Redis is not one; remove it, and every session must begin anew"),
+                Err(error) => tracing::warn!(%error, "waiting for Redis"),
+            }
+            tokio::time::sleep(Duration::from_millis(500)).await;
+        }
+    }
+
+    async fn try_enter(&self) -> Result<Option<[u8; 32]>, Unreachable> {
+        self.beat().await?;
+        let (name, fresh) = (self.store.keys().hub("key"), rand::random::<[u8; 32]>());
+        let mut set = redis::cmd("SET");
+        self.run(set.arg(&name).arg(&fresh[..]).arg("NX")).await?;
+        let kept: Vec<u8> = redis::from_redis_value(self.run(redis::cmd("GET").arg(&name)).await?)?;
+        Ok(kept.try_into().ok())
+    }
+
+    /// Lives among the others from here on: tells them regularly, and clears up after those who do not any more.
+    pub fn start(self: &Arc<Self>, presence: Presence, rooms: Rooms) {
+        tokio::spawn(beat::live(self.clone(), presence, rooms));
+    }
+
+    /// Returns the name of this life.
+    #[must_use]
+    pub fn me(&self) -> Node {
+        self.me.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Tells whether Redis has lost what it held, and nobody has accepted that yet: then no room is made.
+    #[must_use]
+    pub fn is_wiped(&self) -> bool {
+        self.wiped.load(Relaxed)
+    }
+
+    /// Tells whether Redis answers.
+    #[must_use]
+    pub fn is_up(&self) -> bool {
+        self.store.link().is_up()
+    }
+
+    /// Sends a message to another node; it may be lost.
+    pub async fn post(&self, to: &str, mail: &Mail) {
+        let mut publish = redis::cmd("SPUBLISH");
+        publish.arg(self.store.keys().node(to, ":c")).arg(mail.encode());
+        if let Err(error) = self.run(&publish).await {
+            tracing::warn!(%error, to, "a node is not told");
+        }
+    }
+
+    async fn listen(&self, me: &str, presence: Presence) {
+        let ear: Ear = Arc::new(move |heard| match heard {
+            Heard::Gap => presence.announce(),
+            Heard::Message(message) => match Mail::decode(&message) {
+                Some(mail) => presence.mail(mail),
+                None => tracing::warn!("a message of another node cannot be read"),
+            },
+        });
+        self.store.live().listen(self.store.keys().node(me, ":c"), ear).await;
+    }
+
+    async fn run(&self, cmd: &redis::Cmd) -> Result<Value, Unreachable> {
+        Ok(self.store.link().run(cmd, self.store.deadline()).await?)
+    }
+
+    async fn script(&self, script: &Lua, keys: &[String], args: &[&[u8]]) -> Result<Value, Unreachable> {
+        Ok(self.store.link().script(script, keys, args, self.store.deadline()).await?)
+    }
+
+    fn lease(&self) -> Millis {
+        Millis(u64::try_from(self.store.settings().lease.as_millis()).unwrap_or(u64::MAX))
+    }
+}

@@ -1,0 +1,246 @@
+//! What the actor does with what it hears of the other nodes: sessions that come, move and end there, and people who change.
+use super::{
+    Entered, Opening, Seen, TooMany,
+    actor::{Actor, Line},
+    shared::{FromCluster, OpenReply, RETRY, SyncOutcome, Then},
+};
+use crate::server::{
+    cluster::{
+        Mail,
+        people::{Adopted, Opened, PersonNews},
+    },
+    msg::{Frame, RoomMsg, RoomSet, ShardMsg},
+    store::redis::keys::bucket_of,
+};
+use crate::{
+    hub::{
+        id::{SessionId, UserId},
+        presence::Elsewhere,
+    },
+    wire::{close::Close, codec::text_frame},
+};
+
+impl Actor {
+    pub(super) async fn heard(&mut self, heard: FromCluster) {
+        match heard {
+            FromCluster::Opened { opening, reply, outcome } => {
+                if let Some(shared) = &mut self.shared
+                    && let Some(count) = shared.opening.get_mut(&opening.user)
+                {
+                    *count -= 1;
+                    if *count == 0 {
+                        shared.opening.remove(&opening.user);
+                    }
+                }
+                match outcome {
+                    Ok(Some(opened)) => self.opened(opening, opened, reply).await,
+                    Ok(None) => drop(reply.send(Err(TooMany))),
+                    Err(error) => {
+                        tracing::warn!(%error, "a session is opened without the others");
+                        self.touched(&opening.user);
+                        self.open(opening, reply).await;
+                    }
+                }
+            }
+            FromCluster::Synced { told } => self.synced(told).await,
+            FromCluster::Looked { news, then } => {
+                for news in news {
+                    self.news(news);
+                }
+                match then {
+                    Then::Answer(users, answer) => self.answer(&users, answer).await,
+                    Then::Room(room, users) => {
+                        let shown = users.iter().map(|user| self.shown(user)).collect();
+                        self.rooms.post(&room, RoomMsg::Presence(shown));
+                    }
+                    Then::Nothing => {}
+                }
+            }
+            FromCluster::Chosen { user, status, news, reply } => {
+                match news {
+                    Ok(Some(news)) => self.news(news),
+                    Ok(None) => {}
+                    Err(_) => {
+                        if let Some(shared) = &mut self.shared {
+                            shared.choices.insert(user.clone(), status);
+                            shared.retry_at = self.clock.now().plus(RETRY);
+                        }
+                    }
+                }
+                let done = self.people.choose(&user, status);
+                if let Some(reply) = reply {
+                    let _ = reply.send(done);
+                }
+            }
+            FromCluster::News(news) => self.news(news),
+            FromCluster::Gap(bucket) => self.look_again(bucket),
+            FromCluster::Announce => {
+                let everybody = self.people.everybody();
+                if let Some(shared) = &mut self.shared {
+                    shared.dirty.extend(everybody);
+                }
+            }
+            FromCluster::Mail(mail) => self.mail(mail).await,
+            FromCluster::Adopted(adopted) => self.adopted(adopted),
+            FromCluster::Deliver { to, frame } => {
+                self.message(&to, frame).await;
+            }
+        }
+    }
+
+    fn news(&mut self, news: PersonNews) {
+        let Some(shared) = &mut self.shared else { return };
+        if !shared.is_fresh(&news) {
+            return;
+        }
+        let watched = shared.watched.contains_key(&news.user);
+        if watched || self.people.is_here(&news.user) {
+            self.people.set_elsewhere(&news.user, Some(news.elsewhere));
+            if !watched {
+                self.people.set_elsewhere(&news.user, None);
+            }
+        }
+    }
+
+    fn look_again(&mut self, bucket: u16) {
+        let Some(shared) = &mut self.shared else { return };
+        let users: Vec<UserId> = shared.watched.keys().filter(|user| bucket_of(user) == bucket).cloned().collect();
+        for user in &users {
+            shared.watched.insert(user.clone(), 0);
+        }
+        if !users.is_empty() {
+            shared.look(users, false, Then::Nothing);
+        }
+    }
+
+    async fn opened(&mut self, opening: Opening, opened: Opened, reply: OpenReply) {
+        let Opening { user, user_type, conn, seen, set, .. } = opening;
+        let Opened { session, from, ended, kept, watches, news } = opened;
+        let now = self.clock.now();
+        let me = self.shared.as_ref().map(|shared| shared.cluster.me());
+        let (resumed, polled) = (from.is_some(), self.people.polling(&user).contains(&session));
+        let stays = conn.is_none() && polled;
+        self.people.take_in(&user, &user_type, session.clone(), now);
+        let mut line = Line::new(conn, seen, set, watches);
+        let (mut rooms, mut all_kept) = (Vec::new(), Vec::from(self.kept.remove(&user).unwrap_or_default()));
+        all_kept.extend(kept.iter().map(|payload| Frame(text_frame(payload))));
+        if let Some(mut before) = self.lines.remove(&session) {
+            all_kept.extend(before.mail.drain(..));
+            if let Some(to) = before.conn.filter(|old| Some(*old) != conn) {
+                self.to_shard(to.shard, ShardMsg::Close { to, close: Close::Replaced, retry_after_ms: 0 }).await;
+            }
+            if stays {
+                line.set = before.set;
+            } else {
+                rooms = before.set.list();
+            }
+        }
+        if conn.is_none() {
+            self.people.polls(&session, now);
+        }
+        let (set, watches) = (line.set.clone(), line.watches.clone());
+        self.lines.insert(session.clone(), line);
+        for (node, old) in ended {
+            if Some(&node) == me.as_ref() {
+                self.ended(&user, &old);
+            } else {
+                self.post(&node, Mail::Ended { user: user.clone(), session: old });
+            }
+        }
+        if let Some(from) = from.filter(|from| Some(from) != me.as_ref()) {
+            self.post(&from, Mail::Moved { user: user.clone(), session: session.clone() });
+        }
+        self.news(news);
+        let _ = reply.send(Ok(Entered { session, resumed, kept: all_kept, rooms, set, watches }));
+    }
+
+    fn post(&self, node: &str, mail: Mail) {
+        let Some(shared) = &self.shared else { return };
+        let (cluster, node) = (shared.cluster.clone(), node.to_owned());
+        tokio::spawn(async move { cluster.post(&node, &mail).await });
+    }
+
+    /// A lost session is over, because its user has begun a new one.
+    fn ended(&mut self, user: &UserId, session: &SessionId) {
+        self.people.give_away(session);
+        let Some(line) = self.lines.remove(session) else { return };
+        let at = line.seen.at().plus(self.settings.timeout).max(self.clock.now());
+        for room in line.set.list() {
+            self.later(at, room, RoomMsg::Gone { user: user.clone(), session: session.clone() });
+        }
+    }
+
+    /// A session goes on on another node: its connection is closed, and nobody hears of it.
+    async fn moved(&mut self, user: &UserId, session: &SessionId) {
+        let Some(line) = self.lines.remove(session) else { return };
+        let watched = self.shared.as_ref().is_some_and(|shared| shared.watched.contains_key(user));
+        if watched && !self.people.is_elsewhere(user) {
+            // He is there, although the news of it are not here yet.
+            let view = self.people.view(user);
+            let (user_type, choice) = (Some(view.user_type), self.people.choice(user));
+            let there = Elsewhere { here: true, user_type, choice, last_seen: view.last_seen, ..Elsewhere::default() };
+            self.people.set_elsewhere(user, Some(there));
+            if let Some(shared) = &self.shared {
+                shared.look(vec![user.clone()], false, Then::Nothing);
+            }
+        }
+        self.people.give_away(session);
+        match line.conn {
+            // Its rooms hear of it when the connection has ended.
+            Some(to) => self.to_shard(to.shard, ShardMsg::Close { to, close: Close::Replaced, retry_after_ms: 0 }).await,
+            None => self.gone_later(user, session, line.set.list()),
+        }
+    }
+
+    async fn mail(&mut self, mail: Mail) {
+        match mail {
+            Mail::Moved { user, session } => self.moved(&user, &session).await,
+            Mail::Ended { user, session } => self.ended(&user, &session),
+            Mail::Message { user, payload } => {
+                self.message(&user, Frame(text_frame(&payload))).await;
+            }
+        }
+    }
+
+    fn adopted(&mut self, adopted: Vec<Adopted>) {
+        for Adopted { user, user_type, choice, session, ends, last_seen } in adopted {
+            if self.lines.contains_key(&session) {
+                continue;
+            }
+            self.people.adopt(&user, &user_type, session.clone(), choice, ends, last_seen);
+            self.lines.insert(session, Line::new(None, Seen::new(last_seen), RoomSet::default(), Vec::new()));
+        }
+    }
+
+    async fn synced(&mut self, told: Vec<(UserId, SyncOutcome)>) {
+        let now = self.clock.now();
+        let mut failed = None;
+        for (user, outcome) in told {
+            if let Some(shared) = &mut self.shared {
+                shared.syncing.remove(&user);
+            }
+            match outcome {
+                Ok((moved, news)) => {
+                    for session in moved {
+                        self.moved(&user, &session).await;
+                    }
+                    self.news(news);
+                }
+                Err(error) => {
+                    self.touched(&user);
+                    failed = Some(error);
+                }
+            }
+        }
+        let Some(shared) = &mut self.shared else { return };
+        if let Some(error) = failed {
+            tracing::debug!(%error, "the others are told later");
+            shared.retry_at = now.plus(RETRY);
+        }
+        for (opening, reply) in std::mem::take(&mut shared.waiting) {
+            if let Some((opening, reply)) = self.open_shared(opening, reply) {
+                self.open(opening, reply).await;
+            }
+        }
+    }
+}

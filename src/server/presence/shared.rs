@@ -1,0 +1,359 @@
+//! Presence over many nodes: what happens here is told to the others by person, what happens there is heard of people who matter here.
+//! While Redis cannot be reached everything goes on with what this node knows, and is told when it is back.
+use super::{Answer, Ask, Entered, Opening, TooMany, actor::Actor};
+use crate::hub::{
+    id::{RoomId, SessionId, UserId, UserType},
+    presence::Status,
+    time::{Millis, UnixMs},
+};
+use crate::server::{
+    cluster::{
+        Cluster, Mail, Unreachable,
+        people::{self, Adopted, Mine, Opened, PersonNews},
+    },
+    msg::Frame,
+    room_log::payload,
+    store::redis::keys::bucket_of,
+};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+    time::Duration,
+};
+use tokio::sync::{mpsc, oneshot};
+
+/// How many people are told of at once.
+const AT_ONCE: usize = 512;
+/// The wait before the others are told again what could not be told.
+pub(super) const RETRY: Millis = Millis(500);
+/// How long a confirmation of listening is waited for.
+const LISTEN: Duration = Duration::from_millis(2_000);
+/// News older than the newest by more than this are of a Redis that has begun anew, not late ones.
+const LATE_US: u64 = 10_000_000;
+
+pub(super) type SyncOutcome = Result<(Vec<SessionId>, PersonNews), Unreachable>;
+pub(super) type OpenReply = oneshot::Sender<Result<Entered, TooMany>>;
+
+/// What the actor hears of the other nodes.
+pub(super) enum FromCluster {
+    /// An opening that was asked for.
+    Opened { opening: Opening, reply: OpenReply, outcome: Result<Option<Opened>, Unreachable> },
+    /// People were told of, or could not be.
+    Synced { told: Vec<(UserId, SyncOutcome)> },
+    /// People were looked up; then somebody waits for them.
+    Looked { news: Vec<PersonNews>, then: Then },
+    /// A choice was told.
+    Chosen { user: UserId, status: Status, news: Result<Option<PersonNews>, Unreachable>, reply: Option<oneshot::Sender<bool>> },
+    /// Somebody has changed.
+    News(PersonNews),
+    /// News of a bucket may have been missed.
+    Gap(u16),
+    /// Everything here must be told anew.
+    Announce,
+    /// From another node.
+    Mail(Mail),
+    /// Sessions of a dead node are this node's.
+    Adopted(Vec<Adopted>),
+    /// Deliver to the sessions here.
+    Deliver { to: UserId, frame: Frame },
+}
+
+/// What is done once people were looked up.
+pub(super) enum Then {
+    /// They are told.
+    Answer(Vec<UserId>, Answer),
+    /// A room hears of them.
+    Room(RoomId, Vec<UserId>),
+    /// Nothing more.
+    Nothing,
+}
+
+/// The actor's side of the other nodes.
+pub(super) struct Shared {
+    pub cluster: Arc<Cluster>,
+    pub own: mpsc::WeakUnboundedSender<Ask>,
+    /// People whom somebody here wants to hear of, with the age of what is known.
+    pub watched: BTreeMap<UserId, u64>,
+    /// How many of them each bucket has.
+    buckets: BTreeMap<u16, usize>,
+    /// People whose state here is not told yet.
+    pub dirty: BTreeSet<UserId>,
+    pub syncing: BTreeSet<UserId>,
+    pub opening: BTreeMap<UserId, usize>,
+    /// Openings that wait until what was told of their user before is settled.
+    pub waiting: Vec<(Opening, OpenReply)>,
+    /// Choices that could not be told yet.
+    pub choices: BTreeMap<UserId, Status>,
+    pub retry_at: UnixMs,
+}
+
+impl Shared {
+    pub fn new(cluster: Arc<Cluster>, own: mpsc::WeakUnboundedSender<Ask>) -> Self {
+        Self {
+            cluster,
+            own,
+            watched: BTreeMap::new(),
+            buckets: BTreeMap::new(),
+            dirty: BTreeSet::new(),
+            syncing: BTreeSet::new(),
+            opening: BTreeMap::new(),
+            waiting: Vec::new(),
+            choices: BTreeMap::new(),
+            retry_at: UnixMs(0),
+        }
+    }
+
+    /// Does something with the other nodes in the background, and hears what came of it.
+    fn ask<F>(&self, work: impl FnOnce(Arc<Cluster>) -> F + Send + 'static)
+    where
+        F: Future<Output = FromCluster> + Send + 'static,
+    {
+        let (cluster, own) = (self.cluster.clone(), self.own.clone());
+        tokio::spawn(async move {
+            let heard = work(cluster).await;
+            if let Some(own) = own.upgrade() {
+                let _ = own.send(Ask::Cluster(heard));
+            }
+        });
+    }
+
+    /// Returns when there is something to be told again.
+    pub fn next_deadline(&self, now: UnixMs) -> Option<UnixMs> {
+        // Whatever else is untold waits for an answer that is on its way.
+        let waits = !self.dirty.is_empty() || !self.choices.is_empty();
+        Some(self.retry_at).filter(|at| waits && *at > now)
+    }
+
+    pub fn touch(&mut self, user: &UserId) {
+        self.dirty.insert(user.clone());
+    }
+
+    /// Takes news, unless newer ones are known.
+    pub fn is_fresh(&mut self, news: &PersonNews) -> bool {
+        match self.watched.get_mut(&news.user) {
+            Some(stamp) if news.stamp < *stamp && *stamp - news.stamp < LATE_US => false,
+            Some(stamp) => {
+                *stamp = news.stamp;
+                true
+            }
+            None => true,
+        }
+    }
+
+    /// Begins to hear of people. Returns those of whom nothing is known yet.
+    pub fn watch(&mut self, users: &[UserId]) -> Vec<UserId> {
+        let mut new = Vec::new();
+        for user in users {
+            if self.watched.contains_key(user) {
+                continue;
+            }
+            self.watched.insert(user.clone(), 0);
+            *self.buckets.entry(bucket_of(user)).or_default() += 1;
+            new.push(user.clone());
+        }
+        new
+    }
+
+    /// Does not hear of somebody any more.
+    pub fn unwatch(&mut self, user: &UserId) {
+        if self.watched.remove(user).is_none() {
+            return;
+        }
+        let bucket = bucket_of(user);
+        if let Some(count) = self.buckets.get_mut(&bucket) {
+            *count -= 1;
+            if *count == 0 {
+                self.buckets.remove(&bucket);
+                self.cluster.unlisten_to(bucket);
+            }
+        }
+    }
+
+    /// Looks people up, listening to them first if they are watched.
+    pub fn look(&self, users: Vec<UserId>, listen: bool, then: Then) {
+        let buckets: BTreeSet<u16> = if listen { users.iter().map(bucket_of).collect() } else { BTreeSet::new() };
+        let own = self.own.clone();
+        self.ask(move |cluster| async move {
+            let listening = buckets.into_iter().map(|bucket| {
+                let (own, cluster) = (own.clone(), &cluster);
+                let tell = move |news: Option<PersonNews>| {
+                    let heard = news.map_or(FromCluster::Gap(bucket), FromCluster::News);
+                    if let Some(own) = own.upgrade() {
+                        let _ = own.send(Ask::Cluster(heard));
+                    }
+                };
+                async move { cluster.listen_to(bucket, tell).await }
+            });
+            // While Redis is away whoever asks is answered from here; the gap is told when the path is back.
+            let wait = if cluster.is_up() { LISTEN } else { Duration::from_millis(1) };
+            drop(tokio::time::timeout(wait, futures_util::future::join_all(listening)).await);
+            let news = if cluster.is_up() { cluster.look(&users).await.unwrap_or_default() } else { Vec::new() };
+            FromCluster::Looked { news, then }
+        });
+    }
+}
+
+impl Actor {
+    /// Notes that somebody's state here has changed, for the other nodes.
+    pub(super) fn touched(&mut self, user: &UserId) {
+        if let Some(shared) = &mut self.shared {
+            shared.touch(user);
+        }
+    }
+
+    /// Asks the other nodes for an opening. Returns it if there are none.
+    pub(super) fn open_shared(&mut self, opening: Opening, reply: OpenReply) -> Option<(Opening, OpenReply)> {
+        let now = self.clock.now();
+        let Some(shared) = &mut self.shared else { return Some((opening, reply)) };
+        if shared.syncing.contains(&opening.user) {
+            shared.waiting.push((opening, reply));
+            return None;
+        }
+        *shared.opening.entry(opening.user.clone()).or_default() += 1;
+        let ask = people::Ask {
+            user: opening.user.clone(),
+            user_type: opening.user_type.clone(),
+            resume: opening.resume.clone(),
+            fresh: opening.fresh.clone(),
+            polls: opening.conn.is_none(),
+            now,
+            sessions_max: self.settings.sessions_per_user,
+        };
+        shared.ask(move |cluster| async move {
+            let outcome = cluster.open(&ask).await;
+            FromCluster::Opened { opening, reply, outcome }
+        });
+        None
+    }
+
+    /// Tells the other nodes of everybody whose state here has changed.
+    pub(super) fn sync(&mut self, now: UnixMs) {
+        let Some(shared) = &mut self.shared else { return };
+        if shared.retry_at > now {
+            return;
+        }
+        for (user, status) in std::mem::take(&mut shared.choices) {
+            shared.ask(move |cluster| async move {
+                let chosen = Some(status).filter(|status| *status != Status::Online);
+                let news = cluster.choose(&user, chosen).await;
+                FromCluster::Chosen { user, status, news, reply: None }
+            });
+        }
+        if !shared.syncing.is_empty() {
+            return;
+        }
+        let ready = |user: &&UserId| !shared.opening.contains_key(*user);
+        let users: Vec<UserId> = shared.dirty.iter().filter(ready).take(AT_ONCE).cloned().collect();
+        if users.is_empty() {
+            return;
+        }
+        let mut all = Vec::with_capacity(users.len());
+        for user in users {
+            shared.dirty.remove(&user);
+            let view = self.people.view(&user);
+            let own = self.people.own_sessions(&user);
+            all.push(Mine {
+                user_type: self.people.type_of(&user).cloned().unwrap_or_else(UserType::plain),
+                last_seen: view.last_seen.unwrap_or(UnixMs(0)),
+                choice: self.people.choice(&user),
+                seated: !own.is_empty() && self.people.is_seated(&user),
+                sessions: own.into_iter().map(|own| (own.session, own.ends, own.polls)).collect(),
+                user: user.clone(),
+            });
+            shared.syncing.insert(user);
+        }
+        shared.ask(move |cluster| async move {
+            let syncs = all.iter().map(|mine| cluster.sync(mine));
+            let outcomes = futures_util::future::join_all(syncs).await;
+            FromCluster::Synced { told: all.iter().map(|mine| mine.user.clone()).zip(outcomes).collect() }
+        });
+    }
+
+    /// Tells a choice to the other nodes. Returns the reply if there are none, or nothing is to be told.
+    pub(super) fn choose_shared(
+        &mut self,
+        user: &UserId,
+        status: Status,
+        reply: oneshot::Sender<bool>,
+    ) -> Option<oneshot::Sender<bool>> {
+        let here = self.people.is_here(user);
+        let Some(shared) = self.shared.as_ref().filter(|_| here) else { return Some(reply) };
+        let user = user.clone();
+        shared.ask(move |cluster| async move {
+            let news = cluster.choose(&user, Some(status).filter(|status| *status != Status::Online)).await;
+            FromCluster::Chosen { user, status, news, reply: Some(reply) }
+        });
+        None
+    }
+
+    /// Sends a message to all nodes where somebody is live. Returns everything if there are no other nodes.
+    pub(super) fn message_shared(
+        &self,
+        to: UserId,
+        frame: Frame,
+        reply: oneshot::Sender<Option<usize>>,
+    ) -> Option<(UserId, Frame, oneshot::Sender<Option<usize>>)> {
+        let Some(shared) = &self.shared else { return Some((to, frame, reply)) };
+        let (keep, own) = (self.settings.timeout, shared.own.clone());
+        let (live_here, here) = (self.people.live(&to).len(), self.people.is_here(&to));
+        shared.ask(move |cluster| async move {
+            let payload = payload(&frame);
+            let me = cluster.me();
+            match cluster.route(&to, &payload, keep).await {
+                Ok(None) => drop(reply.send(None)),
+                Ok(Some((live, nodes))) => {
+                    for node in nodes.iter().filter(|node| **node != *me) {
+                        cluster.post(node, &Mail::Message { user: to.clone(), payload: payload.clone() }).await;
+                    }
+                    let _ = reply.send(Some(live));
+                    if nodes.iter().any(|node| **node == *me) {
+                        return FromCluster::Deliver { to, frame };
+                    }
+                }
+                Err(error) => {
+                    tracing::debug!(%error, "a message stays on this node");
+                    let _ = reply.send(here.then_some(live_here));
+                    if here {
+                        return FromCluster::Deliver { to, frame };
+                    }
+                }
+            }
+            drop(own);
+            FromCluster::Looked { news: Vec::new(), then: Then::Nothing }
+        });
+        None
+    }
+
+    /// Whoever is asked for and not watched is looked up first. Returns everything if nobody needs to be.
+    pub(super) fn query_shared(&mut self, users: Vec<UserId>, answer: Answer) -> Option<(Vec<UserId>, Answer)> {
+        let Some(shared) = self.shared.as_mut().filter(|shared| shared.cluster.is_up()) else { return Some((users, answer)) };
+        let unknown: Vec<UserId> = users.iter().filter(|user| !shared.watched.contains_key(*user)).cloned().collect();
+        if unknown.is_empty() {
+            return Some((users, answer));
+        }
+        let own = shared.own.clone();
+        let cluster = shared.cluster.clone();
+        tokio::spawn(async move {
+            let news = cluster.look(&unknown).await.unwrap_or_default();
+            if let Some(own) = own.upgrade() {
+                let _ = own.send(Ask::Asked { news, users, answer });
+            }
+        });
+        None
+    }
+
+    /// Answers with people who are known for this one answer only.
+    pub(super) async fn answer_once(&mut self, news: Vec<PersonNews>, users: &[UserId], answer: Answer) {
+        let mut once = Vec::new();
+        for news in news {
+            if !self.shared.as_ref().is_some_and(|shared| shared.watched.contains_key(&news.user)) {
+                self.people.glance(&news.user, Some(news.elsewhere));
+                once.push(news.user);
+            }
+        }
+        self.answer(users, answer).await;
+        for user in once {
+            self.people.glance(&user, None);
+        }
+    }
+}

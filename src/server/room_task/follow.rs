@@ -1,0 +1,375 @@
+//! A room on many nodes: commits of others are heard and applied, gaps are filled, a store that has lost something gets it back,
+//! and another history is taken over with a reset.
+use super::{SNAPSHOT_EVERY, Task};
+use crate::server::{
+    cluster::{
+        Node, Unreachable,
+        parts::{PartsNews, Told},
+    },
+    msg::{Class, Frame},
+    room_log::{self, Ring},
+    store::{CommitError, Followed, Listener, LogEntry, Restored, Store},
+};
+use crate::{
+    hub::{
+        decide::Draft,
+        event::{Commit, Event, QueueLeftReason, SeatLeftReason},
+        id::{RoomId, UserId},
+        time::{Millis, UnixMs},
+    },
+    wire::{
+        codec::text_frame,
+        membership,
+        record::{decode_commit, encode_room},
+    },
+};
+use std::{
+    collections::BTreeSet,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering::Relaxed},
+    },
+};
+use tokio::sync::mpsc;
+
+/// How many commits and messages of other nodes may wait for a room; more, and it reads the store instead.
+const HEARD_MAX: usize = 1_024;
+/// How often a room looks whether it has missed something, without its jitter.
+const AUDIT_MS: u64 = 30_000;
+/// The wait before something that failed is tried again.
+pub(super) const RETRY: Millis = Millis(1_000);
+/// How old the queue may be that is shown to other tools.
+const PROJECT: Millis = Millis(400);
+/// How often one look at the store is repeated because there was more to read.
+const READS_MAX: usize = 64;
+
+/// What a room hears from outside.
+pub(super) enum Heard {
+    Followed(Followed),
+    /// What came of telling the other nodes.
+    Told {
+        told: Vec<Told>,
+        outcome: Result<u64, Unreachable>,
+    },
+}
+
+/// The part of a room's task that there is on many nodes only.
+pub(super) struct Follow {
+    heard: mpsc::Receiver<Heard>,
+    pub sender: mpsc::Sender<Heard>,
+    overflow: Arc<AtomicBool>,
+    pub ring: Ring,
+    /// The other nodes that have the room in memory.
+    pub others: BTreeSet<Node>,
+    /// As whom this node has told its people.
+    pub told_as: Option<Node>,
+    pub telling: bool,
+    pub tell_at: UnixMs,
+    /// How many changes of people were heard of.
+    pub count: u64,
+    audit_at: UnixMs,
+    /// Whether a look at the store is due at once.
+    pub look: bool,
+    /// What other nodes have of people must be read in any case.
+    pub missed_parts: bool,
+    pub project_at: Option<UnixMs>,
+}
+
+impl Follow {
+    /// Begins to follow a room, before it is loaded. `None`: nobody else can change it.
+    pub async fn begin(store: &dyn Store, room: &RoomId) -> Option<Self> {
+        if !store.shared() {
+            return None;
+        }
+        let (sender, heard) = mpsc::channel(HEARD_MAX);
+        let overflow = Arc::new(AtomicBool::new(false));
+        let listener: Listener = {
+            let (sender, overflow) = (sender.clone(), overflow.clone());
+            Arc::new(move |followed| {
+                if sender.try_send(Heard::Followed(followed)).is_err() {
+                    overflow.store(true, Relaxed);
+                }
+            })
+        };
+        store.follow(room, listener).await;
+        Some(Self {
+            heard,
+            sender,
+            overflow,
+            ring: Ring::default(),
+            others: BTreeSet::new(),
+            told_as: None,
+            telling: false,
+            tell_at: UnixMs(0),
+            count: 0,
+            audit_at: UnixMs(0),
+            look: true,
+            missed_parts: true,
+            project_at: None,
+        })
+    }
+
+    /// Waits for the next thing from outside.
+    pub async fn next(follow: Option<&mut Self>) -> Option<Heard> {
+        match follow {
+            Some(follow) => follow.heard.recv().await,
+            None => std::future::pending().await,
+        }
+    }
+}
+
+/// What became of an entry.
+#[derive(PartialEq, Eq)]
+enum Advance {
+    Done,
+    /// Something is missing, or it belongs to another history.
+    Gap,
+}
+
+impl Task {
+    fn store(&self) -> Arc<dyn Store> {
+        self.seat.rooms.deps().store.clone()
+    }
+
+    /// Returns when this room has something to do because of the other nodes.
+    pub(super) fn follow_at(&self) -> Option<UnixMs> {
+        let follow = self.follow.as_ref()?;
+        if follow.look || follow.overflow.load(Relaxed) {
+            return Some(UnixMs(0));
+        }
+        let tell = (self.members.has_untold_parts() && !follow.telling).then_some(follow.tell_at);
+        [Some(follow.audit_at), tell, follow.project_at].into_iter().flatten().min()
+    }
+
+    /// Takes everything that was heard, then does what is due.
+    pub(super) async fn follow(&mut self, first: Option<Heard>) {
+        let mut next = first;
+        loop {
+            match next.take() {
+                Some(heard) => self.hear(heard).await,
+                None if self.follow.is_none() => return,
+                None => {}
+            }
+            next = self.follow.as_mut().and_then(|follow| follow.heard.try_recv().ok());
+            if next.is_none() {
+                break;
+            }
+        }
+        let now = self.now();
+        let Some(follow) = &mut self.follow else { return };
+        if follow.overflow.swap(false, Relaxed) {
+            follow.look = true;
+        }
+        if follow.look || follow.audit_at <= now {
+            let known = !std::mem::take(&mut follow.look);
+            follow.audit_at = now.plus(Millis(AUDIT_MS + rand::random_range(0..AUDIT_MS / 10)));
+            let looked = self.resync().await && self.hear_parts(known).await;
+            if !looked && let Some(follow) = &mut self.follow {
+                follow.audit_at = now.plus(RETRY);
+                follow.missed_parts |= !known;
+            }
+        }
+        self.tell_parts();
+        self.project(now);
+    }
+
+    /// Says that a look at the store is due.
+    pub(super) fn look(&mut self) {
+        if let Some(follow) = &mut self.follow {
+            follow.look = true;
+        }
+    }
+
+    async fn hear(&mut self, heard: Heard) {
+        match heard {
+            Heard::Followed(Followed::Entry(entry)) => {
+                if self.advance(&entry).await == Advance::Gap {
+                    metrics::counter!("michub_room_gaps_total").increment(1);
+                    self.look();
+                }
+            }
+            Heard::Followed(Followed::Other(message)) => match PartsNews::decode(&message) {
+                Some(news) => self.hear_news(news),
+                None => tracing::warn!(room = %self.seat.id, "a message of another node cannot be read"),
+            },
+            Heard::Followed(Followed::Gap) => self.look(),
+            Heard::Told { told, outcome } => {
+                let now = self.now();
+                if let Some(follow) = &mut self.follow {
+                    follow.telling = false;
+                    if let Err(error) = outcome {
+                        tracing::debug!(room = %self.seat.id, %error, "the other nodes are told later");
+                        follow.tell_at = now.plus(RETRY);
+                        self.members.not_told(told);
+                    }
+                }
+            }
+        }
+    }
+
+    /// Takes a commit of another node.
+    async fn advance(&mut self, entry: &LogEntry) -> Advance {
+        if entry.cursor == self.room.head {
+            return Advance::Done;
+        }
+        if entry.prev != self.room.head {
+            let ring = self.follow.as_ref().map(|follow| &follow.ring);
+            let old = entry.cursor.rev <= self.room.head.rev && ring.is_some_and(|ring| ring.holds(entry.cursor));
+            return if old { Advance::Done } else { Advance::Gap };
+        }
+        let Ok(commit) = decode_commit(&entry.record) else {
+            tracing::error!(room = %self.seat.id, rev = entry.cursor.rev, "a commit of another node cannot be read");
+            return Advance::Gap;
+        };
+        if commit.cursor != entry.cursor || self.room.apply(&commit).is_err() {
+            tracing::error!(room = %self.seat.id, rev = entry.cursor.rev, "a commit of another node does not fit");
+            return Advance::Gap;
+        }
+        if let Some(follow) = &mut self.follow {
+            follow.ring.push(entry.clone());
+        }
+        self.draft = Draft::new(&self.room);
+        self.draft.hold_promotion(self.no_promotion_before);
+        self.commits += 1;
+        self.retry_at = UnixMs(0);
+        self.kicked.clear();
+        for event in commit.steps.iter().flat_map(|step| &step.events) {
+            if let Event::MemberKicked { user, .. } | Event::MemberBanned { user, .. } = event {
+                self.kicked.extend(self.members.put_out(user));
+            }
+        }
+        self.spread(&commit).await;
+        self.settle_members();
+        Advance::Done
+    }
+
+    /// Applies what the log holds since the head. Returns whether all of it fits.
+    pub(super) async fn apply_all(&mut self, entries: &[LogEntry]) -> bool {
+        for entry in entries {
+            if self.advance(entry).await == Advance::Gap {
+                return false;
+            }
+        }
+        true
+    }
+
+    /// Compares the head with the store's: applies what is missing here, gives back what is missing there, or takes over another history.
+    ///
+    /// Returns whether the room stands at the store's head.
+    pub(super) async fn resync(&mut self) -> bool {
+        let store = self.store();
+        for _ in 0..READS_MAX {
+            match store.audit(&self.seat.id, self.room.head).await {
+                Ok(()) => {
+                    self.unsure = false;
+                    return true;
+                }
+                Err(CommitError::Mismatch { since: Some(entries) }) => {
+                    if !self.apply_all(&entries).await {
+                        return self.reload().await;
+                    }
+                }
+                Err(CommitError::Mismatch { since: None }) => return self.give_back().await,
+                Err(error) => {
+                    tracing::debug!(room = %self.seat.id, %error, "the store's head is not known");
+                    return false;
+                }
+            }
+        }
+        false
+    }
+
+    /// The store does not know the head: it has lost it, or its history is another one.
+    async fn give_back(&mut self) -> bool {
+        let store = self.store();
+        let entries = self.follow.as_ref().map(|follow| follow.ring.entries()).unwrap_or_default();
+        match store.restore(&self.seat.id, self.room.head, encode_room(&self.room), entries).await {
+            Ok(done @ (Restored::Same | Restored::Appended | Restored::Seeded)) => {
+                if done != Restored::Same {
+                    tracing::warn!(room = %self.seat.id, head = %self.room.head, ?done, "the store had lost something of the room");
+                    metrics::counter!("michub_rooms_given_back_total").increment(1);
+                }
+                self.unsure = false;
+                true
+            }
+            Ok(Restored::Behind(entries)) => self.apply_all(&entries).await || self.reload().await,
+            Ok(Restored::Fork) => self.reload().await,
+            Err(error) => {
+                tracing::warn!(room = %self.seat.id, %error, "the room cannot be given back");
+                false
+            }
+        }
+    }
+
+    /// Takes over what the store has. Members whose history goes on hear what they missed; else they hear of a reset.
+    pub(super) async fn reload(&mut self) -> bool {
+        let store = self.store();
+        let (room, tail) = match room_log::load(&*store, &self.seat.id).await {
+            Ok(Some(loaded)) => loaded,
+            Ok(None) => return false,
+            Err(fault) => {
+                tracing::error!(room = %self.seat.id, %fault, "a room cannot be loaded again");
+                return false;
+            }
+        };
+        let before = self.room.head;
+        let missed = tail.since(before);
+        (self.room, self.tail, self.unsure) = (room, tail, false);
+        self.draft = Draft::new(&self.room);
+        self.draft.hold_promotion(self.no_promotion_before);
+        self.commits = SNAPSHOT_EVERY;
+        if let Some(follow) = &mut self.follow {
+            follow.ring.clear();
+        }
+        let frames = missed.unwrap_or_else(|| {
+            tracing::warn!(room = %self.seat.id, %before, head = %self.room.head, "the room's history is another one by now");
+            metrics::counter!("michub_room_resets_total").increment(1);
+            vec![Frame(text_frame(&membership::room_reset(&self.seat.id, "history_changed"))), self.snapshot()]
+        });
+        self.release(before);
+        for frame in frames {
+            self.to_members(frame, Class::Must).await;
+        }
+        self.tell_seats();
+        true
+    }
+
+    /// Shows the queue to other tools, at most so often.
+    fn project(&mut self, now: UnixMs) {
+        let (store, head, room) = (self.store(), self.room.head, self.seat.id.clone());
+        let queue = || self.room.queue.order();
+        if self.follow.as_ref().and_then(|follow| follow.project_at).is_none_or(|at| at > now) {
+            return;
+        }
+        let queue = queue();
+        if let Some(follow) = &mut self.follow {
+            follow.project_at = None;
+        }
+        tokio::task::spawn_local(async move {
+            if let Err(error) = store.project(&room, head, queue).await {
+                tracing::debug!(%room, %error, "the queue is not shown to other tools");
+            }
+        });
+    }
+
+    /// Notes an own commit.
+    pub(super) fn committed(&mut self, entry: LogEntry) {
+        let now = self.now();
+        if let Some(follow) = &mut self.follow {
+            follow.ring.push(entry);
+            follow.project_at.get_or_insert(now.plus(PROJECT));
+        }
+    }
+}
+
+/// Names the people who lose a place, or are held, because nobody sees them.
+pub(super) fn losses(commit: &Commit) -> BTreeSet<UserId> {
+    let lost = |event: &Event| match event {
+        Event::QueueHeld { user, .. }
+        | Event::SeatHeld { user, .. }
+        | Event::QueueLeft { user, reason: QueueLeftReason::HoldExpired, .. }
+        | Event::SeatLeft { user, reason: SeatLeftReason::HoldExpired, .. } => Some(user.clone()),
+        _ => None,
+    };
+    commit.steps.iter().flat_map(|step| &step.events).filter_map(lost).collect()
+}

@@ -1,0 +1,62 @@
+//! A Redis and the hubs on it, each in a folder of its own.
+use crate::{
+    client::Client,
+    hub::{Hub, QUICK},
+};
+use serde_json::{Value, json};
+use xtask::bed::{Redis, RedisOptions};
+
+/// A short lease, so that a dead node is noticed soon.
+pub const LEASE: (&str, &str) = ("STORE__REDIS__LEASE_MS", "3000");
+
+pub struct Nodes {
+    pub hubs: Vec<Hub>,
+    pub redis: Redis,
+    settings: Vec<(&'static str, &'static str)>,
+    dir: tempfile::TempDir,
+}
+
+impl Nodes {
+    /// Starts a Redis and `count` hubs.
+    pub fn start(count: usize, settings: &[(&'static str, &'static str)]) -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        let data = dir.path().join("redis");
+        std::fs::create_dir(&data).unwrap();
+        let redis = Redis::start(&data, RedisOptions::default()).unwrap();
+        let mut nodes = Self { hubs: Vec::new(), redis, settings: settings.to_vec(), dir };
+        for _ in 0..count {
+            nodes.add();
+        }
+        nodes
+    }
+
+    /// As [`Self::start`], and somebody silent is offline after 1 s.
+    pub fn quick(count: usize) -> Self {
+        Self::start(count, QUICK)
+    }
+
+    /// Starts one more hub.
+    pub fn add(&mut self) {
+        let data = self.dir.path().join(format!("hub{}", rand::random::<u32>()));
+        std::fs::create_dir(&data).unwrap();
+        let url = self.redis.url();
+        let mut settings = vec![("STORE__KIND", "redis"), ("STORE__REDIS__URL", url.as_str()), LEASE];
+        settings.extend(self.settings.iter().copied());
+        self.hubs.push(Hub::with(&data, &settings));
+    }
+
+    /// Ends a hub without a goodbye.
+    pub fn kill(&mut self, index: usize) {
+        self.hubs.remove(index).kill();
+    }
+
+    pub async fn user(&self, hub: usize, name: &str) -> Client {
+        self.hubs[hub].user(name).await
+    }
+
+    /// Goes on with a session on a hub.
+    pub async fn resume(&self, hub: usize, before: &Value, rooms: Value) -> Client {
+        let hello = json!({"type": "user_online", "user_id": before["user_id"], "session_token": before["session_token"], "rooms": rooms});
+        self.hubs[hub].enter(hello).await
+    }
+}

@@ -1,0 +1,115 @@
+//! Presence over nodes: transitions only, once each, and nobody flickers who comes back elsewhere.
+use crate::{client::Client, hub::DEADLINE, nodes::Nodes};
+use serde_json::{Value, json};
+use std::time::Duration;
+use tokio::time::timeout;
+
+/// The statuses in a push or an ack, by user.
+fn statuses(frame: &Value) -> Vec<(String, String)> {
+    let line = |one: &Value| (one["user_id"].as_str().unwrap().to_owned(), one["status"].as_str().unwrap().to_owned());
+    frame["user_status"].as_array().unwrap().iter().map(line).collect()
+}
+
+fn pair(user: &str, status: &str) -> Vec<(String, String)> {
+    vec![(user.to_owned(), status.to_owned())]
+}
+
+/// Is there for a while: pings are answered, frames are kept.
+async fn listen(client: &mut Client, span: Duration) {
+    let mut kept = Vec::new();
+    let listened = async {
+        loop {
+            kept.push(client.frame().await);
+        }
+    };
+    let _: Result<(), _> = timeout(span, listened).await;
+    client.early.extend(kept);
+}
+
+#[tokio::test]
+async fn watchers_on_other_nodes_see_transitions() {
+    let nodes = Nodes::quick(3);
+    let mut watcher = nodes.user(0, "w").await;
+    let ack = watcher.ok("watch_status", json!({"user_ids": ["a"]})).await;
+    assert_eq!(statuses(&ack), pair("a", "offline"));
+    let mut a = nodes.user(1, "a").await;
+    assert_eq!(statuses(&watcher.wait("userOnlineStatus").await), pair("a", "online"));
+    a.ok("status_change", json!({"status": "busy"})).await;
+    assert_eq!(statuses(&watcher.wait("userOnlineStatus").await), pair("a", "busy"));
+    let mut second = nodes.user(2, "a").await;
+    second.ok("status_change", json!({"status": "away"})).await;
+    assert_eq!(statuses(&watcher.wait("userOnlineStatus").await), pair("a", "away"));
+    let mut late = nodes.user(2, "late").await;
+    assert_eq!(statuses(&late.ask("request_online_status", json!({"user_ids": ["a"]})).await), pair("a", "away"));
+    a.say(json!({"type": "user_offline"})).await;
+    second.say(json!({"type": "user_offline"})).await;
+    assert_eq!(statuses(&watcher.wait("userOnlineStatus").await), pair("a", "offline"));
+}
+
+#[tokio::test]
+async fn a_session_goes_on_on_another_node() {
+    let nodes = Nodes::start(3, &[]);
+    let mut watcher = nodes.user(0, "w").await;
+    watcher.ok("watch_status", json!({"user_ids": ["a"]})).await;
+    let mut a = nodes.user(1, "a").await;
+    watcher.wait("userOnlineStatus").await;
+    a.ok("watch_status", json!({"user_ids": ["w"]})).await;
+    let mut again = nodes.resume(2, &a.welcome, json!([])).await;
+    assert_eq!((&again.welcome["resumed"], &again.welcome["session_id"]), (&json!(true), &a.welcome["session_id"]));
+    assert_eq!(a.close_code().await, 4009);
+    assert_eq!(statuses(&again.wait("userOnlineStatus").await), pair("w", "online"), "the watches have come along");
+    // Whatever would have been told to the watcher by now is in front of the answer.
+    assert!(watcher.drain().await.is_empty(), "somebody who moves was never away");
+    let back = nodes.resume(1, &again.welcome, json!([])).await;
+    assert_eq!(back.welcome["resumed"], true);
+    assert_eq!(again.close_code().await, 4009);
+    assert!(watcher.drain().await.is_empty());
+}
+
+#[tokio::test]
+async fn messages_reach_every_device() {
+    let nodes = Nodes::start(3, &[]);
+    let mut from = nodes.user(0, "from").await;
+    let (mut first, mut second) = (nodes.user(1, "to").await, nodes.user(2, "to").await);
+    let ack = from.ok("message", json!({"to_user_id": "to", "message": "hi"})).await;
+    assert_eq!(ack["delivered"], 2);
+    for device in [&mut first, &mut second] {
+        assert_eq!(device.wait("message").await["message"], "hi");
+    }
+    let hello = first.welcome.clone();
+    drop((first, second));
+    let kept = loop {
+        let ack = from.ok("message", json!({"to_user_id": "to", "message": "kept"})).await;
+        if ack["delivered"] == 0 {
+            break ack;
+        }
+    };
+    assert_eq!(kept["delivered"], 0);
+    let mut back = nodes.resume(0, &hello, json!([])).await;
+    assert_eq!(back.wait("message").await["message"], "kept");
+    assert_eq!(from.refused("message", json!({"to_user_id": "nobody", "message": "hi"})).await, "user_not_reachable");
+}
+
+#[tokio::test]
+async fn the_people_of_a_dead_node_are_offline_in_time() {
+    let mut nodes = Nodes::quick(3);
+    let mut watcher = nodes.user(0, "w").await;
+    watcher.ok("watch_status", json!({"user_ids": ["a", "b"]})).await;
+    let mut a = nodes.user(1, "a").await;
+    watcher.wait("userOnlineStatus").await;
+    let mut b = nodes.user(1, "b").await;
+    watcher.wait("userOnlineStatus").await;
+    // The survivors judge nobody before they have lived for a lease.
+    let patience = Duration::from_millis(3_500);
+    tokio::join!(listen(&mut watcher, patience), listen(&mut a, patience), listen(&mut b, patience));
+    assert!(watcher.early.is_empty(), "{:?}", watcher.early);
+    nodes.kill(1);
+    let mut b = nodes.resume(1, &b.welcome, json!([])).await;
+    let pushed = tokio::select! {
+        pushed = watcher.wait("userOnlineStatus") => pushed,
+        () = listen(&mut b, DEADLINE) => panic!("nobody is told"),
+    };
+    assert_eq!(statuses(&pushed), pair("a", "offline"));
+    let shown = watcher.ask("request_online_status", json!({"user_ids": ["a", "b"]})).await;
+    assert_eq!(statuses(&shown)[1].1, "online");
+}

@@ -1,0 +1,108 @@
+//! Rooms over nodes: one order for everybody, whoever decides where.
+use crate::{client::order, nodes::Nodes};
+use serde_json::{Value, json};
+
+/// Follows a room's chain up to a position, and returns its events.
+async fn follow(client: &mut crate::client::Client, mut from: Value, to: &Value) -> Vec<Value> {
+    let mut events = Vec::new();
+    while from != *to {
+        let update = client.wait("room_update").await;
+        assert_eq!(update["prev"], from, "the chain is broken: {update}");
+        from = update["cursor"].clone();
+        events.extend(update["events"].as_array().unwrap().iter().cloned());
+    }
+    events
+}
+
+#[tokio::test]
+async fn three_nodes_have_one_order() {
+    let nodes = Nodes::start(3, &[]);
+    let mut own = nodes.user(0, "own").await;
+    assert_eq!(own.ok("room_join", json!({})).await["role"], "owner");
+    own.ok("seat_lock", json!({"seat_nos": "all", "on": true})).await;
+    let mut people = Vec::new();
+    for (index, name) in ["a", "b", "c"].into_iter().enumerate() {
+        let mut person = nodes.user(index, name).await;
+        let joined = person.ok("room_join", json!({})).await;
+        people.push((person, joined["cursor"].clone()));
+    }
+    for (person, _) in &mut people {
+        let ack = person.ok("queue_join", json!({"op_id": "j"})).await;
+        assert_eq!(person.ok("queue_join", json!({"op_id": "j"})).await["rev"], ack["rev"]);
+    }
+    own.ok("queue_move", json!({"target_user_id": "c", "place": {"before": "a"}})).await;
+    let last = own.ok("room_sync", json!({"cursor": ""})).await["cursor"].clone();
+    let mut seen = Vec::new();
+    for (person, joined) in &mut people {
+        let snapshot = person.wait("room_snapshot").await;
+        assert_eq!(snapshot["cursor"], *joined);
+        let events = follow(person, joined.clone(), &last).await;
+        seen.push(events.into_iter().find(|event| event["event"] == "queue_moved").expect("everybody hears of the move"));
+    }
+    assert!(seen.iter().all(|event| *event == seen[0]), "{seen:?}");
+    for (person, _) in &mut people {
+        person.ok("room_sync", json!({"cursor": ""})).await;
+        assert_eq!(order(&person.wait("room_snapshot").await), ["c", "a", "b"]);
+    }
+    let members = people[2].0.ok("room_members", json!({})).await;
+    assert_eq!(members["total"], 4, "{members}");
+}
+
+#[tokio::test]
+async fn everybody_at_once_on_three_nodes() {
+    let nodes = Nodes::start(3, &[("ROOM__RULES__MAX_QUEUE_LEN", "500")]);
+    let mut own = nodes.user(0, "own").await;
+    own.ok("room_join", json!({})).await;
+    own.ok("seat_lock", json!({"seat_nos": "all", "on": true})).await;
+    let mut tasks = Vec::new();
+    for number in 0..60 {
+        let mut person = nodes.user(number % 3, &format!("u{number}")).await;
+        tasks.push(tokio::spawn(async move {
+            person.ok("room_join", json!({})).await;
+            let ack = person.ok("queue_join", json!({})).await;
+            (person, ack["rev"].as_u64().unwrap())
+        }));
+    }
+    let mut revs = Vec::new();
+    let mut people = Vec::new();
+    for task in tasks {
+        let (person, rev) = task.await.unwrap();
+        people.push(person);
+        revs.push(rev);
+    }
+    revs.sort_unstable();
+    let distinct = revs.len();
+    revs.dedup();
+    assert_eq!(revs.len(), distinct, "two commands have one rev");
+    let mut orders = Vec::new();
+    for person in people.iter_mut().take(3) {
+        person.early.clear();
+        person.ok("room_sync", json!({"cursor": ""})).await;
+        orders.push(order(&person.wait("room_snapshot").await));
+    }
+    assert_eq!(orders[0].len(), 60);
+    assert!(orders.iter().all(|order| *order == orders[0]));
+}
+
+#[tokio::test]
+async fn a_dead_node_loses_nobodys_place() {
+    let mut nodes = Nodes::quick(3);
+    let mut own = nodes.user(0, "own").await;
+    own.ok("room_join", json!({})).await;
+    own.ok("seat_lock", json!({"seat_nos": "all", "on": true})).await;
+    let mut a = nodes.user(1, "a").await;
+    a.ok("room_join", json!({})).await;
+    a.ok("queue_join", json!({"op_id": "first"})).await;
+    let mut b = nodes.user(2, "b").await;
+    b.ok("room_join", json!({})).await;
+    b.ok("queue_join", json!({})).await;
+    let cursor = b.ok("room_sync", json!({"cursor": ""})).await["cursor"].clone();
+    nodes.kill(1);
+    let mut again = nodes.resume(1, &a.welcome, json!([{"room_id": "r1", "cursor": cursor}])).await;
+    assert_eq!((&again.welcome["resumed"], &again.welcome["session_id"]), (&json!(true), &a.welcome["session_id"]));
+    let dup = again.ok("queue_join", json!({"op_id": "first"})).await;
+    assert_eq!(dup["dup"], true, "{dup}");
+    own.early.clear();
+    own.ok("room_sync", json!({"cursor": ""})).await;
+    assert_eq!(order(&own.wait("room_snapshot").await), ["a", "b"]);
+}
