@@ -118,6 +118,8 @@ enum What {
         #[arg(value_parser = UserId::parse)]
         user: UserId,
     },
+    /// Asks the running hub whether it is ready to serve; exit code 1 = it is not
+    Health,
     /// Repairs an embedded store that the hub refuses to start with
     #[command(after_help = REPAIR_HELP)]
     Repair {
@@ -252,8 +254,15 @@ fn begin(args: &Args) -> Result<(), Failure> {
         What::Why { room, user } => {
             report(&config, Ask::Why { room: RoomText(room.clone()), user: UserText(user.clone()) }).map(drop)
         }
+        What::Health => health(&config),
         What::Repair { accept_empty } => repair(&config, *accept_empty),
     }
+}
+
+fn health(config: &Config) -> Result<(), Failure> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(Failure::Output)?;
+    println!("{}", runtime.block_on(remote::health(config.admin.listen))?);
+    Ok(())
 }
 
 /// Prints a report: from the store if no hub has it, else from the hub that runs. Returns its last piece.

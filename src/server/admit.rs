@@ -85,6 +85,12 @@ impl Admission {
         self.0.unauthenticated.load(Relaxed)
     }
 
+    /// Returns the cap on memory; 0 = off.
+    #[must_use]
+    pub fn memory_limit(&self) -> u64 {
+        self.0.caps.load().memory_bytes
+    }
+
     /// Changes the caps; nobody who is in is put out.
     pub fn set_caps(&self, caps: Caps) {
         self.0.caps.set(caps);

@@ -3,7 +3,9 @@ mod history;
 
 use super::{
     auth::{Auth, AuthError, Claims, MAX_LIFE_SECONDS},
+    clock::Clock,
     history::History,
+    metrics,
     msg::{Refusal, Reply, RoomMsg, Shown, ShownStatus},
     presence::Presence,
     rooms::Rooms,
@@ -24,8 +26,9 @@ use crate::{
 use axum::{
     Router,
     body::Bytes,
-    extract::{DefaultBodyLimit, Path, Query, State},
+    extract::{DefaultBodyLimit, MatchedPath, Path, Query, State},
     http::{HeaderMap, HeaderValue, StatusCode, header},
+    middleware::{Next, from_fn_with_state, map_response},
     response::{IntoResponse, Response},
     routing::{get, post},
 };
@@ -135,7 +138,17 @@ pub fn router(api: Api) -> Router {
         .route("/api/rooms/{room_id}/history", get(history::history))
         .merge(super::poll::routes());
     let routes = if api.demo { routes.fallback(super::page::serve) } else { routes };
-    routes.layer(limit).layer(axum::middleware::map_response(as_error_object)).with_state(api)
+    let routes = routes.layer(limit).layer(from_fn_with_state(api.sessions.clock, measured));
+    routes.layer(map_response(as_error_object)).with_state(api)
+}
+
+/// Counts a request under its route.
+async fn measured(State(clock): State<Clock>, request: axum::extract::Request, next: Next) -> Response {
+    let route = request.extensions().get::<MatchedPath>().map_or_else(|| "other".to_owned(), |path| path.as_str().to_owned());
+    let begin = clock.micros();
+    let response = next.run(request).await;
+    metrics::http(&route, response.status().as_u16(), clock.micros().saturating_sub(begin));
+    response
 }
 
 /// Gives the error object to answers that come from beneath the routes: no such route or method, a body that is too large, a broken query.

@@ -4,6 +4,7 @@ use super::{
     auth::Auth,
     config::{Config, ConfigError},
     live::Live,
+    metrics,
     rooms::Rooms,
     run::{caps, http_caps, room_settings},
     session::SessionSettings,
@@ -36,14 +37,11 @@ pub(super) struct Reloader {
 impl Reloader {
     /// Reloads.
     pub fn reload(&mut self) {
-        let outcome = match self.try_reload() {
-            Ok(()) => "ok",
-            Err(why) => {
-                tracing::error!("the configuration is not reloaded, the old one stays in force: {why}");
-                "refused"
-            }
-        };
-        metrics::counter!("michub_config_reloads_total", "outcome" => outcome).increment(1);
+        let outcome = self.try_reload();
+        metrics::reload(outcome.is_ok());
+        if let Err(why) = outcome {
+            tracing::error!("the configuration is not reloaded, the old one stays in force: {why}");
+        }
     }
 
     fn try_reload(&mut self) -> Result<(), String> {

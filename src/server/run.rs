@@ -1,6 +1,6 @@
 //! The whole hub: opens the store, starts presence, rooms and shards, says that it listens, and ends on SIGTERM or SIGINT.
 use super::{
-    admin::Admin,
+    admin::{Admin, Sources},
     admit::Caps,
     auth::{Auth, AuthSetupError},
     clock::Clock,
@@ -13,6 +13,7 @@ use super::{
     presence::{Presence, PresenceSettings},
     reload::{Reload, Reloader},
     rooms::{RoomSettings, Rooms},
+    service,
     session::{SessionDeps, SessionSettings},
     session_store::SessionStore,
     shard::{Bound, NetSettings},
@@ -175,7 +176,7 @@ async fn serve(config: Config, reload: Reload) -> Result<(), StartError> {
     let history = History::new(store.clone(), archive);
     let node = format!("{:08x}", rand::random::<u32>());
     let cluster = redis.map(|redis| Cluster::new(redis, clock, node.clone()));
-    let admin = Admin::new(store.clone(), history.clone())?;
+    let admin = Admin::new(store.clone(), history.clone(), clock)?;
     let admin_listener =
         TcpListener::bind(config.admin.listen).await.map_err(io(format!("admin.listen {}", config.admin.listen)))?;
     let admin_address = admin_listener.local_addr().map_err(io("admin.listen"))?;
@@ -226,6 +227,7 @@ async fn serve(config: Config, reload: Reload) -> Result<(), StartError> {
         clock,
         node: node.clone(),
     };
+    admin.read_from(Sources { admission: bound.admission().clone(), rooms: rooms.clone() });
     let mut reloader = Reloader {
         config: config.clone(),
         from: reload,
@@ -248,14 +250,21 @@ async fn serve(config: Config, reload: Reload) -> Result<(), StartError> {
     );
     // A closed stdout is no reason not to serve.
     let _ = writeln!(std::io::stdout().lock(), "{line}");
+    service::ready(&line);
+    tokio::spawn(service::watchdog());
 
     loop {
         tokio::select! {
             _ = terminate.recv() => break,
             _ = interrupt.recv() => break,
-            _ = hangup.recv() => reloader.reload(),
+            _ = hangup.recv() => {
+                service::reloading();
+                reloader.reload();
+                service::ready(&line);
+            }
         }
     }
+    service::stopping();
     tracing::info!("draining: no new connections, clients are asked to come back elsewhere");
     admin.drain();
     let _ = drain.send(true);

@@ -3,6 +3,7 @@
 mod access;
 mod client;
 mod crash;
+mod deploy;
 mod drain;
 mod history;
 mod hub;

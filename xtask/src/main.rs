@@ -35,7 +35,7 @@ fn main() -> ExitCode {
 }
 
 fn all() -> ExitCode {
-    if let Err(why) = setup::redis() {
+    if let Err(why) = setup::servers() {
         eprintln!("{why}");
         return ExitCode::FAILURE;
     }

@@ -6,6 +6,7 @@ use super::{
 use crate::server::{
     clock::Clock,
     cluster::Cluster,
+    metrics,
     msg::{ConnId, Frame, RoomMsg, RoomSet},
     rooms::Rooms,
     session_store::SessionStore,
@@ -114,6 +115,7 @@ impl Actor {
     async fn live(&mut self, mut inbox: mpsc::UnboundedReceiver<Ask>) {
         let mut batch = Vec::with_capacity(BATCH);
         let mut flush_at: Option<UnixMs> = None;
+        let mut touched = 0;
         loop {
             let now = self.clock.now();
             let deadline =
@@ -138,11 +140,14 @@ impl Actor {
             self.sync(now);
             if self.people.has_touched() && flush_at.is_none() {
                 flush_at = Some(now.plus(self.settings.coalesce));
+                touched = self.clock.micros();
             }
             if flush_at.is_some_and(|at| at <= now) {
                 flush_at = None;
                 self.tell().await;
+                metrics::STATUS_SECONDS.record(metrics::seconds(self.clock.micros().saturating_sub(touched)));
             }
+            metrics::SESSIONS.set(u32::try_from(self.lines.len()).unwrap_or(u32::MAX));
         }
     }
 

@@ -3,6 +3,7 @@ use super::{BAD_REQUESTS_MAX, SessionDeps, error, text};
 use crate::server::{
     auth::Claims,
     conn::{Conn, Hello},
+    metrics,
     msg::{Class, Frame},
     reader::{Inbound, Reader},
 };
@@ -98,6 +99,7 @@ impl Greeter<'_> {
         if let Some(error) = error {
             self.conn.send(error, Class::Must);
         }
+        metrics::connect(metrics::Connect::Refused);
         self.conn.close(close, 0);
         None
     }

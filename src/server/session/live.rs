@@ -1,6 +1,7 @@
 //! The life of a session: every frame is counted against the rates and read; when the line goes, presence and rooms hear how.
 use super::{BAD_REQUESTS_MAX, EXPIRY_SLACK_MS, Next, RATE_RETRY_MS, Session, error, text};
 use crate::server::{
+    metrics,
     msg::{EndedByHub, Frame, RoomMsg},
     rate::Verdict,
     reader::{Inbound, Reader},
@@ -63,6 +64,7 @@ impl Session {
             all.presence.end(self.session.clone());
             self.conn.close(Close::Normal, 0);
         } else {
+            metrics::LINES_LOST.increment(1);
             all.presence.lost(self.user.clone(), self.session.clone(), self.conn.id(), self.rooms.list(), self.by_hub());
         }
     }
@@ -149,6 +151,7 @@ impl Session {
         if !is_own {
             return self.error(id, Code::IdentityMismatch);
         }
+        metrics::HEARTBEATS.increment(1);
         let now = self.all().clock.now();
         self.send(text(&HeartbeatAck { timestamp: now.seconds(), ts_ms, server_ts_ms: now.0 }));
     }

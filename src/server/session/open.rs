@@ -4,6 +4,7 @@ use crate::server::{
     auth::{Claims, SessionClaim},
     conn::Conn,
     entry::{Entry, fresh_session},
+    metrics,
     msg::{Class, Frame, RoomSet, Shown},
     presence::{Answer, Entered, Opening, Seen, TooMany},
     rate::Rates,
@@ -33,7 +34,7 @@ impl Session {
         bad_requests: u32,
     ) -> Option<Self> {
         let all = shard.shared.clone();
-        let UserOnline { user, user_type, session_token, rooms, .. } = online;
+        let UserOnline { user, user_type, session_token, rooms, attempt, down_ms, .. } = online;
         let resume = session_token.and_then(|token| all.auth.verify_session(&token)).filter(|claim| claim.user == user);
         let seen = Seen::new(all.clock.now());
         // From here on others may send to this session; it hears them after its welcome.
@@ -51,10 +52,12 @@ impl Session {
             Some(Ok(entered)) => entered,
             Some(Err(TooMany)) => {
                 conn.send(error(None, Code::TooMany), Class::Must);
+                metrics::connect(metrics::Connect::Refused);
                 conn.close(Close::RateLimited, RATE_RETRY_MS);
                 return None;
             }
             None => {
+                metrics::connect(metrics::Connect::Failed);
                 conn.close(Close::ServerError, RATE_RETRY_MS);
                 return None;
             }
@@ -73,6 +76,13 @@ impl Session {
         let mut first = BytesMut::from(&*session.welcome(resumed, joined).0);
         for frame in kept {
             first.extend_from_slice(&frame.0);
+        }
+        metrics::connect(metrics::Connect::Ok);
+        if resumed {
+            metrics::RESUMED.increment(1);
+        }
+        if let Some(attempt) = attempt.filter(|attempt| *attempt > 0) {
+            metrics::reconnect(attempt, down_ms);
         }
         session.conn.open_gate(Frame(first.freeze()));
         session.watch_again(watches);
