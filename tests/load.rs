@@ -110,6 +110,14 @@ fn everybody_comes_back_to_his_place() {
 }
 
 #[test]
+fn pollers_miss_nothing() {
+    let report = Hub::start().load("poll --clients 12 --rate 20 --count 10 --interval-ms 300");
+    assert_eq!(count(&report, "frames delivered"), 12 * 10);
+    assert!(count(&report, "heartbeats acked") >= 12);
+    assert!(count(&report, "polls answered") >= 12 + 12);
+}
+
+#[test]
 fn the_bound_needs_no_hub() {
     let report = Hub::start().load("bound --subscribers 5 --rate 0 --count 10");
     assert_eq!(count(&report, "messages delivered"), 5 * 10);

@@ -216,7 +216,11 @@ async fn http(shard: Rc<Shard>, stream: TcpStream, place: Admitted, router: axum
         tokio::select! {
             biased;
             served = poll_fn(|context| connection.poll_without_shutdown(context)) => break served,
-            () = &mut deadline, if !heard.get() && !deadline.is_elapsed() => return,
+            () = &mut deadline, if !deadline.is_elapsed() => {
+                if !heard.get() {
+                    return;
+                }
+            }
             () = &mut drained, if !leaving => {
                 leaving = true;
                 if !heard.get() {

@@ -192,7 +192,7 @@ sections! {
         commands_per_second_per_room: u32 = 50,
         rooms_per_session: usize = 64,
         watches_per_session: usize = 1000,
-        long_polls_per_room: usize = 1000,
+        long_polls_per_room: usize = 10_000,
         outbox_bytes: usize = 262_144,
         outbox_frames: usize = 1024,
         memory_bytes: u64 = 0,

@@ -120,7 +120,12 @@ pub const fn status_of(code: Code) -> StatusCode {
 
 impl IntoResponse for Failure {
     fn into_response(self) -> Response {
-        reply(self.status, json(&ErrorJson::new(self.id, self.code, self.details)).into())
+        let error = ErrorJson::new(self.id, self.code, self.details);
+        let mut response = reply(self.status, json(&error).into());
+        if error.temporary {
+            response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(error.retry_after_ms.div_ceil(1000)));
+        }
+        response
     }
 }
 
@@ -181,7 +186,12 @@ impl Api {
             Some(token) if self.auth.is_api_key(token) => Ok(Caller::Service),
             Some(token) => {
                 let refused = |_: AuthError| Failure::new(Code::Unauthorized);
-                self.auth.verify(token).map(|claims| Caller::Person(Box::new(claims))).map_err(refused)
+                let claims = self.auth.verify(token).map_err(refused)?;
+                // What a person sends over HTTP counts as what he sends over his sockets.
+                if !self.sessions.settings.user_rates.take(&claims.user, self.sessions.clock.mono()) {
+                    return Err(Failure::new(Code::RateLimited));
+                }
+                Ok(Caller::Person(Box::new(claims)))
             }
             None if self.auth.needs_token() => Err(Failure::new(Code::Unauthorized)),
             None => Ok(Caller::Anybody),

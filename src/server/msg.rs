@@ -138,12 +138,26 @@ pub enum RoomMsg {
     Members { offset: usize, limit: usize, reply: Reply },
     /// People's shown states have changed.
     Presence(Vec<Shown>),
+    /// A snapshot for HTTP: the `room_snapshot` object, empty if the room is still at `known`.
+    Snapshot { reader: Option<UserId>, known: Option<Cursor>, reply: PollReply },
     /// Look at the log and at the other nodes' people: something may have been missed.
     Look,
-    /// A snapshot for HTTP: the `room_snapshot` object.
-    Snapshot { reply: tokio::sync::oneshot::Sender<Result<Bytes, Refusal>> },
     /// Missing updates for HTTP: the `/updates` object. If there are none, the answer waits for the next one, at most so long.
-    Updates { cursor: Option<Cursor>, wait: Millis, reply: tokio::sync::oneshot::Sender<Result<Bytes, Refusal>> },
+    Updates { reader: Option<UserId>, cursor: Option<Cursor>, wait: Millis, reply: PollReply },
+}
+
+/// Where an answer for HTTP goes.
+pub type PollReply = tokio::sync::oneshot::Sender<Result<Polled, Refusal>>;
+
+/// What a room says over HTTP.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Polled {
+    /// Where the room is.
+    pub cursor: Cursor,
+    /// Whether there is anything that the asker does not have.
+    pub news: bool,
+    /// The object.
+    pub body: Bytes,
 }
 
 /// The hub itself has ended a line: its person gets the time to come back, whatever the room's rules say.

@@ -273,7 +273,7 @@ pub(super) fn refuse(message: RoomMsg, refusal: &Refusal, mut to_conn: impl FnMu
         RoomMsg::Join { reply: JoinReply::Outcome(sender), .. } => {
             let _ = sender.send(Err(refusal.clone()));
         }
-        RoomMsg::Snapshot { reply } | RoomMsg::Updates { reply, .. } => {
+        RoomMsg::Snapshot { reply, .. } | RoomMsg::Updates { reply, .. } => {
             let _ = reply.send(Err(refusal.clone()));
         }
         RoomMsg::Leave { reply: None, .. }

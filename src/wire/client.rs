@@ -15,6 +15,8 @@ use crate::hub::{
 pub const MESSAGE_BYTES: usize = 4096;
 /// How many rooms one session may be in.
 pub const ROOMS_MAX: usize = 64;
+/// How many people a page of members has at most.
+pub const MEMBERS_MAX: usize = 200;
 
 /// The fields that name the sender.
 const SENDERS: [&str; 2] = ["user_id", "from_user_id"];
@@ -191,7 +193,7 @@ fn frame(kind: &str, f: &Fields, path_room: Option<&RoomId>) -> Result<ClientFra
             ClientFrame::RoomMembers {
                 room: room()?,
                 offset: small("offset", 0, u64::from(u32::MAX))?,
-                limit: small("limit", 200, 200)?,
+                limit: small("limit", MEMBERS_MAX as u64, MEMBERS_MAX as u64)?,
             }
         }
         _ => match command::parse(kind, f)? {
@@ -238,6 +240,8 @@ pub struct Poll {
     pub user_type: UserType,
     pub session_token: Option<String>,
     pub rooms: Vec<(RoomId, Option<Cursor>)>,
+    /// The rooms that the session leaves.
+    pub leave: Vec<RoomId>,
     /// The session ends with this.
     pub offline: bool,
 }
@@ -252,6 +256,7 @@ pub fn parse_poll(text: &str) -> Result<Poll, BadFrame> {
         user_type: user_type(f)?.unwrap_or_else(UserType::plain),
         session_token: f.text("session_token")?.map(|text| text.into_owned()),
         rooms: rooms(f)?,
+        leave: f.rooms("leave", ROOMS_MAX)?,
         offline: f.flag("offline")?,
     })
 }

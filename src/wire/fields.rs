@@ -257,6 +257,11 @@ impl<'a> Fields<'a> {
         self.list(name, max, "a list of user ids", "a user id", |text| UserId::parse(text).ok())
     }
 
+    /// Reads a list of room ids, at most `max` of them; absent = empty.
+    pub fn rooms(&self, name: &str, max: usize) -> Result<Vec<RoomId>, BadFrame> {
+        self.list(name, max, "a list of room ids", "a room's id", |text| RoomId::parse(text).ok())
+    }
+
     /// Reads a list of role ids, at most `max` of them; absent = empty.
     pub fn roles(&self, name: &str, max: usize) -> Result<Vec<RoleId>, BadFrame> {
         self.list(name, max, "a list of role ids", "a role's id", |text| RoleId::parse(text).ok())

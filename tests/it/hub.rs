@@ -129,6 +129,11 @@ impl Hub {
         self.enter(json!({"type": "user_online", "user_id": user, "session_token": token, "rooms": rooms})).await
     }
 
+    /// As `http`, with the answer's head.
+    pub async fn raw(&self, method: &str, path: &str, headers: &str, body: &str) -> (String, Value) {
+        exchange(&self.address, method, path, headers, body).await
+    }
+
     pub async fn get(&self, path: &str) -> (u16, Value) {
         http(&self.address, "GET", path, "", "").await
     }
@@ -167,8 +172,19 @@ impl Drop for Hub {
     }
 }
 
+/// A header of an answer's head, by its name in small letters.
+pub fn header(head: &str, name: &str) -> Option<String> {
+    let line = head.lines().find(|line| line.to_ascii_lowercase().starts_with(&format!("{name}:")))?;
+    Some(line.split_once(':')?.1.trim().to_owned())
+}
+
 /// One HTTP request on a connection of its own. A body that is not JSON is returned as a text.
 pub async fn http(address: &str, method: &str, path: &str, headers: &str, body: &str) -> (u16, Value) {
+    let (head, body) = exchange(address, method, path, headers, body).await;
+    (head.split(' ').nth(1).and_then(|status| status.parse().ok()).unwrap_or(0), body)
+}
+
+async fn exchange(address: &str, method: &str, path: &str, headers: &str, body: &str) -> (String, Value) {
     let ask = async {
         let mut stream = TcpStream::connect(address).await.unwrap();
         let length = body.len();
@@ -180,8 +196,7 @@ pub async fn http(address: &str, method: &str, path: &str, headers: &str, body: 
         let _ = stream.read_to_end(&mut answer).await;
         let answer = String::from_utf8_lossy(&answer).into_owned();
         let (head, body) = answer.split_once("\r\n\r\n").unwrap_or((&answer, ""));
-        let status = head.split(' ').nth(1).and_then(|status| status.parse().ok()).unwrap_or(0);
-        (status, serde_json::from_str(body).unwrap_or_else(|_| body.into()))
+        (head.to_owned(), serde_json::from_str(body).unwrap_or_else(|_| body.into()))
     };
     timeout(Duration::from_secs(40), ask).await.expect("an answer in time")
 }

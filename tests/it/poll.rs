@@ -1,6 +1,11 @@
 //! Clients without a connection: sessions over HTTP, waiting for updates, and the change to a socket.
-use crate::hub::{Hub, JWT, KEY, QUICK};
+use crate::hub::{DEADLINE, Hub, JWT, KEY, QUICK, header};
 use serde_json::{Value, json};
+use tokio::{
+    io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader},
+    net::TcpStream,
+    time::timeout,
+};
 
 const BEAT: &str = "/api/poll/heartbeat";
 
@@ -116,4 +121,148 @@ async fn a_token_says_who_polls() {
     assert_eq!(hub.post_as(KEY, BEAT, json!({"act_as": "q"})).await.1["user_id"], "q");
     assert_eq!(hub.get_as(&token, "/api/rooms/r1").await.0, 200);
     assert_eq!(hub.get("/api/rooms/r1").await.0, 401);
+}
+
+/// Opens a stream of events, and leaves the socket after the head.
+async fn stream(hub: &Hub, path: &str, headers: &str) -> BufReader<TcpStream> {
+    let mut socket = TcpStream::connect(&hub.address).await.unwrap();
+    let request = format!("GET {path} HTTP/1.1\r\nHost: {}\r\nAccept: text/event-stream\r\n{headers}\r\n", hub.address);
+    socket.write_all(request.as_bytes()).await.unwrap();
+    BufReader::new(socket)
+}
+
+/// Reads up to the next event with data: its id and its frame.
+async fn event(stream: &mut BufReader<TcpStream>) -> (String, Value) {
+    let mut id = String::new();
+    loop {
+        let mut line = String::new();
+        timeout(DEADLINE, stream.read_line(&mut line)).await.expect("an event in time").unwrap();
+        assert!(!line.is_empty(), "the stream has ended");
+        if let Some(text) = line.strip_prefix("id: ") {
+            id = text.trim().to_owned();
+        } else if let Some(text) = line.strip_prefix("data: ") {
+            return (id, serde_json::from_str(text).unwrap());
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_stream_tells_what_the_socket_tells() {
+    let dir = tempfile::tempdir().unwrap();
+    let hub = Hub::with(dir.path(), &[("SERVER__DRAIN_TIMEOUT_MS", "3000")]);
+    let mut own = hub.member("own").await;
+    let mut events = stream(&hub, "/api/rooms/r1/updates", "").await;
+    let (id, snapshot) = event(&mut events).await;
+    assert_eq!((&snapshot["type"], &snapshot["cursor"]), (&json!("room_snapshot"), &json!(id)));
+    own.ok("seat_lock", json!({"seat_nos": "all", "on": true})).await;
+    let told = own.wait("room_update").await;
+    let (first, update) = event(&mut events).await;
+    assert_eq!((&update, &update["prev"], &update["cursor"]), (&told, &json!(id), &json!(first)));
+    drop(events);
+    own.ok("queue_join", json!({})).await;
+    own.ok("queue_leave", json!({})).await;
+    // Coming back with the last id, as browsers do by themselves, misses nothing.
+    let mut events = stream(&hub, "/api/rooms/r1/updates?cursor=", &format!("Last-Event-ID: {first}\r\n")).await;
+    let (second, update) = event(&mut events).await;
+    assert_eq!((&update["prev"], &update["events"][0]["event"]), (&json!(first), &json!("queue_joined")));
+    let (third, update) = event(&mut events).await;
+    assert_eq!((&update["prev"], &update["events"][0]["event"]), (&json!(second), &json!("queue_left")));
+    hub.terminate();
+    let (_, closing) = event(&mut events).await;
+    assert_eq!((&closing["type"], &closing["code"]), (&json!("closing"), &json!(4101)));
+    let mut rest = String::new();
+    events.read_to_string(&mut rest).await.unwrap();
+    assert!(rest.contains("retry: "), "{rest}");
+    assert!(!third.is_empty());
+    own.close_code().await;
+    drop(own);
+    assert!(hub.ended().await.success());
+}
+
+#[tokio::test]
+async fn reading_has_the_rules_of_the_socket() {
+    let dir = tempfile::tempdir().unwrap();
+    let hub = Hub::with(dir.path(), JWT);
+    let (own, p) = (hub.mint(json!({"user_id": "own"})).await, hub.mint(json!({"user_id": "p", "expire_time": 3})).await);
+    let mut own = hub.enter(json!({"type": "user_online", "user_id": "own", "token": own})).await;
+    own.ok("room_join", json!({})).await;
+    assert_eq!(hub.get("/api/rooms/r1/updates").await.0, 401);
+    let mut ends = stream(&hub, "/api/rooms/r1/updates", &format!("Authorization: Bearer {p}\r\n")).await;
+    event(&mut ends).await;
+    let (_, closing) = event(&mut ends).await;
+    assert_eq!(closing["code"], 4301);
+    let p = hub.mint(json!({"user_id": "p"})).await;
+    let mut banned = stream(&hub, "/api/rooms/r1/updates", &format!("Authorization: Bearer {p}\r\n")).await;
+    event(&mut banned).await;
+    hub.post_as(&p, BEAT, json!({"rooms": [{"room_id": "r1"}]})).await;
+    own.ok("user_ban", json!({"target_user_id": "p"})).await;
+    assert_eq!(event(&mut banned).await.1["events"][0]["event"], "member_banned");
+    assert_eq!(event(&mut banned).await.1["name"], "forbidden");
+    assert_eq!(event(&mut banned).await.1["code"], 4003);
+    for path in ["/api/rooms/r1", "/api/rooms/r1/updates", "/api/rooms/r1/updates?wait_ms=25000"] {
+        let (status, refused) = hub.get_as(&p, path).await;
+        assert_eq!((status, &refused["name"]), (403, &json!("forbidden")), "{path}");
+        assert_eq!(hub.get_as(KEY, path).await.0, 200, "{path}");
+    }
+}
+
+#[tokio::test]
+async fn a_long_poll_may_take_longer_than_a_handshake() {
+    let dir = tempfile::tempdir().unwrap();
+    let hub = Hub::with(dir.path(), &[("LIMITS__HANDSHAKE_TIMEOUT_MS", "200")]);
+    hub.member("own").await;
+    let (_, snapshot) = hub.get("/api/rooms/r1").await;
+    let path = format!("/api/rooms/r1/updates?wait_ms=900&cursor={}", snapshot["cursor"].as_str().unwrap());
+    let (status, answer) = hub.get(&path).await;
+    assert_eq!((status, &answer["cursor"]), (200, &snapshot["cursor"]), "{answer}");
+}
+
+#[tokio::test]
+async fn what_a_client_has_is_not_sent_again() {
+    let dir = tempfile::tempdir().unwrap();
+    let hub = Hub::start(dir.path());
+    let mut own = hub.member("own").await;
+    let (head, snapshot) = hub.raw("GET", "/api/rooms/r1", "", "").await;
+    let tag = header(&head, "etag").unwrap();
+    assert_eq!(tag, format!("W/\"{}\"", snapshot["cursor"].as_str().unwrap()));
+    let known = format!("If-None-Match: {tag}\r\n");
+    for path in ["/api/rooms/r1", "/api/rooms/r1/updates", "/api/rooms/r1/updates?wait_ms=100"] {
+        let (head, body) = hub.raw("GET", path, &known, "").await;
+        assert!(head.starts_with("HTTP/1.1 304 "), "{path}: {head}");
+        assert_eq!((header(&head, "etag"), body), (Some(tag.clone()), json!("")), "{path}");
+    }
+    own.ok("seat_lock", json!({"seat_nos": "all", "on": true})).await;
+    let (head, updates) = hub.raw("GET", "/api/rooms/r1/updates", &known, "").await;
+    assert!(head.starts_with("HTTP/1.1 200 "), "{head}");
+    assert_eq!(updates["updates"][0]["prev"], snapshot["cursor"]);
+    let (head, _) = hub.raw("GET", "/api/rooms/r1", &known, "").await;
+    assert!(head.starts_with("HTTP/1.1 200 "), "{head}");
+}
+
+#[tokio::test]
+async fn too_many_waiting_requests_are_told_when_to_come_back() {
+    let dir = tempfile::tempdir().unwrap();
+    let hub = Hub::with(dir.path(), &[("LIMITS__LONG_POLLS_PER_ROOM", "0")]);
+    let mut own = hub.member("own").await;
+    let cursor = own.ok("room_sync", json!({})).await["cursor"].as_str().unwrap().to_owned();
+    let (head, busy) = hub.raw("GET", &format!("/api/rooms/r1/updates?cursor={cursor}&wait_ms=9000"), "", "").await;
+    assert!(head.starts_with("HTTP/1.1 503 "), "{head}");
+    assert_eq!((header(&head, "retry-after").as_deref(), &busy["name"]), (Some("1"), &json!("busy")));
+}
+
+#[tokio::test]
+async fn a_polling_client_leaves_rooms_and_sees_who_is_there() {
+    let dir = tempfile::tempdir().unwrap();
+    let hub = Hub::start(dir.path());
+    let mut own = hub.member("own").await;
+    beat(&hub, json!({"user_id": "p", "rooms": [{"room_id": "r1"}, {"room_id": "r2"}]})).await;
+    let (status, members) = hub.get("/api/rooms/r1/members?limit=1&offset=1").await;
+    assert_eq!((status, &members["total"], &members["members"][0]["user_id"]), (200, &json!(2), &json!("p")));
+    assert_eq!(hub.get("/api/rooms/r1/members?limit=201").await.0, 400);
+    own.ok("seat_lock", json!({"seat_nos": "all", "on": true})).await;
+    hub.post("/api/rooms/r1/commands", json!({"type": "queue_join", "act_as": "p"})).await;
+    beat(&hub, json!({"user_id": "p", "leave": ["r1"]})).await;
+    assert_eq!(own.event("queue_left").await["reason"], "left");
+    assert_eq!(hub.get("/api/rooms/r1/members").await.1["total"], 1);
+    assert_eq!(hub.get("/api/rooms/r2/members").await.1["total"], 1);
 }

@@ -22,6 +22,8 @@ pub enum Scenario {
     Mixed,
     /// Cut every client at once, and resume them all
     Reconnect,
+    /// Clients without a socket: heartbeats and long polls over HTTP, in one room with one writer
+    Poll,
     /// No hub at all: a minimal writer that sends the fan-out's frames, the bound of what a hub can reach
     Bound,
 }
@@ -41,7 +43,7 @@ pub struct LoadArgs {
     /// Stop after so many operations per client or writer, if that is earlier; 0 = by time only
     #[arg(long, default_value_t = 0)]
     pub count: u64,
-    /// idle, heartbeat, watch, reconnect: how many clients
+    /// idle, heartbeat, watch, reconnect, poll: how many clients
     #[arg(long, default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..=CLIENTS_MAX))]
     pub clients: u32,
     /// fanout, mixed, reconnect: how many rooms
@@ -95,6 +97,7 @@ impl LoadArgs {
     pub fn sockets(&self) -> u32 {
         match self.scenario {
             Scenario::Idle | Scenario::Heartbeat => self.clients,
+            Scenario::Poll => self.clients.saturating_add(1),
             Scenario::Fanout | Scenario::Mixed => self.rooms.saturating_mul(self.subscribers.saturating_add(self.writers)),
             // Both ends are in this process.
             Scenario::Bound => self.subscribers.saturating_mul(2),

@@ -37,8 +37,22 @@ pub(super) enum Failure {
     Answered(String),
 }
 
-fn io(what: &'static str) -> impl FnOnce(std::io::Error) -> Failure {
+pub(super) fn io(what: &'static str) -> impl FnOnce(std::io::Error) -> Failure {
     move |error| Failure::Io(what, error.kind())
+}
+
+/// Connects from the `source`-th address of the loopback net.
+pub(super) async fn dial(target: SocketAddr, source: u32) -> Result<TcpStream, Failure> {
+    let stream = if let (true, IpAddr::V4(_)) = (target.ip().is_loopback(), target.ip()) {
+        let socket = TcpSocket::new_v4().map_err(io("socket"))?;
+        let [.., last] = (2 + source % 250).to_be_bytes();
+        socket.bind(SocketAddr::new(Ipv4Addr::new(127, 0, 0, last).into(), 0)).map_err(io("bind"))?;
+        socket.connect(target).await.map_err(io("connect"))?
+    } else {
+        TcpStream::connect(target).await.map_err(io("connect"))?
+    };
+    stream.set_nodelay(true).map_err(io("nodelay"))?;
+    Ok(stream)
 }
 
 /// A connected client.
@@ -52,7 +66,8 @@ pub(super) struct Client {
 impl Client {
     /// Connects from the `source`-th address of the loopback net, and upgrades.
     pub async fn connect(target: SocketAddr, source: u32) -> Result<Self, Failure> {
-        let mut client = timeout(ANSWER, Self::dial(target, source)).await.map_err(|_| Failure::NoAnswer)??;
+        let stream = timeout(ANSWER, dial(target, source)).await.map_err(|_| Failure::NoAnswer)??;
+        let mut client = Self { stream, torn: Vec::new(), bytes: 0 };
         let request = format!(
             "GET /ws HTTP/1.1\r\nHost: {target}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\n\
              Sec-WebSocket-Key: bWljaHViIGxvYWQgdGVzdA==\r\nSec-WebSocket-Protocol: hub.v1.json\r\n\r\n"
@@ -60,19 +75,6 @@ impl Client {
         client.write(request.as_bytes()).await?;
         timeout(ANSWER, client.read_head()).await.map_err(|_| Failure::NoAnswer)??;
         Ok(client)
-    }
-
-    async fn dial(target: SocketAddr, source: u32) -> Result<Self, Failure> {
-        let stream = if let (true, IpAddr::V4(_)) = (target.ip().is_loopback(), target.ip()) {
-            let socket = TcpSocket::new_v4().map_err(io("socket"))?;
-            let [.., last] = (2 + source % 250).to_be_bytes();
-            socket.bind(SocketAddr::new(Ipv4Addr::new(127, 0, 0, last).into(), 0)).map_err(io("bind"))?;
-            socket.connect(target).await.map_err(io("connect"))?
-        } else {
-            TcpStream::connect(target).await.map_err(io("connect"))?
-        };
-        stream.set_nodelay(true).map_err(io("nodelay"))?;
-        Ok(Self { stream, torn: Vec::new(), bytes: 0 })
     }
 
     async fn read_head(&mut self) -> Result<(), Failure> {

@@ -3,7 +3,7 @@ use super::{
     args::{LoadArgs, Scenario},
     bound,
     crew::{Crew, Shared},
-    fanout, idle, mixed, queue, reconnect,
+    fanout, idle, mixed, poll, queue, reconnect,
     report::Report,
     tally::Tally,
     usage::{self, Usage},
@@ -111,6 +111,7 @@ fn work(shared: Arc<Shared>, thread: u32) -> std::io::Result<Tally> {
             Scenario::Watch => watch::part(crew).await,
             Scenario::Mixed => mixed::part(crew).await,
             Scenario::Reconnect => reconnect::part(crew).await,
+            Scenario::Poll => poll::part(crew).await,
             Scenario::Bound => bound::part(crew).await,
         }
     });

@@ -2,12 +2,17 @@
 use super::{Fate, Task, error_frame, to_refusal, to_shard};
 use crate::hub::time::Millis;
 use crate::server::{
-    msg::{Class, ConnId, Frame, JoinReply, Joined, Refusal, Reply, RoomMsg, ShardMsg, ShownStatus, room_key},
+    msg::{Class, ConnId, Frame, JoinReply, Joined, Polled, Refusal, Reply, RoomMsg, ShardMsg, ShownStatus, room_key},
     room_log::{payload, update_frame},
     rooms::{refusal, refuse},
 };
 use crate::{
-    hub::{code::Code, cursor::Cursor, event::Commit, id::UserId},
+    hub::{
+        code::{Code, Reject},
+        cursor::Cursor,
+        event::Commit,
+        id::UserId,
+    },
     wire::{
         answer::decision_ack,
         codec::text_frame,
@@ -94,17 +99,21 @@ impl Task {
             (RoomMsg::Members { offset, limit, reply }, _) => {
                 self.ack(reply, |id| self.members_page(id, offset, limit)).await;
             }
-            (RoomMsg::Snapshot { reply }, _) => {
-                let _ = reply.send(Ok(room_snapshot(&self.room, self.now()).into()));
+            (RoomMsg::Snapshot { reader, known, reply }, _) => {
+                let news = known != Some(self.room.head);
+                let body = || if news { room_snapshot(&self.room, self.now()).into() } else { Bytes::new() };
+                let polled = || Polled { cursor: self.room.head, news, body: body() };
+                let _ = reply.send(self.may_read(reader.as_ref()).map(|()| polled()));
             }
-            (RoomMsg::Updates { cursor, wait, reply }, _) => {
-                if wait > Millis(0) && cursor == Some(self.room.head) {
+            (RoomMsg::Updates { reader, cursor, wait, reply }, _) => match self.may_read(reader.as_ref()) {
+                Ok(()) if wait > Millis(0) && cursor == Some(self.room.head) => {
                     let max = self.seat.rooms.deps().settings.load().long_polls_max;
                     self.parked.park(reply, self.now().plus(wait), max);
-                } else {
-                    let _ = reply.send(Ok(self.polled(cursor).into()));
                 }
-            }
+                may => {
+                    let _ = reply.send(may.map(|()| self.polled(cursor)));
+                }
+            },
             (RoomMsg::Presence(shown), _) => {
                 self.members.note(&shown);
             }
@@ -196,7 +205,7 @@ impl Task {
     /// Answers everybody who waits, because the room has moved on from `before`.
     pub(super) fn release(&mut self, before: Cursor) {
         if !self.parked.is_empty() {
-            let answer = Bytes::from(self.polled(Some(before)));
+            let answer = self.polled(Some(before));
             self.parked.release(&answer);
         }
     }
@@ -204,20 +213,29 @@ impl Task {
     /// Answers those who have waited long enough.
     pub(super) fn expire_parked(&mut self) {
         if self.parked.next_end().is_some_and(|at| at <= self.now()) {
-            let answer = Bytes::from(self.polled(Some(self.room.head)));
+            let answer = self.polled(Some(self.room.head));
             self.parked.expire(self.now(), &answer);
         }
     }
 
-    fn polled(&self, cursor: Option<Cursor>) -> Vec<u8> {
-        match self.missed(cursor) {
+    /// Whoever may not come in may not read either.
+    fn may_read(&self, reader: Option<&UserId>) -> Result<(), Refusal> {
+        match reader.and_then(|user| self.room.ban_of(user, self.now())) {
+            Some(until) => Err(to_refusal(&Reject::Until { code: Code::Forbidden, until })),
+            None => Ok(()),
+        }
+    }
+
+    fn polled(&self, cursor: Option<Cursor>) -> Polled {
+        let body = match self.missed(cursor) {
             Some(updates) => {
                 let updates: Vec<Bytes> = updates.iter().map(payload).collect();
                 let updates: Vec<&[u8]> = updates.iter().map(AsRef::as_ref).collect();
                 membership::polled(Ok(&updates), self.room.head)
             }
             None => membership::polled(Err(&room_snapshot(&self.room, self.now())), self.room.head),
-        }
+        };
+        Polled { cursor: self.room.head, news: cursor != Some(self.room.head), body: body.into() }
     }
 
     pub(super) fn snapshot(&self) -> Frame {

@@ -1,24 +1,23 @@
 //! Requests that wait for the next update of a room.
 use crate::{
     hub::{code::Code, time::UnixMs},
-    server::{msg::Refusal, rooms::refusal},
+    server::{
+        msg::{PollReply, Polled},
+        rooms::refusal,
+    },
 };
-use bytes::Bytes;
 use std::collections::BTreeMap;
-use tokio::sync::oneshot::Sender;
-
-type Reply = Sender<Result<Bytes, Refusal>>;
 
 /// Who waits, in the order in which their time ends. All of them stand at the room's head.
 #[derive(Debug, Default)]
 pub(super) struct Parked {
-    by_end: BTreeMap<(UnixMs, u64), Reply>,
+    by_end: BTreeMap<(UnixMs, u64), PollReply>,
     count: u64,
 }
 
 impl Parked {
     /// Lets a request wait, or answers it `busy` if `max` do already.
-    pub fn park(&mut self, reply: Reply, until: UnixMs, max: usize) {
+    pub fn park(&mut self, reply: PollReply, until: UnixMs, max: usize) {
         if self.by_end.len() >= max {
             self.by_end.retain(|_, reply| !reply.is_closed());
         }
@@ -31,14 +30,14 @@ impl Parked {
     }
 
     /// Answers everybody.
-    pub fn release(&mut self, answer: &Bytes) {
+    pub fn release(&mut self, answer: &Polled) {
         for reply in std::mem::take(&mut self.by_end).into_values() {
             let _ = reply.send(Ok(answer.clone()));
         }
     }
 
     /// Answers those whose time is over.
-    pub fn expire(&mut self, now: UnixMs, answer: &Bytes) {
+    pub fn expire(&mut self, now: UnixMs, answer: &Polled) {
         let later = self.by_end.split_off(&(now, u64::MAX));
         for reply in std::mem::replace(&mut self.by_end, later).into_values() {
             let _ = reply.send(Ok(answer.clone()));
@@ -59,11 +58,14 @@ impl Parked {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::hub::{cursor::Cursor, id::CommitId};
+    use bytes::Bytes;
     use tokio::sync::oneshot;
 
     #[test]
     fn whoever_has_gone_makes_place() {
-        let (mut parked, answer) = (Parked::default(), Bytes::from_static(b"{}"));
+        let cursor = Cursor { rev: 1, commit: CommitId(1) };
+        let (mut parked, answer) = (Parked::default(), Polled { cursor, news: true, body: Bytes::from_static(b"{}") });
         let (first, gone) = oneshot::channel();
         parked.park(first, UnixMs(5), 2);
         drop(gone);

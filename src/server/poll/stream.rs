@@ -1,0 +1,148 @@
+//! Server-Sent Events: a room's updates as they come. One stream is a client that polls at once after each answer.
+use super::Reading;
+use crate::server::{
+    http::Failure,
+    msg::{Polled, Refusal},
+};
+use crate::{
+    hub::{code::Code, cursor::Cursor, time::Millis},
+    wire::{
+        close::Close,
+        membership::room_reset,
+        server::{ErrorJson, closing, json},
+    },
+};
+use axum::{
+    body::{Body, Bytes},
+    http::{HeaderName, HeaderValue, StatusCode, header},
+    response::{IntoResponse, Response},
+};
+use futures_util::stream;
+use serde::Deserialize;
+use serde_json::{Map, value::RawValue};
+use std::{collections::VecDeque, convert::Infallible, time::Duration};
+
+/// Within which time clients come back to a hub that goes down.
+const SPREAD_MS: std::ops::Range<u64> = 200..3_000;
+/// After how long a stream says that it is there although nothing happens; proxies end silent ones.
+const QUIET: Millis = Millis(15_000);
+
+/// The `/updates` object.
+#[derive(Deserialize)]
+struct Answer<'a> {
+    #[serde(borrow, default)]
+    updates: Vec<&'a RawValue>,
+    #[serde(borrow)]
+    snapshot: Option<&'a RawValue>,
+}
+
+#[derive(Deserialize)]
+struct Update {
+    cursor: String,
+}
+
+struct Feed {
+    reading: Reading,
+    cursor: Option<Cursor>,
+    waiting: VecDeque<Bytes>,
+    ended: bool,
+}
+
+/// Begins a stream after `cursor`. Errors: the room cannot be read.
+pub(super) async fn begin(reading: Reading, cursor: Option<Cursor>) -> Result<Response, Failure> {
+    let first = reading.ask(cursor, Millis(0)).await?;
+    let mut feed = Feed { reading, cursor, waiting: VecDeque::new(), ended: false };
+    feed.say(b": hello\n\n".as_slice().into());
+    feed.tell(&first, false);
+    let events = stream::unfold(feed, |mut feed| async move {
+        let event = feed.next().await?;
+        Some((Ok::<_, Infallible>(event), feed))
+    });
+    let headers: [(HeaderName, HeaderValue); 3] = [
+        (header::CONTENT_TYPE, HeaderValue::from_static("text/event-stream")),
+        (header::CACHE_CONTROL, HeaderValue::from_static("no-store")),
+        // Proxies that gather answers would hold the events back.
+        (HeaderName::from_static("x-accel-buffering"), HeaderValue::from_static("no")),
+    ];
+    Ok((StatusCode::OK, headers, Body::from_stream(events)).into_response())
+}
+
+impl Feed {
+    async fn next(&mut self) -> Option<Bytes> {
+        loop {
+            if let Some(event) = self.waiting.pop_front() {
+                return Some(event);
+            }
+            if self.ended {
+                return None;
+            }
+            self.wait().await;
+        }
+    }
+
+    async fn wait(&mut self) {
+        tokio::select! {
+            answer = self.reading.asked(self.cursor, QUIET) => match answer {
+                Ok(polled) => self.tell(&polled, true),
+                Err(refusal) => self.refused(&refusal),
+            },
+            () = self.reading.drained() => self.close(Close::Draining, rand::random_range(SPREAD_MS)),
+            () = self.reading.expired() => self.close(Close::TokenExpired, 0),
+        }
+    }
+
+    fn say(&mut self, event: Bytes) {
+        self.waiting.push_back(event);
+    }
+
+    fn event(&mut self, id: Option<&str>, frame: &[u8]) {
+        let id = id.map(|id| format!("id: {id}\n")).unwrap_or_default();
+        self.say([id.as_bytes(), b"data: ", frame, b"\n\n"].concat().into());
+    }
+
+    /// The frames of a socket, one event each.
+    fn tell(&mut self, polled: &Polled, live: bool) {
+        let answer: Answer = match serde_json::from_slice(&polled.body) {
+            Ok(answer) => answer,
+            Err(error) => {
+                tracing::error!(%error, "the hub's own answer cannot be read");
+                return self.close(Close::ServerError, 1_000);
+            }
+        };
+        if let Some(snapshot) = answer.snapshot {
+            if live {
+                let reset = room_reset(&self.reading.room, "history_changed");
+                self.event(None, &reset);
+            }
+            self.event(Some(&polled.cursor.to_string()), snapshot.get().as_bytes());
+        }
+        for update in &answer.updates {
+            let id = serde_json::from_str::<Update>(update.get()).map(|update| update.cursor);
+            self.event(id.ok().as_deref(), update.get().as_bytes());
+        }
+        if live && !polled.news {
+            self.say(b":\n\n".as_slice().into());
+        }
+        self.cursor = Some(polled.cursor);
+    }
+
+    fn refused(&mut self, refusal: &Refusal) {
+        let details: Map<_, _> =
+            refusal.details.as_ref().and_then(|bytes| serde_json::from_slice(bytes).ok()).unwrap_or_default();
+        let error = ErrorJson::new(None, refusal.code, details);
+        self.event(None, &json(&error));
+        if refusal.code == Code::Forbidden {
+            return self.close(Close::Banned, 0);
+        }
+        self.close(Close::ServerError, error.retry_after_ms.max(1_000));
+    }
+
+    fn close(&mut self, close: Close, retry_after_ms: u64) {
+        self.event(None, &closing(close, retry_after_ms));
+        if retry_after_ms > 0 {
+            let retry = Duration::from_millis(retry_after_ms).as_millis();
+            self.say(format!("retry: {retry}\n\n").into());
+        }
+        self.ended = true;
+    }
+}
