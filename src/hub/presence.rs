@@ -113,6 +113,7 @@ pub struct People {
     owner_of: HashMap<SessionId, UserId>,
     deadlines: BTreeSet<(UnixMs, SessionId)>,
     seated: HashMap<UserId, BTreeSet<RoomId>>,
+    on_air: BTreeSet<UserId>,
     departed: HashMap<UserId, (UserType, UnixMs)>,
     departed_order: VecDeque<UserId>,
     /// What other nodes have of people, of whom that matters here.
@@ -132,6 +133,7 @@ impl People {
             owner_of: HashMap::new(),
             deadlines: BTreeSet::new(),
             seated: HashMap::new(),
+            on_air: BTreeSet::new(),
             departed: HashMap::new(),
             departed_order: VecDeque::new(),
             elsewhere: HashMap::new(),
@@ -349,6 +351,16 @@ impl People {
         }
     }
 
+    /// Notes that a media server says that the user is on air, in whatever room, or not any more.
+    pub fn air(&mut self, user: &UserId, on: bool) {
+        self.touch(user);
+        if on {
+            self.on_air.insert(user.clone());
+        } else {
+            self.on_air.remove(user);
+        }
+    }
+
     /// Returns the explicit choice of a user.
     #[must_use]
     pub fn choice(&self, user: &UserId) -> Option<Status> {
@@ -440,7 +452,8 @@ impl People {
             (None, Some(elsewhere)) => elsewhere.choice,
             (None, None) => return Status::Offline,
         };
-        let seated = self.seated.contains_key(user) || elsewhere.is_some_and(|elsewhere| elsewhere.seated);
+        let seated =
+            self.seated.contains_key(user) || self.on_air.contains(user) || elsewhere.is_some_and(|elsewhere| elsewhere.seated);
         match choice {
             Some(Status::Offline) => Status::Offline,
             _ if self.busy_on_seat && seated => Status::Busy,

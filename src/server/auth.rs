@@ -3,13 +3,14 @@ use super::{
     clock::Clock,
     config::{AuthConfig, AuthMode},
     live::Live,
+    ticket::TicketKey,
 };
 use crate::hub::id::{RoleId, RoomId, SessionId, UserId, UserType};
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use hmac::{Hmac, Mac};
 use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation, jwk::JwkSet};
 use serde::{Deserialize, Serialize};
-use sha2::Sha256;
+use sha2::{Digest, Sha256};
 use std::{collections::BTreeMap, path::Path};
 use subtle::ConstantTimeEq;
 
@@ -144,6 +145,15 @@ impl Auth {
     pub fn reload(&self, config: &AuthConfig) -> Result<(), AuthSetupError> {
         self.inner.set(Inner::new(config, &self.session_key)?);
         Ok(())
+    }
+
+    /// Returns the key of publish tickets: every node that shares the hub's key reads them.
+    #[must_use]
+    pub fn ticket_key(&self) -> TicketKey {
+        let mut hash = Sha256::new();
+        hash.update(b"michub publish tickets");
+        hash.update(self.session_key);
+        TicketKey(hash.finalize().into())
     }
 
     /// Tells whether everybody needs a token.

@@ -94,6 +94,13 @@ impl Clock {
         u64::try_from(self.started.elapsed().as_micros()).unwrap_or(u64::MAX)
     }
 
+    /// Returns the wall clock's Unix milliseconds: for tokens and signatures of others only.
+    #[must_use]
+    #[expect(clippy::disallowed_methods, reason = "this file is where time is read")]
+    pub fn wall_ms(&self) -> u64 {
+        millis(SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default())
+    }
+
     /// Returns the wall clock's Unix seconds: for tokens only.
     #[must_use]
     #[expect(clippy::disallowed_methods, reason = "this file is where time is read")]

@@ -1,6 +1,7 @@
 //! The configuration: built-in defaults < file < environment < flags. Unknown keys are errors; relations are checked before anything starts.
 mod error;
 
+use super::hooks::Kind;
 use super::store::redis::connect::{Durability, RedisSettings, Shape};
 use crate::wire::rules::RulesJson;
 pub use error::{ConfigError, PREFIX};
@@ -10,6 +11,7 @@ use figment::{
 };
 use serde::{Deserialize, Serialize};
 use std::{
+    collections::BTreeMap,
     net::{IpAddr, SocketAddr},
     path::{Path, PathBuf},
     time::Duration,
@@ -96,6 +98,7 @@ sections! {
         room: RoomConfig = RoomConfig::default(),
         auth: AuthConfig = AuthConfig::default(),
         limits: LimitsConfig = LimitsConfig::default(),
+        media: BTreeMap<String, MediaConfig> = BTreeMap::new(),
         demo: DemoConfig = DemoConfig::default(),
         log: LogConfig = LogConfig::default(),
     }
@@ -162,6 +165,7 @@ sections! {
         dev_allow_remote: bool = false,
         timeout_ms: u64 = 5000,
         query_token: bool = false,
+        ticket_seconds: u64 = 60,
         allowed_origins: Vec<String> = Vec::new(),
         api_keys: Vec<Secret> = Vec::new(),
         jwt: JwtConfig = JwtConfig::default(),
@@ -197,6 +201,21 @@ sections! {
         outbox_frames: usize = 1024,
         memory_bytes: u64 = 0,
     }
+    /// `[media.NAME]`
+    MediaConfig {
+        kind: Kind = Kind::Srs,
+        secret_path: Secret = Secret::default(),
+        secret: Secret = Secret::default(),
+        api: Address = Address::default(),
+        api_key: String = String::new(),
+        api_secret: Secret = Secret::default(),
+        poll_s: u64 = 30,
+        stream_pattern: String = String::new(),
+        ticket_param: String = "t".to_owned(),
+        gate: Gate = Gate::Off,
+        on_hub_error: OnHubError = OnHubError::Deny,
+        continue_push_ms: u64 = 3000,
+    }
     /// `[demo]`
     DemoConfig { enabled: bool = true, faults: bool = false, }
     /// `[log]`
@@ -204,6 +223,28 @@ sections! {
         format: LogFormat = LogFormat::Pretty,
         level: String = "info".to_owned(),
     }
+}
+
+/// What a media server is told about somebody without the right to publish.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Gate {
+    /// Nobody looks.
+    Off,
+    /// He is let in, and the log says so.
+    Log,
+    /// He is refused, or shown out.
+    Enforce,
+}
+
+/// What a media server is told when the hub itself cannot say.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum OnHubError {
+    /// To let him in.
+    Allow,
+    /// To refuse him.
+    Deny,
 }
 
 /// Which store.
@@ -283,6 +324,11 @@ impl Config {
             let text = read.map_err(|error| ConfigError::Secret { key, path: path.clone(), error })?;
             *secret = Secret(text.trim_end().to_owned());
         }
+        for (name, media) in &mut config.media {
+            for secret in [&mut media.secret_path, &mut media.secret, &mut media.api_secret] {
+                secret.resolve().map_err(|variable| ConfigError::Variable { key: format!("media.{name}"), variable })?;
+            }
+        }
         config.check()?;
         Ok(config)
     }
@@ -330,6 +376,7 @@ impl Config {
             (self.server.drain_timeout_ms >= 100, "server.drain_timeout_ms", "at least 100 ms"),
             (self.server.shards <= 256, "server.shards", "0 to 256"),
             (self.auth.timeout_ms >= 100, "auth.timeout_ms", "at least 100 ms"),
+            ((5..=3600).contains(&self.auth.ticket_seconds), "auth.ticket_seconds", "5 to 3600 s"),
             (self.limits.handshake_timeout_ms >= 100, "limits.handshake_timeout_ms", "at least 100 ms"),
             (self.limits.message_timeout_ms >= 100, "limits.message_timeout_ms", "at least 100 ms"),
             ((1024..=1_048_576).contains(&self.limits.frame_bytes), "limits.frame_bytes", "1024 to 1048576 bytes"),
@@ -356,6 +403,9 @@ impl Config {
                 "HS256, RS256, ES256 or EdDSA",
             ),
         ];
+        if let Some((name, expected)) = self.media.iter().find_map(|(name, media)| Some((name, media.wrong()?))) {
+            return Err(ConfigError::Media { name: name.clone(), expected });
+        }
         match checks.iter().find(|(ok, ..)| !ok) {
             Some((_, key, expected)) => Err(ConfigError::Check { key, expected }),
             None => Ok(()),
@@ -384,6 +434,43 @@ impl RedisConfig {
     }
 }
 
+impl Secret {
+    /// Reads `env:NAME` from the environment. Errors: the variable's name, if it is not set.
+    fn resolve(&mut self) -> Result<(), String> {
+        let Some(variable) = self.0.strip_prefix("env:").map(str::to_owned) else { return Ok(()) };
+        self.0 = std::env::var(&variable).map_err(|_| variable)?;
+        Ok(())
+    }
+}
+
+impl MediaConfig {
+    /// Says what is wrong with it.
+    fn wrong(&self) -> Option<&'static str> {
+        let tickets = matches!(self.kind, Kind::ZlMediaKit | Kind::Srs);
+        let checks = [
+            (self.kind == Kind::Livego || self.secret_path.0.len() >= 16, "secret_path: at least 16 bytes, or env:NAME"),
+            (self.kind != Kind::Livego || !self.api.0.is_empty(), "api: livego has no callbacks, so it must be polled"),
+            (
+                !matches!(self.kind, Kind::Zego | Kind::LiveKit | Kind::Agora) || !self.secret.0.is_empty(),
+                "secret: what this vendor signs its callbacks with, or env:NAME",
+            ),
+            (self.kind != Kind::LiveKit || !self.api_key.is_empty(), "api_key: the key that LiveKit names in its tokens"),
+            (
+                !matches!(self.kind, Kind::Zego | Kind::Agora) || self.api.0.is_empty() || !self.api_key.is_empty(),
+                "api_key: the app id (Agora: app-id:customer-id)",
+            ),
+            (
+                self.api.0.is_empty() || self.api.0.starts_with("http://") || self.api.0.starts_with("https://"),
+                "api: http://host:port or https://host",
+            ),
+            ((5..=3600).contains(&self.poll_s), "poll_s: 5 to 3600 s"),
+            (self.continue_push_ms <= 60_000, "continue_push_ms: 0 to 60000 ms"),
+            (!tickets || !self.ticket_param.is_empty(), "ticket_param: the name of a parameter"),
+        ];
+        checks.into_iter().find(|(ok, _)| !ok).map(|(_, expected)| expected)
+    }
+}
+
 impl LimitsConfig {
     fn switch_off(&mut self, key: &str) {
         match key {
@@ -409,7 +496,7 @@ mod tests {
     fn the_file_says_what_is_built_in() {
         let file = include_str!("../../config.toml");
         assert_eq!(read(file).unwrap(), read("").unwrap());
-        let sections: [&[&str]; 11] = [
+        let sections: [&[&str]; 12] = [
             ServerConfig::KEYS,
             StoreConfig::KEYS,
             EmbeddedConfig::KEYS,
@@ -420,6 +507,7 @@ mod tests {
             AuthConfig::KEYS,
             JwtConfig::KEYS,
             LimitsConfig::KEYS,
+            MediaConfig::KEYS,
             LogConfig::KEYS,
         ];
         for key in sections.concat().iter().chain(crate::wire::rules::KEYS) {

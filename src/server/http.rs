@@ -45,6 +45,9 @@ pub struct Api {
     pub rooms: Rooms,
     pub history: History,
     pub sessions: SessionDeps,
+    pub media: super::media::Media,
+    /// How long a publish ticket is good.
+    pub ticket_seconds: u64,
     /// Turns true when the hub goes down.
     pub draining: watch::Receiver<bool>,
     pub body_bytes: usize,
@@ -72,6 +75,10 @@ pub(super) struct Failure {
 impl Failure {
     pub(super) fn new(code: Code) -> Self {
         Self::with(code, Map::new())
+    }
+
+    pub(super) fn status(status: StatusCode, code: Code) -> Self {
+        Self { status, ..Self::new(code) }
     }
 
     fn with(code: Code, details: Map<String, Value>) -> Self {
@@ -141,7 +148,8 @@ pub fn router(api: Api) -> Router {
         .route("/api/online-status", get(online_status))
         .route("/api/rooms/{room_id}/commands", post(command))
         .route("/api/rooms/{room_id}/history", get(history::history))
-        .merge(super::poll::routes());
+        .merge(super::poll::routes())
+        .merge(super::media::routes());
     let routes = if api.demo { routes.fallback(super::page::serve) } else { routes };
     let routes = routes.layer(limit).layer(from_fn_with_state(api.sessions.clock, measured));
     routes.layer(map_response(as_error_object)).with_state(api)
@@ -188,7 +196,7 @@ impl Api {
                 let refused = |_: AuthError| Failure::new(Code::Unauthorized);
                 let claims = self.auth.verify(token).map_err(refused)?;
                 // What a person sends over HTTP counts as what he sends over his sockets.
-                if !self.sessions.settings.user_rates.take(&claims.user, self.sessions.clock.mono()) {
+                if !self.sessions.settings.load().user_rates.take(&claims.user, self.sessions.clock.mono()) {
                     return Err(Failure::new(Code::RateLimited));
                 }
                 Ok(Caller::Person(Box::new(claims)))

@@ -15,6 +15,7 @@ pub mod hooks;
 pub mod http;
 pub mod live;
 pub mod load;
+pub mod media;
 mod meter;
 pub mod metrics;
 pub mod msg;

@@ -142,6 +142,10 @@ pub enum RoomMsg {
     Snapshot { reader: Option<UserId>, known: Option<Cursor>, reply: PollReply },
     /// Look at the log and at the other nodes' people: something may have been missed.
     Look,
+    /// How somebody sits.
+    Seat { user: UserId, reply: tokio::sync::oneshot::Sender<Result<Option<super::media::Standing>, Refusal>> },
+    /// The hub's own command: what media servers report.
+    Hub(crate::hub::command::Command),
     /// Missing updates for HTTP: the `/updates` object. If there are none, the answer waits for the next one, at most so long.
     Updates { reader: Option<UserId>, cursor: Option<Cursor>, wait: Millis, reply: PollReply },
 }
@@ -158,6 +162,15 @@ pub struct Polled {
     pub news: bool,
     /// The object.
     pub body: Bytes,
+}
+
+/// Who sits in a room: told whenever that changes.
+#[derive(Clone, Debug)]
+pub struct SeatsOf {
+    /// Which room.
+    pub room: RoomId,
+    /// Who, by which grant, and what is known of his stream.
+    pub seated: Vec<(UserId, u64, crate::hub::room::Media)>,
 }
 
 /// The hub itself has ended a line: its person gets the time to come back, whatever the room's rules say.

@@ -3,7 +3,7 @@ use super::{
     clock::Clock,
     cluster::Cluster,
     live::Live,
-    msg::{Refusal, Reply, RoomMsg, ShardMsg, Work},
+    msg::{Refusal, Reply, RoomMsg, SeatsOf, ShardMsg, Work},
     presence::Presence,
     room_task,
     shard::ShardHandle,
@@ -44,6 +44,8 @@ pub struct RoomSettings {
     pub presence_timeout: Millis,
     /// How many requests may wait for updates.
     pub long_polls_max: usize,
+    /// Who hears of the people on seats.
+    pub seats: Option<mpsc::UnboundedSender<SeatsOf>>,
 }
 
 impl Default for RoomSettings {
@@ -59,6 +61,7 @@ impl Default for RoomSettings {
             handover: Millis(45_000),
             presence_timeout: Millis(60_000),
             long_polls_max: 1000,
+            seats: None,
         }
     }
 }
@@ -164,9 +167,10 @@ impl Rooms {
         &self.0
     }
 
-    /// Replaces the settings: rooms read them anew each time.
+    /// Replaces the settings but for who hears of seats: rooms read them anew each time.
     pub fn set(&self, settings: RoomSettings) {
-        self.0.settings.set(settings);
+        let seats = self.0.settings.load().seats.clone();
+        self.0.settings.set(RoomSettings { seats, ..settings });
     }
 
     /// Sends a message to a room, which is loaded if it is not. Errors: `busy` for a command when too many wait.
@@ -276,7 +280,11 @@ pub(super) fn refuse(message: RoomMsg, refusal: &Refusal, mut to_conn: impl FnMu
         RoomMsg::Snapshot { reply, .. } | RoomMsg::Updates { reply, .. } => {
             let _ = reply.send(Err(refusal.clone()));
         }
-        RoomMsg::Leave { reply: None, .. }
+        RoomMsg::Seat { reply, .. } => {
+            let _ = reply.send(Err(refusal.clone()));
+        }
+        RoomMsg::Hub(_)
+        | RoomMsg::Leave { reply: None, .. }
         | RoomMsg::Lost { .. }
         | RoomMsg::Gone { .. }
         | RoomMsg::Presence(_)

@@ -10,6 +10,7 @@ use super::{
     history::History,
     http::{self, Api},
     live::Live,
+    media::{Media, MediaSetupError},
     presence::{Presence, PresenceSettings},
     reload::{Reload, Reloader},
     rooms::{RoomSettings, Rooms},
@@ -29,7 +30,7 @@ use std::{io::Write, sync::Arc, time::Duration};
 use tokio::{
     net::TcpListener,
     signal::unix::{SignalKind, signal},
-    sync::watch,
+    sync::{mpsc, watch},
 };
 
 /// Why the hub does not start.
@@ -49,6 +50,9 @@ pub enum StartError {
     /// The keys cannot be read.
     #[error(transparent)]
     Auth(#[from] AuthSetupError),
+    /// A media server's section cannot be used.
+    #[error(transparent)]
+    Media(#[from] MediaSetupError),
     /// Metrics cannot be set up.
     #[error("metrics: {0}")]
     Metrics(#[from] metrics_exporter_prometheus::BuildError),
@@ -59,8 +63,15 @@ fn io(what: impl Into<String>) -> impl FnOnce(std::io::Error) -> StartError {
     move |error| StartError::Io { what, error }
 }
 
+/// Names the cryptography of every TLS line that the hub opens: to Redis, media servers and backends.
+pub fn use_tls() {
+    // An error says that it is named already.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+}
+
 /// Runs the hub until SIGTERM or SIGINT, then drains it.
 pub fn run(config: Config, reload: Reload) -> Result<(), StartError> {
+    use_tls();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(io("runtime"))?;
     runtime.block_on(serve(config, reload))
 }
@@ -154,6 +165,7 @@ pub(super) fn room_settings(config: &Config) -> RoomSettings {
         handover: Millis(config.room.handover_ms),
         presence_timeout: Millis(config.presence.heartbeat_timeout_ms),
         long_polls_max: config.limits.long_polls_per_room,
+        seats: None,
     }
 }
 
@@ -195,8 +207,10 @@ async fn serve(config: Config, reload: Reload) -> Result<(), StartError> {
 
     let bound = Bound::new(net_settings(&config, clock)).map_err(io(format!("server.listen {}", config.server.listen)))?;
     let (presence, inbox) = Presence::new();
-    let rooms =
-        Rooms::new(bound.handles().to_vec(), store.clone(), presence.clone(), clock, room_settings(&config), cluster.clone());
+    let (seats, seats_told) = mpsc::unbounded_channel();
+    let room_settings = RoomSettings { seats: (!config.media.is_empty()).then_some(seats), ..room_settings(&config) };
+    let rooms = Rooms::new(bound.handles().to_vec(), store.clone(), presence.clone(), clock, room_settings, cluster.clone());
+    let media = Media::start(&config.media, auth.ticket_key(), rooms.clone(), clock, seats_told)?;
     let sessions = if cluster.is_some() { SessionStore::none() } else { SessionStore::new(store.clone()) };
     tokio::spawn(inbox.run(
         presence_settings(&config),
@@ -240,7 +254,9 @@ async fn serve(config: Config, reload: Reload) -> Result<(), StartError> {
     };
     let (drain, draining) = watch::channel(false);
     let sessions = deps.clone();
-    let api = Api { auth, presence, rooms, history, sessions, draining: draining.clone(), body_bytes, demo };
+    let draining_too = draining.clone();
+    let ticket_seconds = config.auth.ticket_seconds;
+    let api = Api { auth, presence, rooms, history, sessions, media, ticket_seconds, draining: draining_too, body_bytes, demo };
     let router = if demo { http::router(api).merge(demo::routes(about)) } else { http::router(api) };
     let shards = bound.run(router, move |shard| deps.clone().on_shard(shard), draining).map_err(io("shards"))?;
     let mode = if config.auth.mode == AuthMode::Dev { "dev" } else { "jwt" };

@@ -7,6 +7,7 @@ mod deploy;
 mod drain;
 mod history;
 mod hub;
+mod media;
 mod poll;
 mod presence;
 mod reload;

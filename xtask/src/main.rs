@@ -3,6 +3,7 @@ use std::process::{Command, ExitCode};
 
 mod measure;
 mod setup;
+mod sim;
 mod web;
 
 const STEPS: &[(&str, &[&str])] = &[
@@ -12,8 +13,6 @@ const STEPS: &[(&str, &[&str])] = &[
     ("tests", &["test", "--workspace"]),
     ("1,000 simulated rooms", &["run", "-q", "--profile", "sim", "-p", "michub-sim", "--", "--seeds", "1000"]),
 ];
-/// The simulator, with whatever follows `cargo xtask sim`.
-const SIM: &[&str] = &["run", "-q", "--profile", "sim", "-p", "michub-sim", "--"];
 
 fn main() -> ExitCode {
     let rest: Vec<String> = std::env::args().skip(2).collect();
@@ -24,10 +23,11 @@ fn main() -> ExitCode {
         Some("load") => done(measure::load(&rest)),
         Some("measure") => done(measure::measure(&rest)),
         Some("bench") => done(measure::bench()),
-        Some("sim") => done(sim(rest.into_iter())),
+        Some("sim") if rest == ["--own-hub"] => done(sim::on_a_hub()),
+        Some("sim") => done(sim::run(&rest)),
         _ => {
             eprintln!("usage: cargo xtask test | web | picture");
-            eprintln!("       cargo xtask sim [--seed S] [--seeds N] [--steps K]");
+            eprintln!("       cargo xtask sim [--seed S] [--seeds N] [--steps K] [--hub URL] | --own-hub");
             eprintln!("       cargo xtask load SCENARIO... | measure [--json] [--write] [NAME...] | bench");
             ExitCode::from(2)
         }
@@ -53,12 +53,12 @@ fn all() -> ExitCode {
             }
         }
     }
+    println!("== simulated rooms on a running hub");
+    if let Err(why) = sim::on_a_hub() {
+        eprintln!("{why}");
+        return ExitCode::FAILURE;
+    }
     done(web::test())
-}
-
-fn sim(args: impl Iterator<Item = String>) -> Result<(), String> {
-    let status = Command::new("cargo").args(SIM).args(args).status().map_err(|error| format!("cargo: {error}"))?;
-    if status.success() { Ok(()) } else { Err(format!("sim: {status}")) }
 }
 
 fn done(outcome: Result<(), String>) -> ExitCode {

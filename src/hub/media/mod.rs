@@ -283,6 +283,18 @@ impl Space {
         self.streams.values().any(|stream| stream.has_closed(session))
     }
 
+    /// Tells whether a session of this publisher has been on air and is over.
+    #[must_use]
+    pub fn is_spent_by(&self, publisher: &str) -> bool {
+        self.streams.values().any(|stream| stream.has_closed_by(publisher))
+    }
+
+    /// Tells whether nothing is known any more, not even of what is over.
+    #[must_use]
+    pub fn is_forgotten(&self) -> bool {
+        self.streams.is_empty() && self.ended_parents.is_empty()
+    }
+
     /// Returns the first sequence number that is missing in the current epoch.
     #[must_use]
     pub fn hole(&self) -> Option<u64> {

@@ -164,6 +164,11 @@ impl Stream {
         self.sessions.get(session).is_some_and(|session| session.closed)
     }
 
+    pub(super) fn has_closed_by(&self, publisher: &str) -> bool {
+        let theirs = |session: &&Session| session.publisher.as_ref().is_some_and(|known| known.as_str() == publisher);
+        self.sessions.values().filter(theirs).any(|session| session.closed)
+    }
+
     pub(super) fn forget_sessions(&mut self, horizon: UnixMs) {
         let newest = self.newest().map(|(id, _)| id.clone());
         self.sessions.retain(|id, session| newest.as_ref() == Some(id) || session.seen_at >= horizon);

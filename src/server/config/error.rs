@@ -26,6 +26,22 @@ pub enum ConfigError {
         /// What is expected.
         expected: &'static str,
     },
+    /// A media server's section is wrong.
+    #[error("media.{name}.{expected}")]
+    Media {
+        /// The source.
+        name: String,
+        /// The key, and what is expected.
+        expected: &'static str,
+    },
+    /// A secret names a variable of the environment that is not set.
+    #[error("{key}: the environment has no variable {variable}")]
+    Variable {
+        /// The section.
+        key: String,
+        /// The variable.
+        variable: String,
+    },
     /// A secret's file cannot be read.
     #[error("{key}: cannot read {}: {error}", path.display())]
     Secret {

@@ -27,6 +27,8 @@ pub enum Kind {
     LiveKit,
     /// Agora, notification callback service.
     Agora,
+    /// livego, which has no callbacks and is only polled.
+    Livego,
 }
 
 /// The keys by which a source proves that it is the source.
@@ -116,6 +118,7 @@ pub fn hear(kind: Kind, keys: &Keys, call: &Call) -> Result<Heard, Refused> {
         Kind::Srs => srs::hear(keys, call),
         Kind::LiveKit => livekit::hear(keys, call),
         Kind::Agora => agora::hear(keys, call),
+        Kind::Livego => Ok(Heard::Nothing),
     }
 }
 
@@ -123,13 +126,13 @@ pub fn hear(kind: Kind, keys: &Keys, call: &Call) -> Result<Heard, Refused> {
 #[must_use]
 pub const fn thanks(kind: Kind) -> &'static str {
     match kind {
-        Kind::Zego | Kind::LiveKit | Kind::Agora => "{}",
+        Kind::Zego | Kind::LiveKit | Kind::Agora | Kind::Livego => "{}",
         Kind::ZlMediaKit => "{\"code\":0,\"msg\":\"success\"}",
         Kind::Srs => "{\"code\":0}",
     }
 }
 
-fn hex(bytes: &[u8]) -> String {
+pub(super) fn hex(bytes: &[u8]) -> String {
     use std::fmt::Write;
     bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
         let _ = write!(text, "{byte:02x}");

@@ -233,6 +233,12 @@ impl Actor {
                     self.touched(&user);
                 }
             }
+            Ask::OnAir { user, on } => {
+                self.people.air(&user, on);
+                if self.people.is_here(&user) {
+                    self.touched(&user);
+                }
+            }
         }
     }
 

@@ -163,6 +163,10 @@ enum Ask {
         room: RoomId,
         on: bool,
     },
+    OnAir {
+        user: UserId,
+        on: bool,
+    },
     Cluster(FromCluster),
     /// A query about people who had to be looked up.
     Asked {
@@ -295,6 +299,11 @@ impl Presence {
     /// Sessions of a dead node are this node's from here on.
     pub(super) fn adopt(&self, adopted: Vec<Adopted>) {
         self.ask(Ask::Cluster(FromCluster::Adopted(adopted)));
+    }
+
+    /// Notes that somebody is on air, as media servers tell, or not any more.
+    pub fn on_air(&self, user: UserId, on: bool) {
+        self.ask(Ask::OnAir { user, on });
     }
 
     /// Says that a user came to a seat of a room, or left it.

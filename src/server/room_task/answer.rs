@@ -99,6 +99,9 @@ impl Task {
             (RoomMsg::Members { offset, limit, reply }, _) => {
                 self.ack(reply, |id| self.members_page(id, offset, limit)).await;
             }
+            (RoomMsg::Seat { user, reply }, _) => {
+                let _ = reply.send(Ok(self.standing(&user)));
+            }
             (RoomMsg::Snapshot { reader, known, reply }, _) => {
                 let news = known != Some(self.room.head);
                 let body = || if news { room_snapshot(&self.room, self.now()).into() } else { Bytes::new() };

@@ -230,6 +230,10 @@ impl Task {
                 self.drop_line(message);
                 Fate::Read
             }
+            RoomMsg::Hub(command) => {
+                self.by_hub(command.clone());
+                Fate::Read
+            }
             RoomMsg::Look => {
                 self.look();
                 Fate::Read
@@ -237,6 +241,7 @@ impl Task {
             RoomMsg::Presence(_)
             | RoomMsg::Sync { .. }
             | RoomMsg::Members { .. }
+            | RoomMsg::Seat { .. }
             | RoomMsg::Snapshot { .. }
             | RoomMsg::Updates { .. } => Fate::Read,
         }

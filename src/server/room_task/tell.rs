@@ -1,8 +1,11 @@
 //! What a room tells of its people: to presence who sits and who is in, to members who came, went or changed.
 use super::Task;
-use crate::server::msg::{Class, Frame, room_key};
+use crate::server::{
+    media::Standing,
+    msg::{Class, Frame, SeatsOf, room_key},
+};
 use crate::{
-    hub::{id::UserId, time::Millis},
+    hub::{id::UserId, room::Status, time::Millis},
     wire::{
         codec::text_frame,
         membership::{self, PresenceChange},
@@ -25,6 +28,22 @@ impl Task {
             presence.seated(user.clone(), &self.seat.id, seated.contains(user));
         }
         self.seated = seated;
+        if let Some(seats) = &self.seat.rooms.deps().settings.load().seats {
+            let occupants = self.room.seats.list.iter().filter_map(|seat| seat.occupant.as_ref());
+            let seated: Vec<_> = occupants.map(|o| (o.user.clone(), o.grant, o.media)).collect();
+            if seated != self.told_seats {
+                self.told_seats.clone_from(&seated);
+                let _ = seats.send(SeatsOf { room: self.seat.id.clone(), seated });
+            }
+        }
+    }
+
+    /// Returns how somebody sits.
+    pub(super) fn standing(&self, user: &UserId) -> Option<Standing> {
+        let seat = self.room.seats.of(user)?;
+        let grant = seat.occupant.as_ref()?.grant;
+        let open = self.room.status == Status::Open;
+        open.then_some(Standing { seat_no: seat.no, grant, admin_muted: seat.admin_muted })
     }
 
     /// After a batch: presence hears who came and went, and a presence frame is due if there is something to tell.

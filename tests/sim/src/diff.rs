@@ -29,6 +29,10 @@ pub fn differences(wanted: &Value, shown: &Value, path: &str) -> Vec<String> {
             pairs.flat_map(|(i, (wanted, shown))| differences(wanted, shown, &format!("{path}/{i}"))).collect()
         }
         _ if wanted == shown => Vec::new(),
+        // The id of something that was undone before anybody saw it.
+        (Value::String(id), Value::String(_)) if path.starts_with("details") && id.ends_with("that the hub did not give") => {
+            Vec::new()
+        }
         _ => vec![format!("{path}: should be {wanted}, is {shown}")],
     }
 }

@@ -120,22 +120,22 @@ fn step(rng: &mut Rng, number: usize) -> Value {
     let who = *rng.pick(&PEOPLE);
     let mut step = match rng.below(100) {
         0..=3 => json!({"do": "drop", "who": who}),
-        4..=9 => come(rng, who),
-        10..=11 => json!({"do": "leave", "who": who}),
-        12..=14 => json!({"do": "wait", "ms": rng.below(3_000)}),
-        15 if rng.chance(10) => json!({"do": "wait", "ms": rng.below(9 * 24 * 3_600_000)}),
-        15 => json!({"do": "wait", "ms": rng.below(130_000)}),
-        16 => json!({"do": "back", "ms": rng.below(2_000)}),
-        17..=20 => json!({"do": "tick"}),
-        21 if rng.chance(30) => json!({"do": "restart"}),
-        22..=24 => json!({"do": "again", "who": who}),
+        4..=12 => come(rng, who),
+        13..=14 => json!({"do": "leave", "who": who}),
+        15..=16 => json!({"do": "wait", "ms": rng.below(3_000)}),
+        17 if rng.chance(10) => json!({"do": "wait", "ms": rng.below(9 * 24 * 3_600_000)}),
+        17 => json!({"do": "wait", "ms": rng.below(130_000)}),
+        18 => json!({"do": "back", "ms": rng.below(2_000)}),
+        19..=22 => json!({"do": "tick"}),
+        23 if rng.chance(30) => json!({"do": "restart"}),
+        24..=25 => json!({"do": "again", "who": who}),
         _ => {
             let who = if rng.chance(4) { "service" } else { who };
             // The owner changes the rules now and then.
             if rng.chance(2) {
                 return json!({"do": "ask", "who": "own", "frame": new_rules(rng)});
             }
-            let mut frame = frame(rng, who);
+            let mut frame = asked(rng, who);
             if rng.chance(30) && who != "service" {
                 let op = if rng.chance(15) { rng.below(3) } else { 1_000 + number as u64 };
                 frame["op_id"] = json!(format!("op{op}"));
@@ -201,6 +201,28 @@ fn drop_nulls(mut frame: Value) -> Value {
         map.retain(|key, value| !value.is_null() || key == "role_id");
     }
     frame
+}
+
+/// A command, a batch of them, or one to be tried out.
+fn asked(rng: &mut Rng, who: &str) -> Value {
+    let plain = |rng: &mut Rng| {
+        let mut frame = frame(rng, who);
+        if let Some(fields) = frame.as_object_mut() {
+            fields.remove("if_rev");
+        }
+        frame
+    };
+    match rng.below(100) {
+        0..=4 => {
+            let ops: Vec<Value> = (0..1 + rng.below(4)).map(|_| plain(rng)).collect();
+            drop_nulls(json!({"type": "batch", "ops": ops, "atomic": rng.pick(&[json!(true), json!(false), Value::Null])}))
+        }
+        5..=7 => {
+            let other = if rng.chance(40) { json!(rng.pick(&PEOPLE)) } else { Value::Null };
+            drop_nulls(json!({"type": "explain", "command": plain(rng), "as_user_id": other}))
+        }
+        _ => frame(rng, who),
+    }
 }
 
 fn frame(rng: &mut Rng, who: &str) -> Value {

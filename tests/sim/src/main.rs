@@ -3,7 +3,10 @@
 mod check;
 mod diff;
 mod generate;
+mod judge;
+mod line;
 mod model;
+mod play;
 mod rng;
 mod run;
 mod shrink;
@@ -23,7 +26,7 @@ use std::{
     },
 };
 
-const USAGE: &str = "usage: sim [--seed S] [--seeds N] [--steps K] [--threads T] [--counts] [--trace FILE]";
+const USAGE: &str = "usage: sim [--seed S] [--seeds N] [--steps K] [--threads T] [--counts] [--trace FILE] [--hub URL]";
 
 struct Args {
     seed: u64,
@@ -32,11 +35,12 @@ struct Args {
     threads: u64,
     counts: bool,
     trace: Option<String>,
+    hub: Option<String>,
 }
 
 fn args() -> Option<Args> {
     let threads = std::thread::available_parallelism().map_or(1, |n| n.get() as u64).min(4);
-    let mut args = Args { seed: 0, seeds: 1, steps: 120, threads, counts: false, trace: None };
+    let mut args = Args { seed: 0, seeds: 1, steps: 120, threads, counts: false, trace: None, hub: None };
     let mut words = std::env::args().skip(1);
     while let Some(word) = words.next() {
         if word == "--counts" {
@@ -45,6 +49,10 @@ fn args() -> Option<Args> {
         }
         if word == "--trace" {
             args.trace = Some(words.next()?);
+            continue;
+        }
+        if word == "--hub" {
+            args.hub = Some(words.next()?);
             continue;
         }
         let number: u64 = words.next()?.parse().ok()?;
@@ -65,7 +73,10 @@ fn main() -> ExitCode {
         return ExitCode::from(2);
     };
     if let Some(file) = &args.trace {
-        return play(Path::new(file));
+        return play_file(Path::new(file));
+    }
+    if let Some(url) = &args.hub {
+        return play_on(url, &args);
     }
     let next = AtomicU64::new(args.seed);
     let end = args.seed.saturating_add(args.seeds);
@@ -121,7 +132,7 @@ fn read(file: &Path) -> Result<Trace, String> {
 }
 
 /// Plays one trace from a file.
-fn play(file: &Path) -> ExitCode {
+fn play_file(file: &Path) -> ExitCode {
     match read(file).map(|trace| run(&trace).failure) {
         Ok(None) => {
             println!("{}: nothing found", file.display());
@@ -136,6 +147,28 @@ fn play(file: &Path) -> ExitCode {
             ExitCode::from(2)
         }
     }
+}
+
+/// Plays the seeds, one after the other, each in a new room of a running hub.
+fn play_on(url: &str, args: &Args) -> ExitCode {
+    let address = url.split_once("://").map_or(url, |(_, rest)| rest).split('/').next().unwrap_or(url);
+    let began = std::time::UNIX_EPOCH.elapsed().map_or(0, |time| time.as_millis());
+    let mut counts: BTreeMap<String, u64> = BTreeMap::new();
+    for seed in args.seed..args.seed.saturating_add(args.seeds) {
+        match play::play(address, &format!("sim-{began}-{seed}"), &generate::trace(seed, args.steps)) {
+            Ok(seen) => seen.into_iter().for_each(|(name, count)| *counts.entry(name).or_default() += count),
+            Err(why) => {
+                println!("seed {seed} fails on {address}: {why}");
+                return ExitCode::FAILURE;
+            }
+        }
+    }
+    if args.counts {
+        counts.iter().for_each(|(name, count)| println!("{count:>10} {name}"));
+    }
+    let commands: u64 = counts.values().sum();
+    println!("{} seeds from {} on {address}, {commands} commands: nothing found", args.seeds, args.seed);
+    ExitCode::SUCCESS
 }
 
 /// Prints the seed, the smallest trace that fails and why.

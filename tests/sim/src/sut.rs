@@ -1,11 +1,14 @@
 //! The room under test: the real `Draft` and `Room` on several nodes over one store, driven as a room's task drives them.
-use crate::store::{Fault, Said, Store};
+use crate::{
+    judge::Seen,
+    store::{Fault, Said, Store},
+};
 use michub::{
     hub::{
         code::Code,
         command::{Actor, Command, Request},
         decide::{Decision, Draft, Members},
-        event::{Commit, Event},
+        event::{Commit, Event, Part},
         id::{CommitId, OpId, RoleId, RoomId, UserId},
         room::Room,
         time::{Millis, UnixMs},
@@ -32,13 +35,6 @@ impl Members for Live {
     fn is_live(&self, user: &UserId) -> bool {
         self.0.contains(user)
     }
-}
-
-/// One rev: its number and its events as a client sees them.
-#[derive(Clone, Debug)]
-pub struct Seen {
-    pub rev: u64,
-    pub events: Vec<Value>,
 }
 
 /// What a batch did: the hub's own steps before, the command, the hub's own steps behind it.
@@ -202,17 +198,18 @@ impl Sut {
             let before = draft.room().clone();
             let decision = draft.decide(request, &live);
             let same = before == *draft.room();
-            let changes = matches!(&decision, Ok(Decision::Accepted { dup: false, .. }));
+            let changes = match &decision {
+                Ok(Decision::Accepted { dup, .. }) => !dup,
+                Ok(Decision::Batch { dup, parts, .. }) => !dup && parts.iter().any(|part| matches!(part, Part::Done { .. })),
+                Ok(Decision::Noop { .. } | Decision::Explained(_)) | Err(_) => false,
+            };
             if changes == same {
                 return Err(format!("I14: {request:?} got {decision:?}, and the room changed: {}", !same));
             }
-            if let Ok(Decision::Accepted {
-                event: Event::MemberKicked { user, .. } | Event::MemberBanned { user, .. },
-                dup: false,
-                ..
-            }) = &decision
-            {
-                live.0.remove(user);
+            for event in draft.steps().iter().filter(|step| step.rev > rev_due).flat_map(|step| &step.events) {
+                if let Event::MemberKicked { user, .. } | Event::MemberBanned { user, .. } = event {
+                    live.0.remove(user);
+                }
             }
             let bytes = match &decision {
                 Ok(decision) => decision_ack(None, &self.id, decision),

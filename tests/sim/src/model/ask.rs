@@ -139,6 +139,7 @@ impl Model {
             return Ok(Done::Own(0));
         }
         self.s.check_unseated(me)?;
+        self.s.check_here(me)?;
         self.s.check_banned(me)?;
         self.end_invite(id, "accepted");
         self.leave_queue(me, "seated");

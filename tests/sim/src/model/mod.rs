@@ -3,6 +3,7 @@
 //! Ids of turns, applies and so on are the hub's to choose; the model takes them from what the hub said.
 mod access;
 mod ask;
+mod batch;
 mod hub;
 mod people;
 mod queue;
@@ -159,6 +160,8 @@ pub struct Model {
     /// Whether a guest seat was free before the step.
     had_free: bool,
     results: Option<Value>,
+    /// The revs that the command has made, with their events.
+    pub steps: Vec<(u64, Vec<Value>)>,
     /// The ids that the hub gave in this step, per field name, in order.
     ids: BTreeMap<&'static str, Vec<String>>,
 }
@@ -209,7 +212,7 @@ impl Model {
             live: Vec::new(),
             no_promotion_before: 0,
         };
-        Self { s, ops: BTreeMap::new(), out: Vec::new(), had_free: true, results: None, ids: BTreeMap::new() }
+        Self { s, ops: BTreeMap::new(), out: Vec::new(), had_free: true, results: None, steps: Vec::new(), ids: BTreeMap::new() }
     }
 
     /// Notes the ids that the hub's events of this step carry.
@@ -236,6 +239,7 @@ impl Model {
     /// Decides a command of a person or of the service.
     pub fn command(&mut self, actor: &str, frame: &Value) -> Result<Reply, Refusal> {
         self.out.clear();
+        self.steps.clear();
         self.results = None;
         let mut body = frame.clone();
         if let Some(fields) = body.as_object_mut() {
@@ -251,12 +255,7 @@ impl Model {
                 return Ok(Reply { dup: true, ..known.reply.clone() });
             }
         }
-        if self.s.closed {
-            return no("room_closed");
-        }
-        if actor != "service" && !self.s.is_member(actor) {
-            return no("not_member");
-        }
+        self.check_admitted(actor)?;
         let stale = match &frame["if_rev"] {
             Value::Null => false,
             Value::String(cursor) => cursor != "current",
@@ -265,22 +264,43 @@ impl Model {
         if stale {
             return no_with("stale_rev", json!({"rev": self.s.rev}));
         }
+        let reply = match text(frame, "type") {
+            "batch" => self.batch(actor, frame)?,
+            "explain" => return self.explain(actor, frame),
+            _ => self.one(actor, frame)?,
+        };
+        if let (Some(op), false) = (op, reply.noop) {
+            let list = self.ops.entry(actor.to_owned()).or_default();
+            list.push(Known { op: op.to_owned(), body, reply: reply.clone(), at: self.s.now });
+            if list.len() > 64 {
+                list.remove(0);
+            }
+        }
+        Ok(reply)
+    }
+
+    /// The room is open, and the actor is in it.
+    fn check_admitted(&self, actor: &str) -> Result<(), Refusal> {
+        if self.s.closed {
+            return no("room_closed");
+        }
+        if actor != "service" && !self.s.is_member(actor) { no("not_member") } else { Ok(()) }
+    }
+
+    /// Decides one command. A refusal or no-op leaves everything as it was.
+    fn one(&mut self, actor: &str, frame: &Value) -> Result<Reply, Refusal> {
+        self.out.clear();
         let saved = self.s.clone();
-        match self.decide(actor, frame) {
+        let decided = self.check_admitted(actor).and_then(|()| self.decide(actor, frame));
+        match decided {
             Ok(Some(own)) => {
                 let own = self.out[own].clone();
-                let reply = Reply { rev: self.s.rev, dup: false, noop: false, own, results: self.results.take() };
-                if let Some(op) = op {
-                    let list = self.ops.entry(actor.to_owned()).or_default();
-                    list.push(Known { op: op.to_owned(), body, reply: reply.clone(), at: self.s.now });
-                    if list.len() > 64 {
-                        list.remove(0);
-                    }
-                }
-                Ok(reply)
+                self.steps.push((self.s.rev, std::mem::take(&mut self.out)));
+                Ok(Reply { rev: self.s.rev, dup: false, noop: false, own, results: self.results.take() })
             }
             Ok(None) => {
                 self.s = saved;
+                self.out.clear();
                 Ok(Reply { rev: self.s.rev, dup: false, noop: true, own: Value::Null, results: None })
             }
             Err(refusal) => {

@@ -112,7 +112,8 @@ impl Model {
         self.s.seats.sort_by_key(|seat| seat.no);
     }
 
-    pub(super) fn placed(&self) -> Vec<String> {
+    /// Everybody in queue or on a seat.
+    pub fn placed(&self) -> Vec<String> {
         let seated = self.s.seats.iter().filter_map(|seat| Some(seat.occ.as_ref()?.user.clone()));
         seated.chain(self.s.queue.iter().map(|entry| entry.user.clone())).collect()
     }

@@ -1,0 +1,121 @@
+//! Polls: what callbacks missed. A poll that fails says nothing.
+use super::{Actor, HOLE, Key, PENDING, POLLS_PER_TICK, Person, SOON};
+use crate::{
+    hub::{
+        id::RoomId,
+        media::{EpochId, Fact, Phase},
+        time::UnixMs,
+    },
+    server::media::{Ask, Source, api},
+};
+use std::collections::BTreeMap;
+
+impl Actor {
+    /// Whoever asked to publish and never came on air is not expected any more.
+    pub(super) fn expire_pending(&mut self, now: UnixMs) {
+        let media = self.media.clone();
+        let mut changed = Vec::new();
+        for (key, known) in &mut self.known {
+            if media.sources.get(key.0).is_none_or(Source::asks_only) {
+                continue;
+            }
+            let Some(epoch) = known.facts.current().cloned() else { continue };
+            let due = known.pending_since.iter().filter(|(_, since)| since.plus(PENDING) <= now);
+            let due: Vec<_> = due.map(|(key, _)| key.clone()).collect();
+            for (stream, session) in due {
+                let (epoch, phase) = (epoch.clone(), Phase::Dropped);
+                let fact = Fact::Session { epoch, stream, session, phase, birth: None, publisher: None, parent: None };
+                known.facts.join(&fact, now);
+                changed.push(key.clone());
+            }
+        }
+        changed.dedup();
+        for key in changed {
+            self.refresh(&key);
+        }
+    }
+
+    pub(super) fn poll(&mut self, now: UnixMs) {
+        let media = self.media.clone();
+        let mut budget: BTreeMap<usize, usize> = BTreeMap::new();
+        for ((index, space), known) in &mut self.known {
+            let Some(source) = media.sources.get(*index) else { continue };
+            let Some(api) = &source.api else { continue };
+            match (known.facts.hole(), known.hole) {
+                (Some(hole), Some((same, since))) if hole == same && since.plus(HOLE) <= now => {
+                    known.poll_at = known.poll_at.min(now)
+                }
+                (Some(hole), Some((same, _))) if hole == same => {}
+                (hole, _) => known.hole = hole.map(|hole| (hole, now)),
+            }
+            let earliest = known.polled_at.plus(api.least_gap());
+            let left = budget.entry(*index).or_insert(POLLS_PER_TICK);
+            if known.polling || known.poll_at > now || earliest > now || *left == 0 {
+                continue;
+            }
+            *left -= 1;
+            (known.polling, known.polled_at, known.poll_at) = (true, now, now.plus(source.poll));
+            let (api, media, source, space) = (api.clone(), media.clone(), *index, space.clone());
+            tokio::spawn(async move {
+                let outcome = api.list(&space).await;
+                let _ = media.to_actor.send(Ask::Polled { source, space, asked_at: now, outcome }).await;
+            });
+        }
+    }
+
+    pub(super) fn polled(&mut self, key: Key, asked_at: UnixMs, outcome: Result<api::Snapshot, api::ApiError>) {
+        let media = self.media.clone();
+        let (Some(source), Some(known)) = (media.sources.get(key.0), self.known.get_mut(&key)) else { return };
+        known.polling = false;
+        let snapshot = match outcome {
+            Ok(snapshot) => snapshot,
+            Err(error) => {
+                // An answer that failed says nothing: what is on air stays so.
+                tracing::warn!(source = %source.name, space = key.1, %error, "a media server cannot be asked");
+                metrics::counter!("michub_media_polls_total", "source" => source.name.clone(), "outcome" => "failed")
+                    .increment(1);
+                return;
+            }
+        };
+        metrics::counter!("michub_media_polls_total", "source" => source.name.clone(), "outcome" => "ok").increment(1);
+        if let Some((epoch, birth)) = snapshot.epoch {
+            let epoch = EpochId::new(&epoch);
+            if known.facts.current() != Some(&epoch) {
+                known.facts.join(&Fact::EpochSeen { epoch, birth: birth.unwrap_or(asked_at.0) }, asked_at);
+            }
+        }
+        let epoch = known.facts.current().cloned().unwrap_or_else(|| EpochId::new(""));
+        let ended = known.facts.reconcile(&epoch, &snapshot.sightings, asked_at);
+        known.covered = asked_at;
+        let confirms = known.shown.iter().any(|live| !snapshot.sightings.iter().any(|seen| seen.stream == live.stream));
+        if confirms && ended.is_empty() {
+            // Something is missing for the first time: the second look comes soon.
+            known.poll_by(asked_at.plus(SOON));
+        }
+        self.refresh(&key);
+        for live in self.known.get(&key).map(|known| known.shown.clone()).unwrap_or_default() {
+            self.check(&key, &live, false);
+        }
+        self.settle_unconfirmed();
+    }
+
+    /// Whoever is on air only by his room's memory, while every poll since says that he is not, has stopped.
+    pub(super) fn settle_unconfirmed(&mut self) {
+        let polled = |(index, space): &Key, room: &RoomId| {
+            let source = self.source(*index);
+            source.is_some_and(|source| source.api.is_some() && (!source.by_room() || space == room.as_str()))
+        };
+        let silent = |person: &Person, since: UnixMs| {
+            let mut lists = self.known.iter().filter(|(key, _)| polled(key, &person.0)).peekable();
+            lists.peek().is_some() && lists.all(|(_, known)| known.covered > since.plus(SOON))
+        };
+        let over: Vec<Person> =
+            self.unconfirmed.iter().filter(|(person, since)| silent(person, **since)).map(|(person, _)| person.clone()).collect();
+        let now = self.now();
+        for person in over {
+            self.unconfirmed.remove(&person);
+            self.stopped.insert(person.clone(), now);
+            self.level(&person.0);
+        }
+    }
+}

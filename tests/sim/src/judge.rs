@@ -1,0 +1,190 @@
+//! The model beside a hub, whichever it is: what the hub says is compared with what the model says.
+use crate::{
+    diff::{differences, has_events},
+    model::{Model, text},
+};
+use serde_json::{Value, json};
+use std::collections::BTreeMap;
+
+/// One rev: its number and its events as a client sees them.
+#[derive(Clone, Debug)]
+pub struct Seen {
+    pub rev: u64,
+    pub events: Vec<Value>,
+}
+
+/// Where the room is by now.
+#[derive(Clone, Debug)]
+pub struct Head {
+    pub rev: u64,
+    pub cursor: String,
+}
+
+/// The model, and what it must remember of the hub's words.
+pub struct Judge {
+    pub model: Model,
+    /// The newest id per kind and user.
+    ids: BTreeMap<String, String>,
+    undo: Vec<String>,
+    /// The newest frame with an `op_id`, per user.
+    sent: BTreeMap<String, Value>,
+    /// Commands by their outcome.
+    pub counts: BTreeMap<String, u64>,
+}
+
+impl Judge {
+    /// Begins with a new room.
+    pub fn new(owner: &str, rules: &Value, now: u64) -> Self {
+        let model = Model::new(owner, rules, now);
+        Self { model, ids: BTreeMap::new(), undo: Vec::new(), sent: BTreeMap::new(), counts: BTreeMap::new() }
+    }
+
+    /// The frame of a step, with the ids of this run; `None` = there is nothing to repeat.
+    pub fn frame_of(&mut self, step: &Value, head: &Head) -> Option<Value> {
+        let who = text(step, "who");
+        if step["do"] == "again" {
+            return self.sent.get(who).cloned();
+        }
+        let frame = self.resolve(&step["frame"], head);
+        if frame["op_id"].is_string() {
+            self.sent.insert(who.to_owned(), frame.clone());
+        }
+        Some(frame)
+    }
+
+    /// Notes the ids that the hub gave.
+    pub fn hear<'a>(&mut self, seen: impl Iterator<Item = &'a Seen>) {
+        for event in seen.flat_map(|seen| &seen.events) {
+            let user = text(event, "user_id");
+            for (name, field) in [("turn_started", "turn"), ("apply_submitted", "apply"), ("invite_sent", "invite")] {
+                if event["event"] == name {
+                    self.ids.insert(format!("@{field}/{user}"), text(event, &format!("{field}_id")).to_owned());
+                }
+            }
+            if event["event"] == "queue_cleared" {
+                self.undo.push(text(event, "undo_id").to_owned());
+            }
+        }
+    }
+
+    /// Puts the ids of this run where the trace names them by their meaning.
+    fn resolve(&self, frame: &Value, head: &Head) -> Value {
+        match frame {
+            Value::Object(fields) => {
+                fields.iter().map(|(name, value)| (name.clone(), self.resolve_field(name, value, head))).collect()
+            }
+            Value::Array(list) => list.iter().map(|value| self.resolve(value, head)).collect(),
+            other => other.clone(),
+        }
+    }
+
+    fn resolve_field(&self, name: &str, value: &Value, head: &Head) -> Value {
+        let Some(word) = value.as_str().filter(|word| word.starts_with('@')) else { return self.resolve(value, head) };
+        match word {
+            "@later" => json!(word),
+            "@host_seat" => json!(self.model.s.rules.host_seat),
+            "@rev" => json!(head.rev),
+            "@old_rev" => json!(head.rev.saturating_sub(1)),
+            "@cursor" => json!(head.cursor),
+            _ if name == "undo_id" => {
+                let back = word.strip_prefix("@undo/").and_then(|n| n.parse::<usize>().ok()).unwrap_or(0);
+                json!(self.undo.iter().rev().nth(back).map_or("none", String::as_str))
+            }
+            _ => json!(self.ids.get(word).map_or("none", String::as_str)),
+        }
+    }
+
+    /// Lets the model decide a command, and compares answer and events.
+    pub fn answer(&mut self, who: &str, told: &Value, own: &[Seen], answer: &Value) -> Result<(), String> {
+        let wanted = self.model.command(who, told);
+        match &wanted {
+            Ok(reply) => {
+                let changes = !reply.dup && !reply.noop && told["type"] != "explain";
+                let outcome = if reply.dup {
+                    "dup"
+                } else if reply.noop {
+                    "noop"
+                } else {
+                    "ok"
+                };
+                self.count(told, outcome);
+                if answer["type"] != "ack" {
+                    return Err(format!("the model accepts ({outcome}), the hub says {answer}"));
+                }
+                if (answer["dup"] == true, answer["noop"] == true) != (reply.dup, reply.noop) || answer["rev"] != reply.rev {
+                    return Err(format!("the model says {reply:?}, the hub {answer}"));
+                }
+                let mut fields = reply.own.clone();
+                match fields.as_object_mut() {
+                    Some(map) => drop(map.remove("event")),
+                    None => fields = json!({}),
+                }
+                let lacking = differences(&fields, answer, "ack");
+                let lacking: Vec<&String> = lacking.iter().filter(|line| !line.contains("unexpected")).collect();
+                if !lacking.is_empty() {
+                    return Err(format!("the ack differs: {lacking:?}"));
+                }
+                if let (Some(results), false) = (&reply.results, reply.dup) {
+                    check_subset(results, &answer["results"])?;
+                }
+                let wanted = if changes { std::mem::take(&mut self.model.steps) } else { Vec::new() };
+                same(&wanted, own)?;
+            }
+            Err(refusal) => {
+                self.count(told, refusal.name);
+                if answer["type"] != "error" || answer["name"] != refusal.name {
+                    return Err(format!("the model refuses with {refusal:?}, the hub says {answer}"));
+                }
+                check_subset(&refusal.details, &answer["details"])?;
+                same(&[], own)?;
+            }
+        }
+        for event in own.iter().flat_map(|seen| &seen.events).filter(|event| is_out(event)) {
+            self.model.s.live.retain(|user| user != text(event, "user_id"));
+        }
+        Ok(())
+    }
+
+    /// Compares the step that the model has just made with what the hub made of the command.
+    pub fn same_steps(&mut self, own: &[Seen], changed: bool) -> Result<(), String> {
+        let wanted = [(self.model.s.rev, self.model.out.clone())];
+        same(if changed { &wanted } else { &[] }, own)
+    }
+
+    /// Follows something that the hub did on its own.
+    pub fn hub_step(&mut self, seen: &Seen, loading: bool) -> Result<(), String> {
+        self.model.hear_ids(&seen.events);
+        self.model.hub_step(&seen.events, loading).map_err(|why| format!("{why}: {:?}", seen.events))?;
+        self.same_steps(std::slice::from_ref(seen), true).map_err(|why| format!("by the hub: {why}"))
+    }
+
+    /// Counts an outcome.
+    pub fn count(&mut self, frame: &Value, outcome: &str) {
+        *self.counts.entry(format!("{} {outcome}", text(frame, "type"))).or_default() += 1;
+    }
+}
+
+/// Somebody is put out of the room.
+fn is_out(event: &Value) -> bool {
+    event["event"] == "member_kicked" || event["event"] == "member_banned"
+}
+
+/// Compares revs and their events.
+fn same(wanted: &[(u64, Vec<Value>)], own: &[Seen]) -> Result<(), String> {
+    if wanted.len() != own.len() {
+        return Err(format!("I6: the hub made {} revs where the model {}", own.len(), wanted.len()));
+    }
+    for ((rev, events), seen) in wanted.iter().zip(own) {
+        has_events(events, &seen.events)?;
+        if seen.rev != *rev {
+            return Err(format!("I6: rev {} and {rev}", seen.rev));
+        }
+    }
+    Ok(())
+}
+
+fn check_subset(wanted: &Value, shown: &Value) -> Result<(), String> {
+    let lines = differences(wanted, shown, "details");
+    let lines: Vec<&String> = lines.iter().filter(|line| !line.contains("unexpected")).collect();
+    if lines.is_empty() { Ok(()) } else { Err(format!("{lines:?}")) }
+}
