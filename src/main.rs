@@ -15,6 +15,7 @@ use michub::{
         run,
         store::{StoreFault, fjall::Repair},
     },
+    wire::spec,
 };
 use std::{
     io::{IsTerminal, Write},
@@ -118,6 +119,12 @@ enum What {
         #[arg(value_parser = UserId::parse)]
         user: UserId,
     },
+    /// Prints the protocol for machines
+    Spec {
+        /// asyncapi: the socket; openapi: HTTP; schema: every frame as JSON Schema
+        #[arg(value_parser = ["asyncapi", "openapi", "schema"])]
+        which: String,
+    },
     /// Asks the running hub whether it is ready to serve; exit code 1 = it is not
     Health,
     /// Repairs an embedded store that the hub refuses to start with
@@ -214,6 +221,9 @@ impl Flags {
 }
 
 fn begin(args: &Args) -> Result<(), Failure> {
+    if let Some(What::Spec { which }) = &args.command {
+        return print_spec(which);
+    }
     if let Some(What::Load(load)) = &args.command {
         return Ok(load::run(load.clone())?);
     }
@@ -232,7 +242,7 @@ fn begin(args: &Args) -> Result<(), Failure> {
             print!("{}", toml::to_string(&config)?);
             Ok(())
         }
-        What::Load(_) => Ok(()),
+        What::Load(_) | What::Spec { .. } => Ok(()),
         What::Token { user_id, room, role, ttl } => {
             let rooms = room.clone().zip(role.clone()).into_iter().collect();
             let claims = Claims { user: user_id.clone(), user_type: None, rooms, expires_at: 0, issued_at: 0 };
@@ -257,6 +267,17 @@ fn begin(args: &Args) -> Result<(), Failure> {
         What::Health => health(&config),
         What::Repair { accept_empty } => repair(&config, *accept_empty),
     }
+}
+
+fn print_spec(which: &str) -> Result<(), Failure> {
+    let document = match which {
+        "asyncapi" => spec::asyncapi(),
+        "openapi" => spec::openapi(),
+        _ => spec::schema(),
+    };
+    let mut stdout = std::io::stdout().lock();
+    serde_json::to_writer_pretty(&mut stdout, &document).map_err(|error| Failure::Output(error.into()))?;
+    stdout.write_all(b"\n").map_err(Failure::Output)
 }
 
 fn health(config: &Config) -> Result<(), Failure> {

@@ -21,6 +21,7 @@ use crate::{
         client::{self, ClientFrame, Parsed},
         fields::{BadFrame, Fields},
         server::{ErrorJson, UserOnlineStatus, UserStatus, details, json},
+        spec,
     },
 };
 use axum::{
@@ -148,6 +149,8 @@ pub fn router(api: Api) -> Router {
         .route("/api/online-status", get(online_status))
         .route("/api/rooms/{room_id}/commands", post(command))
         .route("/api/rooms/{room_id}/history", get(history::history))
+        .route("/api/openapi.json", get(async || reply(StatusCode::OK, json(&spec::openapi()).into())))
+        .route("/api/asyncapi.json", get(async || reply(StatusCode::OK, json(&spec::asyncapi()).into())))
         .merge(super::poll::routes())
         .merge(super::media::routes());
     let routes = if api.demo { routes.fallback(super::page::serve) } else { routes };

@@ -13,5 +13,6 @@ pub mod record;
 pub mod rules;
 pub mod server;
 pub mod session;
+pub mod spec;
 pub mod state;
 pub mod turn;
