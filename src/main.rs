@@ -291,7 +291,7 @@ fn report(config: &Config, ask: Ask) -> Result<Vec<u8>, Failure> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(Failure::Output)?;
     runtime.block_on(async {
         let (out, mut pieces) = tokio::sync::mpsc::channel(4);
-        let opened = run::open_history(config);
+        let opened = run::open_history(config).await;
         let admin = config.admin.listen;
         let writing = async move {
             match opened {

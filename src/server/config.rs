@@ -124,7 +124,15 @@ sections! {
         reopen_ms: u64 = 5000,
     }
     /// `[history]`
-    HistoryConfig { retention_days: u64 = 30, }
+    HistoryConfig {
+        retention_days: u64 = 30,
+        url: Address = Address::default(),
+        password: Secret = Secret::default(),
+        password_file: Option<PathBuf> = None,
+        batch_max: usize = 500,
+        timeout_ms: u64 = 10_000,
+        outbox_max: u64 = 10_000_000,
+    }
     /// `[store.redis]`
     RedisConfig {
         url: Address = Address("redis://127.0.0.1:6379".to_owned()),
@@ -312,10 +320,11 @@ impl Config {
                 config.limits.switch_off(key);
             }
         }
-        let (jwt, redis) = (&mut config.auth.jwt, &mut config.store.redis);
+        let (jwt, redis, history) = (&mut config.auth.jwt, &mut config.store.redis, &mut config.history);
         let secrets = [
             ("auth.jwt.secret_file", &jwt.secret_file, &mut jwt.secret),
             ("auth.jwt.old_secret_file", &jwt.old_secret_file, &mut jwt.old_secret),
+            ("history.password_file", &history.password_file, &mut history.password),
             ("store.redis.password_file", &redis.password_file, &mut redis.password),
         ];
         for (key, path, secret) in secrets {
@@ -372,6 +381,15 @@ impl Config {
             ),
             ((1..=1000).contains(&presence.coalesce_ms), "presence.coalesce_ms", "1 to 1000 ms"),
             (self.store.embedded.reopen_ms >= 100, "store.embedded.reopen_ms", "at least 100 ms"),
+            (history_url_is_good(&self.history.url.0), "history.url", "postgres://user@host:port/database, or nothing"),
+            (
+                self.history.url.0.is_empty() || self.store.kind == StoreKind::Embedded,
+                "history.url",
+                "nothing with store.kind = \"redis\": this version writes it from the embedded store only",
+            ),
+            ((1..=10_000).contains(&self.history.batch_max), "history.batch_max", "1 to 10000 commits"),
+            ((500..=60_000).contains(&self.history.timeout_ms), "history.timeout_ms", "500 to 60000 ms"),
+            (self.history.outbox_max >= 1000, "history.outbox_max", "at least 1000 commits"),
             (self.history.retention_days <= 3660, "history.retention_days", "0 to 3660 days"),
             (self.server.drain_timeout_ms >= 100, "server.drain_timeout_ms", "at least 100 ms"),
             (self.server.shards <= 256, "server.shards", "0 to 256"),
@@ -469,6 +487,10 @@ impl MediaConfig {
         ];
         checks.into_iter().find(|(ok, _)| !ok).map(|(_, expected)| expected)
     }
+}
+
+fn history_url_is_good(url: &str) -> bool {
+    url.is_empty() || url.starts_with("postgres://") || url.starts_with("postgresql://")
 }
 
 impl LimitsConfig {

@@ -7,7 +7,10 @@ use super::{
     cluster::Cluster,
     config::{AuthMode, Config, StoreKind},
     demo::{self, Demo},
-    history::History,
+    history::{
+        History,
+        postgres::{CONSUMER, Feeder, People, Postgres, PostgresSettings},
+    },
     http::{self, Api},
     live::Live,
     media::{Media, MediaSetupError},
@@ -111,15 +114,22 @@ fn net_settings(config: &Config, clock: Clock) -> NetSettings {
     }
 }
 
+/// Tells whether the history is kept by another program.
+fn is_history_outside(config: &Config) -> bool {
+    config.history.retention_days > 0 && !config.history.url.0.is_empty()
+}
+
 /// How the embedded store is kept, by the configuration.
 #[must_use]
 pub fn store_settings(config: &Config) -> FjallSettings {
     let embedded = &config.store.embedded;
+    let outside = is_history_outside(config);
     FjallSettings {
         dir: config.data.dir.clone(),
         fsync_interval: Duration::from_millis(embedded.fsync_interval_ms),
         reopen: Duration::from_millis(embedded.reopen_ms),
-        history_days: config.history.retention_days,
+        history_days: if outside { 0 } else { config.history.retention_days },
+        feeds: if outside { vec![CONSUMER.to_owned()] } else { Vec::new() },
     }
 }
 
@@ -128,28 +138,49 @@ struct Opened {
     store: Arc<dyn Store>,
     archive: Option<Arc<dyn Archive>>,
     redis: Option<Arc<RedisStore>>,
+    feeder: Option<Feeder>,
+    people: Option<People>,
+}
+
+fn postgres_settings(config: &Config) -> PostgresSettings {
+    let history = &config.history;
+    PostgresSettings {
+        url: history.url.0.clone(),
+        password: history.password.0.clone(),
+        timeout: Duration::from_millis(history.timeout_ms),
+        batch_max: history.batch_max,
+        outbox_max: history.outbox_max,
+        days: history.retention_days,
+    }
 }
 
 fn open(config: &Config, clock: Clock) -> Result<Opened, StoreFault> {
     Ok(match config.store.kind {
         StoreKind::Embedded => {
+            let outside = if is_history_outside(config) { Some(Postgres::new(postgres_settings(config))?) } else { None };
             let store = FjallStore::open(store_settings(config), clock)?;
-            let archive = (config.history.retention_days > 0).then(|| store.clone() as Arc<dyn Archive>);
-            Opened { store, archive, redis: None }
+            let people = People::default();
+            let feeder = outside.clone().map(|postgres| Feeder::new(postgres, store.clone(), people.clone(), clock));
+            let inside = || (config.history.retention_days > 0).then(|| store.clone() as Arc<dyn Archive>);
+            let archive = outside.map(|postgres| Arc::new(postgres) as Arc<dyn Archive>).or_else(inside);
+            Opened { store, archive, redis: None, people: feeder.is_some().then_some(people), feeder }
         }
         StoreKind::Redis => {
             let store = RedisStore::open(config.store.redis.settings(), clock)?;
-            Opened { store: store.clone(), archive: None, redis: Some(store) }
+            Opened { store: store.clone(), archive: None, redis: Some(store), people: None, feeder: None }
         }
     })
 }
 
 /// Opens the history of a hub that does not run. Errors: [`StoreFault::Locked`] if one does.
-pub fn open_history(config: &Config) -> Result<History, StoreFault> {
+pub async fn open_history(config: &Config) -> Result<History, StoreFault> {
     if config.store.kind == StoreKind::Embedded && !store_settings(config).is_there() {
         return Err(StoreFault::Absent(config.data.dir.clone()));
     }
-    let Opened { store, archive, .. } = open(config, Clock::new())?;
+    let Opened { store, archive, feeder, .. } = open(config, Clock::new())?;
+    if let Some(mut feeder) = feeder {
+        feeder.drain().await?;
+    }
     Ok(History::new(store, archive))
 }
 
@@ -184,7 +215,10 @@ async fn serve(config: Config, reload: Reload) -> Result<(), StartError> {
     let mut interrupt = signal(SignalKind::interrupt()).map_err(io("SIGINT"))?;
     let mut hangup = signal(SignalKind::hangup()).map_err(io("SIGHUP"))?;
     let clock = Clock::new();
-    let Opened { store, archive, redis } = open(&config, clock)?;
+    let Opened { store, archive, redis, feeder, people } = open(&config, clock)?;
+    if let Some(feeder) = feeder {
+        tokio::spawn(feeder.live());
+    }
     let history = History::new(store.clone(), archive);
     let node = format!("{:08x}", rand::random::<u32>());
     let cluster = redis.map(|redis| Cluster::new(redis, clock, node.clone()));
@@ -212,7 +246,7 @@ async fn serve(config: Config, reload: Reload) -> Result<(), StartError> {
     let rooms = Rooms::new(bound.handles().to_vec(), store.clone(), presence.clone(), clock, room_settings, cluster.clone());
     let media = Media::start(&config.media, auth.ticket_key(), rooms.clone(), clock, seats_told)?;
     let sessions = if cluster.is_some() { SessionStore::none() } else { SessionStore::new(store.clone()) };
-    tokio::spawn(inbox.run(
+    tokio::spawn(inbox.noting(people).run(
         presence_settings(&config),
         bound.handles().to_vec(),
         rooms.clone(),

@@ -9,6 +9,7 @@ mod history;
 mod hub;
 mod media;
 mod poll;
+mod postgres;
 mod presence;
 mod reload;
 mod resume;

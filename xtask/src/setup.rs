@@ -4,6 +4,7 @@ use std::process::{Command, Stdio};
 /// Makes sure that there is what the tests start themselves: Redis, PostgreSQL and the tools of Prometheus.
 pub fn servers() -> Result<(), String> {
     redis()?;
+    program("psql", "postgresql")?;
     program("promtool", "prometheus")
 }
 

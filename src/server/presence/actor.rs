@@ -1,6 +1,6 @@
 //! The actor: takes what it is asked in order, and looks at the clock in between.
 use super::{
-    Ask, Inbox, PresenceSettings, Seen, Watcher,
+    Ask, Inbox, LastSeen, PresenceSettings, Seen, Watcher,
     shared::{Shared, Then},
 };
 use crate::server::{
@@ -65,6 +65,7 @@ pub(super) struct Actor {
     pub rooms: Rooms,
     pub store: SessionStore,
     pub clock: Clock,
+    pub noted: Option<LastSeen>,
     /// The other nodes, if there can be any.
     pub shared: Option<Shared>,
 }
@@ -80,7 +81,7 @@ impl Inbox {
         clock: Clock,
         cluster: Option<Arc<Cluster>>,
     ) {
-        let own = self.1;
+        let (own, noted) = (self.1, self.2);
         let mut actor = Actor {
             people: People::new(settings.timeout, settings.busy_on_seat),
             lines: HashMap::new(),
@@ -93,6 +94,7 @@ impl Inbox {
             rooms,
             store,
             clock,
+            noted,
             shared: cluster.map(|cluster| Shared::new(cluster, own)),
         };
         actor.restore().await;

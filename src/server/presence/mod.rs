@@ -12,6 +12,7 @@ use crate::hub::{
     presence::Status,
     time::{Millis, UnixMs},
 };
+use crate::server::history::postgres::People as LastSeen;
 use crate::server::{
     cluster::{
         Mail,
@@ -181,7 +182,15 @@ enum Ask {
 pub struct Presence(mpsc::UnboundedSender<Ask>);
 
 /// The actor's side of the mailbox, until it is started.
-pub struct Inbox(mpsc::UnboundedReceiver<Ask>, mpsc::WeakUnboundedSender<Ask>);
+pub struct Inbox(mpsc::UnboundedReceiver<Ask>, mpsc::WeakUnboundedSender<Ask>, Option<LastSeen>);
+
+impl Inbox {
+    /// Writes down when people are shown online and offline, for the history.
+    #[must_use]
+    pub fn noting(self, seen: Option<LastSeen>) -> Self {
+        Self(self.0, self.1, seen)
+    }
+}
 
 /// What presence is allowed to do, and for how long.
 #[derive(Clone, Copy, Debug)]
@@ -202,7 +211,7 @@ impl Presence {
     pub fn new() -> (Self, Inbox) {
         let (sender, receiver) = mpsc::unbounded_channel();
         let own = sender.downgrade();
-        (Self(sender), Inbox(receiver, own))
+        (Self(sender), Inbox(receiver, own, None))
     }
 
     fn ask(&self, ask: Ask) {
