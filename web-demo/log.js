@@ -45,7 +45,7 @@ export function drawLog() {
   dirty = false;
   const list = document.getElementById("log");
   const atEnd = list.scrollHeight - list.scrollTop - list.clientHeight < 40;
-  render(list, shown().slice(-200).map((line) => h("li", { key: line.key, class: line.type === "error" || line.type === "closing" ? "bad" : line.out ? "out" : "in" },
+  render(list.firstElementChild, shown().slice(-200).map((line) => h("li", { key: line.key, class: line.type === "error" || line.type === "closing" ? "bad" : line.out ? "out" : "in" },
     h("time", null, stamp(line.at)), h("b", null, nameOf(line.who)), h("span", { class: "way" }, line.out ? "→" : "←"), h("code", null, line.text))));
   if (atEnd) list.scrollTop = list.scrollHeight;
 }

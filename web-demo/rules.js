@@ -27,6 +27,7 @@ function point(path) {
   const at = key ? text.indexOf(`"${key}"`) : -1;
   if (at < 0) return;
   area.focus();
+  area.scrollTop = (text.slice(0, at).split("\n").length - 4) * Number.parseFloat(getComputedStyle(area).lineHeight);
   area.setSelectionRange(at, text.indexOf("\n", at) < 0 ? text.length : text.indexOf("\n", at));
 }
 
@@ -47,7 +48,7 @@ async function save() {
 
 function draw() {
   render(dialog, [
-    h("form", { key: "form", onsubmit: (event) => { event.preventDefault(); save(); } },
+    h("form", { key: "form", novalidate: true, onsubmit: (event) => { event.preventDefault(); save(); } },
       h("h2", { id: "t-rules" }, t("rulesTitle")), h("p", { class: "hint" }, t("rulesHint")),
       h("div", { class: "knobs" }, KNOBS.map(knob)),
       h("textarea", { spellcheck: "false", rows: 14, "aria-label": t("rulesTitle"), "aria-describedby": "rules-says", "aria-invalid": String(Boolean(message?.bad)), oninput: (event) => { text = event.target.value; message = null; draw(); } }),

@@ -14,10 +14,10 @@ const check = process.argv.includes("--check");
 execFileSync(process.execPath, [at("node_modules/typescript/bin/tsc"), "-p", at("tsconfig.json")], { stdio: "inherit" });
 for (const [entry, name, max] of [["src/index.ts", "michub.js", MAX_GZIP], ["src/poll.ts", "poll.js", MAX_GZIP]]) {
   const { outputFiles: [bundle] } = await build({
-    entryPoints: [at(entry)], outfile: at(`dist/${name}`), bundle: true, format: "esm", target: "es2022", mangleProps: /^_/, external: ["./poll.js"], define: { __VERSION__: JSON.stringify(version) }, write: false, logLevel: "warning",
+    entryPoints: [at(entry)], outfile: at(`dist/${name}`), bundle: true, format: "esm", target: "es2022", mangleProps: /^_/, external: ["./poll.js"], minifySyntax: true, define: { __VERSION__: JSON.stringify(version) }, write: false, logLevel: "warning",
   });
   const { code } = await minify(bundle.text, { module: true, ecma: 2022, compress: { passes: 3, unsafe_arrows: true, pure_getters: true }, mangle: true });
-  const fresh = Buffer.from(`// @michub/client, built from clients/web; MIT OR Apache-2.0\n${code}\n`);
+  const fresh = Buffer.from(`// @michub/client, MIT OR Apache-2.0\n${code}\n`);
   const size = gzipSync(fresh, { level: 9 }).length;
   console.log(`dist/${name}: ${fresh.length} bytes, ${size} gzipped`);
   if (size > max) throw new Error(`more than ${max} bytes gzipped`);

@@ -31,8 +31,8 @@ export async function choose(page, opener, text) {
   await page.locator("#menu").getByRole("menuitem", { name: text, exact: true }).click();
 }
 
-/** Waits until the log of frames holds `text`. */
-export const logged = (page, text) => until(`${text} in the log`, () => page.$$eval("#log code", (lines, wanted) => lines.some((line) => line.textContent.includes(wanted)), text));
+/** Waits until the log of frames has a line with all of these. */
+export const logged = (page, ...parts) => until(`${parts} in the log`, () => page.$$eval("#log code", (lines, wanted) => lines.some((line) => wanted.every((part) => line.textContent.includes(part))), parts));
 
 /** Breaks something about a person of the page. */
 export const fault = (page, user, text) => choose(page, `#people li[data-user="${user}"] [data-act="faults"]`, text);

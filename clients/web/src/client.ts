@@ -70,13 +70,14 @@ export interface Events {
 interface Waiting { frame: any; resolve: (ack: any) => void; reject: (error: unknown) => void; timer?: ReturnType<typeof setTimeout> }
 /** What a line must do: a WebSocket, or polling dressed as one. */
 export interface Line {
-  onopen: any; onmessage: any; onclose: any;
+  onopen: any; onmessage: any; onclose: any; onerror?: any;
   send(text: string): void;
   close(code?: number): void;
 }
 
 const page = globalThis as unknown as Partial<Window & typeof globalThis>;
 const DEFAULTS = { url: "/ws", offlineMax: 100, timeoutMs: 30_000, watchdogMs: 10_000, transport: "auto" as "auto" | "ws" | "poll", reconnect: standard() };
+const WELCOME_MS = 10_000;
 const STABLE_MS = 5000;
 const REFUSALS_MAX = 3;
 export class HubClient extends Emitter<Events> {
@@ -108,7 +109,7 @@ export class HubClient extends Emitter<Events> {
   private _advice = 0;
   private _refused = 0;
   private _wanted = false;
-  private _ending: Fault | "" = "";
+  private _halfOpen = false;
   private _worker: Worker | undefined;
 
   readonly options: Options & typeof DEFAULTS;
@@ -200,23 +201,22 @@ export class HubClient extends Emitter<Events> {
 
   /** Makes a fault, for tests and demonstrations. */
   simulate(fault: Fault): void {
-    if (fault === "half_open") this._ending = fault;
-    else if (fault === "drop") this._lost(1006, "simulated");
-    else if (fault === "token_expired") this._lost(4301, "simulated");
-    else { this._advice = 1000 + 2000 * Math.random(); this._lost(4101, "simulated"); }
+    if (fault === "half_open") { this._halfOpen = true; return; }
+    if (fault === "drain") this._advice = 1000 + 2000 * Math.random();
+    this._lost({ drop: 1006, token_expired: 4301, drain: 4101 }[fault], "simulated");
   }
 
-  private _set(change: StateChange): void {
+  private _set(change: Omit<StateChange, "attempt">): void {
     this.state = change.state;
-    this.emit("state", change);
+    this.emit("state", { attempt: this.attempt, ...change });
   }
 
   private async _open(): Promise<void> {
     clearTimeout(this._retry);
     if (isOffline()) { this.attempt &&= this.attempt - 1; return this._pause(); }
     this._advice = this._probe = 0;
-    this._ending = "";
-    this._set({ state: "connecting", attempt: this.attempt });
+    this._halfOpen = false;
+    this._set({ state: "connecting" });
     const mine = (this._line = { send() {}, close() {} } as unknown as Line);
     const { getToken } = this.options;
     try {
@@ -239,7 +239,7 @@ export class HubClient extends Emitter<Events> {
       this._line = line;
     } catch (error) { return this._lost(1006, String(error)); }
     let opened = false;
-    const limit = setTimeout(() => this._line === line && this.state === "connecting" && this._lost(1006, "no welcome"), this.options.timeoutMs);
+    const limit = setTimeout(() => this._line === line && this.state === "connecting" && this._lost(1006, "no welcome"), WELCOME_MS);
     line.onopen = () => {
       if (this._line !== line) return;
       opened = true;
@@ -249,7 +249,7 @@ export class HubClient extends Emitter<Events> {
       if (this._lostAt) Object.assign(hello, { attempt: this.attempt, down_ms: Date.now() - this._lostAt });
       this._send(hello);
     };
-    line.onmessage = ({ data }: { data: string }) => { if (this._line === line && this._ending !== "half_open") this._take(JSON.parse(data)); };
+    line.onmessage = ({ data }: { data: string }) => { if (this._line === line && !this._halfOpen) this._take(JSON.parse(data)); };
     line.onclose = ({ code, reason }: { code: number; reason: string }) => {
       clearTimeout(limit);
       if (this._line !== line) return;
@@ -261,6 +261,8 @@ export class HubClient extends Emitter<Events> {
       }
       this._lost(code, reason);
     };
+    // A browser says `close` after every error; not everybody does.
+    line.onerror = () => opened || line.onclose?.({ code: 1006 });
   }
 
   /** The line is gone, by whatever way; decides what comes next. */
@@ -272,15 +274,15 @@ export class HubClient extends Emitter<Events> {
     for (const timer of [this._retry, this._stable, this._beat, this._renew]) clearTimeout(timer);
     try { line?.close(); } catch { /* it is closed already */ }
     if (wasUp || !this._lostAt) this._lostAt = Date.now();
-    const again = [...this._sent.values()];
-    this._sent.clear();
+    const resend: Waiting[] = [];
     // What had been sent goes out again, its op_id makes that harmless; a direct message has none, and resuming does what a sync would.
-    for (const one of again) {
+    for (const one of this._sent.values()) {
       clearTimeout(one.timer);
       if (/^(message|room_sync)$/.test(one.frame.type)) one.reject(lost("disconnected"));
-      else this._queue.push(one);
+      else resend.push(one);
     }
-    this._queue.sort((a, b) => a.frame.id - b.frame.id);
+    this._sent.clear();
+    this._queue.unshift(...resend);
     if (!this._wanted) return this._end("closed", code, reason);
     if (isOffline()) return this._pause(code, reason);
     const band = (code / 100) | 0;
@@ -288,17 +290,16 @@ export class HubClient extends Emitter<Events> {
     this._tokenReason = band === 43 ? "expired" : "connect";
     if (code === 4001) return this._end("auth", code, reason);
     if (band === 40 || /^10(0[02378]|09|10)$/.test(`${code}`)) return this._end("terminal", code, reason);
-    const context = { attempt: ++this.attempt, elapsedMs: Date.now() - this._lostAt, closeCode: code, reason, serverAdviceMs: this._advice };
-    let wait = this.options.reconnect(context);
+    let wait = this.options.reconnect({ attempt: ++this.attempt, elapsedMs: Date.now() - this._lostAt, closeCode: code, reason, serverAdviceMs: this._advice });
     if (wait === null) { this.attempt--; return this._end("exhausted", code, reason); }
     wait = band === 42 || band === 43 ? (this.attempt > 1 ? wait : 0) : Math.max(wait, this._advice);
-    this._set({ state: "disconnected", willRetry: true, nextDelayMs: wait, attempt: this.attempt, code, reason });
+    this._pause(code, reason, wait);
     this._retry = setTimeout(() => this._open(), wait);
   }
 
   /** Without a network nothing is tried and nothing counted: `online` wakes it. */
-  private _pause(code?: number, reason?: string): void {
-    this._set({ state: "disconnected", willRetry: true, nextDelayMs: Infinity, attempt: this.attempt, code, reason });
+  private _pause(code?: number, reason?: string, nextDelayMs = Infinity): void {
+    this._set({ state: "disconnected", willRetry: true, nextDelayMs, code, reason });
   }
 
   private _end(why: StateChange["why"], code?: number, reason?: string): void {
@@ -306,13 +307,13 @@ export class HubClient extends Emitter<Events> {
     this._line = null;
     line?.close();
     if (why !== "exhausted") this._wanted = false;
-    this._set({ state: why === "closed" ? "disconnected" : "failed", willRetry: false, why, attempt: this.attempt, code, reason });
+    this._set({ state: why === "closed" ? "disconnected" : "failed", willRetry: false, why, code, reason });
     for (const one of this._queue.splice(0)) one.reject(lost(why!));
   }
 
   private _send(frame: any): void {
     this.emit("frame", { out: true, frame });
-    if (this._ending === "half_open") return;
+    if (this._halfOpen) return;
     try { this._line?.send(JSON.stringify(frame)); } catch { /* its close event follows */ }
   }
 
@@ -365,7 +366,7 @@ export class HubClient extends Emitter<Events> {
     this._lostAt = 0;
     this._tokenReason = "connect";
     for (const { room_id, error } of welcome.rooms) this.rooms.get(room_id)?._take(error ? { type: "refused", name: error } : { type: "line" });
-    this._set({ state: "connected", attempt: this.attempt });
+    this._set({ state: "connected" });
     this._stable = setTimeout(() => { this.attempt = 0; }, STABLE_MS);
     const back = new Set(welcome.rooms.map((room) => room.room_id));
     for (const room of this.rooms.values()) if (room.joined && !back.has(room.id)) room.join().catch(() => {});
@@ -381,7 +382,7 @@ export class HubClient extends Emitter<Events> {
     this._probe = this._probe ? Math.min(this._probe, this._lastBeat + patience) : this._lastBeat + patience;
     this._send({ type: "heartbeat", user_id: this.userId, user_type: this.options.userType, timestamp: (this._lastBeat / 1000) | 0, ts_ms: this._lastBeat });
     clearTimeout(this._beat);
-    this._beat = setTimeout(() => this._tick(), patience);
+    this._beat = setTimeout(() => this._tick(), this._probe - this._lastBeat);
   }
 
   /** Sends what is due, ends a line without a sign of life, and sleeps until the next of these. */
@@ -389,12 +390,13 @@ export class HubClient extends Emitter<Events> {
     if (this.state !== "connected") return;
     const now = Date.now();
     const { heartbeat_interval_ms, ping_interval_ms } = this.welcome!;
-    const due = Math.min(this._lastBeat + heartbeat_interval_ms, this._lastIn + ping_interval_ms);
-    if (this._probe && now >= this._probe) return this._lost(1006, "no sign of life");
+    const due = this._probe || Math.min(this._lastBeat + heartbeat_interval_ms, this._lastIn + ping_interval_ms);
+    if (now < due) {
+      clearTimeout(this._beat);
+      this._beat = setTimeout(() => this._tick(), Math.max(50, due - now));
+    } else if (this._probe) this._lost(1006, "no sign of life");
     // Much later than planned: the machine slept, or a hidden page's timers are slow. Ask, but do not wait long.
-    if (!this._probe && now >= due) this._heartbeat(now > due + 2 * heartbeat_interval_ms ? 1000 : undefined);
-    clearTimeout(this._beat);
-    this._beat = setTimeout(() => this._tick(), Math.max(50, (this._probe || Math.min(this._lastBeat + heartbeat_interval_ms, this._lastIn + ping_interval_ms)) - now));
+    else this._heartbeat(now > due + 2 * heartbeat_interval_ms ? 1000 : undefined);
   }
 
   /** Plans to bring a new token before the old one ends. */

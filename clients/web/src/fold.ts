@@ -9,6 +9,8 @@ export function levelOf(state: RoomState, user: string): number {
   return state.rules.roles?.find((one) => one.role_id === role)?.level ?? LEVELS[role] ?? 100;
 }
 
+const NO_MEDIA = { media: "none" as const, media_lost_until_ms: undefined };
+
 export function fold(state: RoomState, event: RoomEvent): void {
   const { queue, seats, turns } = state;
   // Every event is its envelope and the values that it brings; most of them go into the state as they are.
@@ -16,6 +18,7 @@ export function fold(state: RoomState, event: RoomEvent): void {
   const drop = (list: any[], key: string) => list.splice(list.findIndex((one) => one[key] === rest[key]) >>> 0, 1);
   const at = queue.findIndex((one) => one.user_id === user_id);
   const seat = seats.find((one) => one.no === seat_no)!;
+  const holder = (seat?.occupant ?? queue[at])!;
   const sort = () => queue.sort((a, b) => rest.order.indexOf(a.user_id) - rest.order.indexOf(b.user_id));
   const put = (map: Record<string, any>, value: any) => { if (value) map[user_id] = value; else delete map[user_id]; };
   state.rev = rev;
@@ -39,8 +42,8 @@ export function fold(state: RoomState, event: RoomEvent): void {
     }
     case "queue_cleared": queue.length = 0; state.undo = [...state.undo, { ...rest, at_ms }].slice(-3); break;
     case "queue_restored": queue.push(...rest.entries); sort(); drop(state.undo, "undo_id"); break;
-    case "queue_held": queue[at]!.held_until_ms = rest.held_until_ms; break;
-    case "queue_returned": delete queue[at]!.held_until_ms; break;
+    case "queue_held": case "seat_held": holder.held_until_ms = rest.held_until_ms; break;
+    case "queue_returned": case "seat_returned": delete holder.held_until_ms; break;
     case "apply_submitted": state.applies.push({ seq: rev, user_id, ...rest }); break;
     case "apply_ended": drop(state.applies, "apply_id"); break;
     case "invite_sent":
@@ -51,30 +54,28 @@ export function fold(state: RoomState, event: RoomEvent): void {
       drop(state.invites, "invite_id");
       for (const one of seats) if (one.reserved_for?.invite_id === rest.invite_id) delete one.reserved_for;
       break;
-    case "seat_taken": seat.occupant = { user_id, since_ms: at_ms, via: rest.via, self_muted: false, silenced: false }; break;
+    case "seat_taken": Object.assign(seat, NO_MEDIA); seat.occupant = { user_id, since_ms: at_ms, via: rest.via, self_muted: false, silenced: false }; break;
     case "seat_left":
       delete seat.occupant;
-      seat.admin_muted = false;
+      Object.assign(seat, NO_MEDIA, { admin_muted: false });
       if (rest.cooldown_until_ms) state.cooldowns[user_id] = rest.cooldown_until_ms;
       break;
     case "seat_moved": {
       const from = seats.find((one) => one.occupant?.user_id === user_id);
       const to = seats.find((one) => one.no === rest.to)!;
       if (from && from !== to) {
-        [from.occupant, to.occupant] = [to.occupant, from.occupant];
-        [from.admin_muted, to.admin_muted] = [to.admin_muted, from.admin_muted];
+        const [a, b] = [from, to] as any[];
+        for (const key of ["occupant", "admin_muted", "media", "media_lost_until_ms"]) [a[key], b[key]] = [b[key], a[key]];
         for (const { occupant } of [from, to]) if (occupant) occupant.via = "move";
       }
       break;
     }
     case "seat_updated": {
       const { self_muted, ...values } = rest;
-      Object.assign(seat, values);
+      Object.assign(seat, values.media && NO_MEDIA, values);
       if (self_muted !== undefined) seat.occupant!.self_muted = self_muted;
       break;
     }
-    case "seat_held": seat.occupant!.held_until_ms = rest.held_until_ms; break;
-    case "seat_returned": delete seat.occupant!.held_until_ms; break;
     case "turn_started":
       turns.push({ user_id, seat_no, started_at_ms: at_ms, length_ms: rest.ends_at_ms ? rest.ends_at_ms - at_ms : rest.paused_remaining_ms ?? 0, extended_ms: 0, paused_by: [], ...rest });
       break;
@@ -98,7 +99,7 @@ export function fold(state: RoomState, event: RoomEvent): void {
 function fitSeats({ seats, rules }: RoomState): void {
   const last = rules.max_mic_count + +rules.host_seat;
   for (const seat of seats) seat.closing = seat.no > last;
-  for (let no = seats.length; no++ < last;) seats.push({ no, kind: "guest", state: "empty", closing: false, locked: false, admin_muted: false, extra: "", extra_rev: 0 });
+  for (let no = seats.length; no++ < last;) seats.push({ no, kind: "guest", state: "empty", closing: false, locked: false, admin_muted: false, extra: "", extra_rev: 0, media: "none" });
 }
 
 /** Fills in what the rules derive; called after the events of a frame. */

@@ -15,6 +15,9 @@ export interface UserStatus {
   last_seen: number;
 }
 
+/** What the media servers say about a person on a seat. */
+export type Media = "none" | "publishing" | "lost";
+
 export interface Occupant {
   user_id: string;
   since_ms: number;
@@ -33,6 +36,8 @@ export interface Seat {
   admin_muted: boolean;
   extra: string;
   extra_rev: number;
+  media: Media;
+  media_lost_until_ms?: number;
   occupant?: Occupant;
   reserved_for?: { user_id: string; invite_id: string; until_ms: number };
 }
@@ -121,7 +126,7 @@ interface EventFields {
   seat_taken: { seat_no: number; user_id: string; via: Occupant["via"] };
   seat_left: { seat_no: number; user_id: string; reason: string; cooldown_until_ms?: number };
   seat_moved: { user_id: string; from: number; to: number };
-  seat_updated: { seat_no: number; locked?: boolean; admin_muted?: boolean; self_muted?: boolean; extra?: string; extra_rev?: number };
+  seat_updated: { seat_no: number; locked?: boolean; admin_muted?: boolean; self_muted?: boolean; extra?: string; extra_rev?: number; media?: Media; media_lost_until_ms?: number };
   seat_held: { seat_no: number; user_id: string; held_until_ms: number };
   seat_returned: { seat_no: number; user_id: string };
   turn_started: { turn_id: string; user_id: string; seat_no: number; ends_at_ms: number | null; paused?: boolean; paused_by?: string[]; paused_remaining_ms?: number | null };

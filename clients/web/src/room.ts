@@ -23,7 +23,7 @@ type Quiet = { [Name in keyof Commands]: {} extends Commands[Name] ? Name : neve
 
 let count = 0;
 /** A key that makes a repeat of the same command harmless. */
-export const newOpId = (): string => `${Date.now().toString(36)}-${Math.random().toString(36).slice(2, 10)}-${(count++).toString(36)}`;
+export const newOpId = (): string => [Date.now(), Math.random() * 2 ** 40, count++].map((part) => Math.floor(part).toString(36)).join("-");
 
 export class Room extends Emitter<RoomEvents> {
   /** What the hub has confirmed; null until the first snapshot. */
@@ -155,7 +155,7 @@ export class Room extends Emitter<RoomEvents> {
         } catch { this.cursor = ""; void this._sync(); break; }
         this.cursor = frame.cursor;
         for (const event of frame.events as RoomEvent[]) {
-          if ((event.event === "member_kicked" || event.event === "member_banned") && event.user_id === this.client.userId) this.joined = false;
+          if (/^member_(kick|bann)ed/.test(event.event) && (event as any).user_id === this.client.userId) this.joined = false;
           this.emit("event", event);
         }
         this._settle();

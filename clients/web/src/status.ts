@@ -1,6 +1,6 @@
 // The inherited shape: one object that knows who is online.
 import { HubClient, type Options } from "./client.js";
-import type { Status, UserStatus } from "./frames.js";
+import type { UserStatus } from "./frames.js";
 
 export class OnlineStatusManager {
   /** The client beneath, with everything else. */
@@ -15,8 +15,4 @@ export class OnlineStatusManager {
 
   /** Calls back with the person's state now and on every change; gives the function that ends it. */
   onUserStatusChange(userId: string, callback: (status: UserStatus) => void): () => void { return this.client.onUserStatusChange(userId, callback); }
-
-  async setStatus(status: Status): Promise<void> { await this.client.setStatus(status); }
-
-  destroy(): void { this.client.close(); }
 }

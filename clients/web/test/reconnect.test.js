@@ -189,6 +189,13 @@ test("no frame for the ping interval, a heartbeat, no answer: the watchdog ends 
   assert.equal(FakeSocket.all[0].closed, true);
 });
 
+test("pinging often does not put the watchdog off", async () => {
+  const client = await connected();
+  FakeSocket.last.alive = false;
+  for (let second = 0; second < 15 && client.state === "connected"; second++) { client.ping(); await pass(1000); }
+  assert.equal(client.state === "connected", false);
+});
+
 test("a line with answers stays, with a heartbeat at least every 30 s", async () => {
   const client = await connected();
   const socket = FakeSocket.last;

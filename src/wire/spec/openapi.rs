@@ -121,6 +121,16 @@ pub const ROUTES: &[Route] = &[
         errors: &[400, 401, 403, 404, 409, 410, 429, 503],
     },
     Route {
+        method: "get",
+        path: "/api/media/{source}/live",
+        about: "What is on air at a media server; for backends.",
+        query: &[],
+        body: None,
+        answer: "object",
+        example: "",
+        errors: &[400, 401, 403, 404, 429],
+    },
+    Route {
         method: "post",
         path: "/api/poll/heartbeat",
         about: "Opens or keeps the session of a client without a socket.",
@@ -248,13 +258,14 @@ fn schemas() -> Map<String, Value> {
 pub fn openapi() -> Value {
     let mut paths = Map::new();
     for route in ROUTES {
-        let in_path = route.path.contains("{room_id}").then(|| {
-            json!({"name": "room_id", "in": "path", "required": true, "schema": {"$ref": "#/components/schemas/id"}, "example": "r1"})
+        let names = route.path.split('{').skip(1).filter_map(|rest| rest.split('}').next());
+        let in_path = names.map(|name| {
+            json!({"name": name, "in": "path", "required": true, "schema": {"$ref": "#/components/schemas/id"}, "example": "r1"})
         });
         let in_query = route.query.iter().map(|(name, of, about)| {
             json!({"name": name, "in": "query", "required": *name == "user_ids" || route.path.ends_with("publish-ticket") && *name == "user_id", "schema": kind(of), "description": about})
         });
-        let parameters: Vec<Value> = in_path.into_iter().chain(in_query).collect();
+        let parameters: Vec<Value> = in_path.chain(in_query).collect();
         let mut content = json!({"schema": {"$ref": format!("#/components/schemas/{}", route.answer)}});
         if let (Ok(example), Some(content)) = (serde_json::from_str::<Value>(route.example), content.as_object_mut()) {
             content.insert("example".to_owned(), example);

@@ -1,0 +1,118 @@
+// How the page is, apart from what it does: reachable for everybody, light, calm, fast.
+import assert from "node:assert/strict";
+import { readdirSync, readFileSync } from "node:fs";
+import { createRequire } from "node:module";
+import { test } from "node:test";
+import { fileURLToPath } from "node:url";
+import { gzipSync } from "node:zlib";
+import { openWindow, until } from "./browser.js";
+import { carry, crowd, order, settled, shows } from "./demo.js";
+import { healthy, house } from "./window.js";
+
+const home = house({ MICHUB_ROOM__RULES__MAX_QUEUE_LEN: "200" });
+const { fresh } = home;
+const axe = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
+const folder = fileURLToPath(new URL("../../web-demo/", import.meta.url));
+
+test("the page's scripts and styles are at most 50 kB gzipped, the client 6 kB", () => {
+  const files = readdirSync(folder, { recursive: true }).map(String).filter((name) => /\.(js|css)$/.test(name));
+  const sizes = files.map((name) => [name, gzipSync(readFileSync(folder + name), { level: 9 }).length]);
+  const total = sizes.reduce((sum, [, size]) => sum + size, 0);
+  console.log(`page: ${total} bytes gzipped in ${files.length} files`);
+  assert.ok(total <= 50_000, `${total} bytes: ${JSON.stringify(sizes)}`);
+  assert.ok(sizes.find(([name]) => name.endsWith("michub.js"))[1] <= 6144);
+});
+
+async function serious(page) {
+  await page.evaluate(axe);
+  const { violations } = await page.evaluate(() => axe.run(document, { resultTypes: ["violations"] }));
+  return violations.filter(({ impact }) => impact === "serious" || impact === "critical").map(({ id, nodes }) => `${id}: ${nodes.slice(0, 3).map(({ html }) => html.slice(0, 160)).join(" | ")}`);
+}
+
+for (const colorScheme of ["light", "dark"]) {
+  test(`axe finds nothing serious (${colorScheme})`, async () => {
+    const { page } = await fresh({ colorScheme, locale: colorScheme === "dark" ? "zh-CN" : "en-US" });
+    assert.deepEqual(await serious(page), []);
+    await page.locator('#queue [data-act="more"]').first().click();
+    assert.deepEqual(await serious(page), [], "with the menu");
+    await page.keyboard.press("Escape");
+    await page.locator("#rules").click();
+    assert.deepEqual(await serious(page), [], "with the rules");
+    await page.keyboard.press("Escape");
+    await healthy(page);
+  });
+}
+
+test("nothing else moves while the queue moves", async () => {
+  const { page, room, waiting: [a, b, c] } = await fresh();
+  await page.evaluate(() => {
+    globalThis.shifts = [];
+    new PerformanceObserver((list) => globalThis.shifts.push(...list.getEntries().map(({ value, sources }) => ({ value, what: sources.map(({ node }) => node?.parentElement?.id || node?.className) })))).observe({ type: "layout-shift" });
+  });
+  const say = async (fields) => assert.equal((await fetch(`${home.hub.url}/api/rooms/${room}/commands`, { method: "POST", body: JSON.stringify(fields) })).status, 200);
+  for (let round = 0; round < 4; round++) {
+    await say({ type: "queue_move", target_user_id: a, place: "back" });
+    await shows(page, [b, c, a]);
+    await say({ type: "queue_move", target_user_id: a, place: { before: b } });
+    await shows(page, [a, b, c]);
+  }
+  await page.waitForTimeout(700);
+  const shifts = await page.evaluate(() => globalThis.shifts);
+  const total = shifts.reduce((sum, { value }) => sum + value, 0);
+  assert.ok(total < 0.005, `${total}: ${JSON.stringify(shifts)}`);
+  await healthy(page);
+});
+
+test("a finger reorders on a phone", async () => {
+  const { page, waiting: [a, b, c] } = await fresh({ viewport: { width: 390, height: 844 }, hasTouch: true, isMobile: true });
+  const grip = (user) => page.locator(`#queue li[data-user="${user}"] [data-act="grip"]`);
+  await grip(c).scrollIntoViewIfNeeded();
+  const [from, to] = await Promise.all([c, a].map((user) => grip(user).boundingBox()));
+  const cdp = await page.context().newCDPSession(page);
+  const touch = (type, y) => cdp.send("Input.dispatchTouchEvent", { type, touchPoints: type === "touchEnd" ? [] : [{ x: from.x + from.width / 2, y }] });
+  const [start, end] = [from.y + from.height / 2, to.y + to.height / 2 - 8];
+  await touch("touchStart", start);
+  for (let step = 1; step <= 10; step++) await touch("touchMove", start + ((end - start) * step) / 10);
+  await touch("touchEnd");
+  await shows(page, [c, a, b]);
+  assert.equal(await page.evaluate(() => document.documentElement.scrollWidth <= innerWidth), true, "no sideways scrolling");
+  await healthy(page);
+});
+
+test("sixty people: a drag stays smooth", async () => {
+  const { page, room } = await fresh();
+  await crowd(page, room, Array.from({ length: 57 }, (_, index) => `person ${index}`));
+  const [first, second, third] = await settled(page, 60);
+  await page.evaluate(() => {
+    globalThis.frames = [];
+    let last = performance.now();
+    const tick = (now) => { globalThis.frames.push(now - last); last = now; if (globalThis.frames) requestAnimationFrame(tick); };
+    requestAnimationFrame(tick);
+  });
+  for (let round = 0; round < 3; round++) { await carry(page, first, third); await carry(page, first, second); await page.mouse.up(); }
+  const frames = (await page.evaluate(() => globalThis.frames)).slice(2).sort((x, y) => x - y);
+  const p90 = frames[Math.floor(frames.length * 0.9)];
+  console.log(`60 rows: ${frames.length} frames, median ${frames[frames.length >> 1].toFixed(1)} ms, p90 ${p90.toFixed(1)} ms`);
+  assert.ok(frames[frames.length >> 1] <= 40, `median ${frames[frames.length >> 1]} ms`);
+  assert.equal((await order(page)).length, 60);
+  await healthy(page);
+});
+
+test("language and theme stay; the tour shows four steps once", async () => {
+  const page = await openWindow(home.browser, `${home.hub.url}/?room=tour`);
+  const tour = page.locator("#tour");
+  await tour.waitFor();
+  for (let step = 1; step <= 4; step++) {
+    await until(`step ${step}`, async () => (await tour.textContent()).includes(`${step} of 4`) || tour.textContent());
+    await tour.getByRole("button").last().click();
+  }
+  await tour.waitFor({ state: "hidden" });
+  await page.locator("#language").click();
+  await page.locator("#theme").click();
+  await page.reload();
+  await until("Chinese", async () => (await page.locator("#t-stage").textContent()) === "麦位");
+  assert.equal(await page.evaluate(() => document.documentElement.style.colorScheme), "light");
+  await page.waitForTimeout(2500);
+  assert.equal(await tour.isVisible(), false);
+  await page.shut();
+});

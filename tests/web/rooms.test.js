@@ -1,0 +1,149 @@
+// What admins and people can do in the page, each seen in the page.
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { until } from "./browser.js";
+import { carry, choose, drag, fault, logged, order, settled, shows } from "./demo.js";
+import { healthy, house } from "./window.js";
+
+const home = house({ MICHUB_ROOM__RULES__MODE_MIN_INTERVAL_SECONDS: "0" });
+const { fresh } = home;
+const seated = (page, no) => page.locator(`#seats [data-seat="${no}"]`).getAttribute("data-user");
+const sits = (page, no, user) => until(`${user} on seat ${no}`, async () => { const who = await seated(page, no); return who === user || who; });
+const seatMenu = (page, no, text) => choose(page, `#seats [data-seat="${no}"] [data-act="seat"]`, text);
+const time = async (page, no) => { const [minutes, seconds] = (await page.locator(`#seats [data-seat="${no}"] .time`).textContent()).split(":"); return Number(minutes) * 60 + Number(seconds); };
+const rev = async (page) => Number(await page.locator("#rev b").textContent());
+
+test("apply, approve; invite, accept", async () => {
+  const { page, waiting: [ana, leo] } = await fresh();
+  await page.locator('[data-mode="apply"]').click();
+  await until("mode apply", async () => (await page.locator('[data-mode="apply"]').getAttribute("aria-pressed")) === "true");
+  await seatMenu(page, 4, "Unlock");
+  await page.locator(`[data-as="${ana}"]`).click();
+  await page.locator('#viewer [data-act="apply"]').click();
+  await page.locator("#requests").getByRole("button", { name: "Approve: Ana" }).click();
+  await sits(page, 4, ana);
+  await seatMenu(page, 5, "Unlock");
+  await choose(page, `#queue li[data-user="${leo}"] [data-act="more"]`, "Invite");
+  await page.locator(`[data-as="${leo}"]`).click();
+  await page.locator('#viewer [data-act="accept"]').click();
+  await sits(page, 5, leo);
+  await healthy(page);
+});
+
+test("a turn: longer, paused, resumed, next", async () => {
+  const { page, waiting: [ana] } = await fresh();
+  const before = await time(page, 3);
+  await page.locator('#seats [data-seat="3"] [data-act="extend"]').click();
+  await until("30 s more", async () => (await time(page, 3)) > before + 20);
+  await page.locator('#seats [data-seat="3"] [data-act="pause"]').click();
+  await page.locator('#seats [data-seat="3"] .time.paused').waitFor();
+  await page.locator('#seats [data-seat="3"] [data-act="pause"]').click();
+  await page.locator('#seats [data-seat="3"] .time.paused').waitFor({ state: "detached" });
+  await page.locator('#seats [data-seat="3"] [data-act="next"]').click();
+  await sits(page, 3, ana);
+  await healthy(page);
+});
+
+test("clear and undo, flags, why", async () => {
+  const { page, waiting } = await fresh();
+  await page.locator("#clear").click();
+  await shows(page, []);
+  await page.locator("#undo").click();
+  await shows(page, waiting);
+  await page.locator('[data-flag="mute_all"]').check({ force: true });
+  await until("Mei is silenced", async () => (await page.locator('#seats [data-seat="2"] .mic.off').count()) === 1);
+  await page.locator(`#queue li[data-user="${waiting[0]}"] [data-act="more"]`).click();
+  assert.match(await page.locator("#menu").textContent(), /Why here\?/);
+  await page.keyboard.press("Escape");
+  await healthy(page);
+});
+
+test("the rules editor says what is wrong, and saves what is right", async () => {
+  const { page } = await fresh();
+  await page.locator("#rules").click();
+  const area = page.locator("#editor textarea");
+  const says = page.locator("#rules-says");
+  const rules = JSON.parse(await area.inputValue());
+  await area.fill("{");
+  await page.locator("#save-rules").click();
+  await until("not JSON", async () => (await says.textContent()).trim() === "Not JSON" || says.textContent());
+  await area.fill(JSON.stringify({ ...rules, on_deck_size: 99 }, null, 2));
+  await page.locator("#save-rules").click();
+  await until("the path", async () => /bad_rules.*\/on_deck_size/.test(await says.textContent()) || says.textContent());
+  await area.fill(JSON.stringify(rules, null, 2));
+  await page.locator('#editor input[name="max_mic_count"]').fill("6");
+  await page.locator("#save-rules").click();
+  await until("seven seats", async () => (await page.locator("#seats .seat").count()) === 7);
+  await page.keyboard.press("Escape");
+  await healthy(page);
+});
+
+test("kicked, and back in", async () => {
+  const { page, waiting: [ana, ...rest] } = await fresh();
+  await fault(page, ana, "Kick");
+  await shows(page, rest);
+  await page.locator(`#people li[data-user="${ana}"] [data-act="back"]`).click();
+  await page.locator(`#people li[data-user="${ana}"] [data-act="join"]`).click();
+  await shows(page, [...rest, ana]);
+  await healthy(page);
+});
+
+test("token expiry, half-open, slow line, drain: everybody comes back to his place", async () => {
+  const { page, waiting } = await fresh();
+  const [ana, leo, kai] = waiting;
+  await fault(page, ana, "Expire the token");
+  await logged(page, `"event":"queue_returned","user_id":"${ana}"`);
+  await fault(page, leo, "Half-open line");
+  await logged(page, `"user_online","user_id":"${leo}"`, '"attempt":1');
+  await fault(page, kai, "+500 ms");
+  await until("a slow round trip", async () => Number(await page.locator("#trips tbody tr:nth-child(6) td:nth-of-type(3)").textContent()) >= 400);
+  await page.locator("#drain").click();
+  await logged(page, '"code":4101');
+  await page.locator("#people .c-down").first().waitFor();
+  await until("everybody is back", async () => (await page.locator("#people .c-down").count()) === 0);
+  assert.deepEqual(await order(page), waiting);
+  await healthy(page);
+});
+
+test("a second admin in his own window; both drag at once and see the same", async () => {
+  const { page, again } = await fresh();
+  const noor = await again("&admin=noor");
+  const [a, b, c, d, ...rest] = await settled(noor, 8);
+  await settled(page, 8);
+  assert.equal(await noor.locator("#t-mine").textContent(), "Mic queue · Noor");
+  await carry(page, d, b);
+  await carry(noor, c, a);
+  await Promise.all([page.mouse.up(), noor.mouse.up()]);
+  await until("both revs are equal", async () => (await rev(page)) === (await rev(noor)));
+  const both = [c, a, d, b, ...rest];
+  await shows(page, both);
+  await shows(noor, both);
+  await healthy(page, noor);
+});
+
+test("the second view drags, too", async () => {
+  const { page, waiting: [a, b, c] } = await fresh();
+  const [first, third] = await Promise.all([a, c].map((user) => page.locator(`#queue2 li[data-user="${user}"] [data-act="grip"]`).boundingBox()));
+  await page.mouse.move(third.x + 20, third.y + 20);
+  await page.mouse.down();
+  await page.mouse.move(first.x + 20, first.y + 10, { steps: 6 });
+  await page.mouse.up();
+  await shows(page, [c, a, b]);
+  await healthy(page);
+});
+
+test("what others do is shown while somebody drags; Escape takes it back", async () => {
+  const { page, room, waiting: [a, b, c] } = await fresh();
+  await carry(page, c, a);
+  await shows(page, [c, a, b]);
+  const moved = await fetch(`${home.hub.url}/api/rooms/${room}/commands`, { method: "POST", body: JSON.stringify({ type: "queue_move", target_user_id: b, place: { before: a } }) });
+  assert.equal(moved.status, 200);
+  await shows(page, [c, b, a]);
+  await page.keyboard.press("Escape");
+  await shows(page, [b, a, c]);
+  await page.mouse.up();
+  await shows(page, [b, a, c]);
+  await drag(page, c, b);
+  await shows(page, [c, b, a]);
+  await healthy(page);
+});
