@@ -306,9 +306,9 @@ impl Presence {
         self.ask(Ask::Cluster(FromCluster::Mail(mail)));
     }
 
-    /// Everything must be told to the other nodes anew.
-    pub(super) fn announce(&self) {
-        self.ask(Ask::Cluster(FromCluster::Announce));
+    /// Everything must be told to the other nodes anew; `done` hears when it is.
+    pub(super) fn announce(&self, done: Option<oneshot::Sender<()>>) {
+        self.ask(Ask::Cluster(FromCluster::Announce(done)));
     }
 
     /// Sessions of a dead node are this node's from here on.
