@@ -11,9 +11,11 @@ use michub::{
             report::{Ask, NOTHING_DIFFERS, RoomText, UserText},
         },
         load::{self, LoadArgs, LoadError},
+        media::simulate::{self, SimulateArgs, SimulateError},
         reload::{Reload, SetLevel},
         run,
         store::{StoreFault, fjall::Repair},
+        webhooks::admin as webhooks,
     },
     wire::spec,
 };
@@ -92,6 +94,8 @@ enum What {
     },
     /// Puts load on a running hub and measures it
     Load(LoadArgs),
+    /// Plays the callbacks of a media server against a running hub, and checks what it makes of them
+    SimulateMedia(SimulateArgs),
     /// Shows and exports what happened in rooms, also while the hub runs
     History {
         #[command(subcommand)]
@@ -127,6 +131,11 @@ enum What {
     },
     /// Asks the running hub whether it is ready to serve; exit code 1 = it is not
     Health,
+    /// Shows webhooks of the hub that runs, and sends dead letters again
+    Webhooks {
+        #[command(subcommand)]
+        what: WebhooksWhat,
+    },
     /// Repairs an embedded store that the hub refuses to start with
     #[command(after_help = REPAIR_HELP)]
     Repair {
@@ -155,6 +164,44 @@ enum HistoryWhat {
     },
 }
 
+#[derive(Clone, Subcommand)]
+enum WebhooksWhat {
+    /// Prints how every endpoint is doing
+    List,
+    /// Prints the dead letters of an endpoint as JSON lines, oldest first
+    Dead {
+        /// The endpoint
+        name: String,
+        /// How many
+        #[arg(long, default_value_t = 100, value_parser = clap::value_parser!(u16).range(1..=1000))]
+        limit: u16,
+    },
+    /// Sends dead letters again, under their own ids; those that arrive are forgotten
+    Replay {
+        /// The endpoint
+        name: String,
+        /// Only the one with this key
+        #[arg(long)]
+        key: Option<String>,
+    },
+    /// Takes an endpoint into use again that has answered 410
+    Enable {
+        /// The endpoint
+        name: String,
+    },
+}
+
+impl From<&WebhooksWhat> for webhooks::Ask {
+    fn from(what: &WebhooksWhat) -> Self {
+        match what.clone() {
+            WebhooksWhat::List => Self::List,
+            WebhooksWhat::Dead { name, limit } => Self::Dead { name, limit: limit.into() },
+            WebhooksWhat::Replay { name, key } => Self::Replay { name, key },
+            WebhooksWhat::Enable { name } => Self::Enable { name },
+        }
+    }
+}
+
 /// Reads a point in time as Unix milliseconds.
 fn time(text: &str) -> Result<u64, String> {
     let stamp = |text: &str| u64::try_from(text.parse::<jiff::Timestamp>().ok()?.as_millisecond()).ok();
@@ -169,6 +216,8 @@ enum Failure {
     Config(#[from] ConfigError),
     #[error(transparent)]
     Load(#[from] LoadError),
+    #[error("simulate-media: {0}")]
+    Simulate(#[from] SimulateError),
     #[error(transparent)]
     Start(#[from] run::StartError),
     #[error("data.dir: {0}")]
@@ -179,6 +228,8 @@ enum Failure {
     Token(#[from] AuthError),
     #[error(transparent)]
     History(#[from] HistoryError),
+    #[error(transparent)]
+    Webhooks(#[from] webhooks::AskError),
     #[error("the output cannot be written: {0}")]
     Output(std::io::Error),
     #[error("the replay differs from what is stored")]
@@ -227,6 +278,9 @@ fn begin(args: &Args) -> Result<(), Failure> {
     if let Some(What::Load(load)) = &args.command {
         return Ok(load::run(load.clone())?);
     }
+    if let Some(What::SimulateMedia(what)) = &args.command {
+        return Ok(simulate::run_here(what.clone())?);
+    }
     let flags = Flags { config: args.config.clone(), listen: args.listen, data: args.data.clone(), demo: args.demo };
     let config = flags.load()?;
     match args.command.as_ref().unwrap_or(&What::Serve) {
@@ -242,7 +296,7 @@ fn begin(args: &Args) -> Result<(), Failure> {
             print!("{}", toml::to_string(&config)?);
             Ok(())
         }
-        What::Load(_) | What::Spec { .. } => Ok(()),
+        What::Load(_) | What::Spec { .. } | What::SimulateMedia(_) => Ok(()),
         What::Token { user_id, room, role, ttl } => {
             let rooms = room.clone().zip(role.clone()).into_iter().collect();
             let claims = Claims { user: user_id.clone(), user_type: None, rooms, expires_at: 0, issued_at: 0 };
@@ -265,6 +319,10 @@ fn begin(args: &Args) -> Result<(), Failure> {
             report(&config, Ask::Why { room: RoomText(room.clone()), user: UserText(user.clone()) }).map(drop)
         }
         What::Health => health(&config),
+        What::Webhooks { what } => {
+            let text = webhooks::ask(config.admin.listen, &what.into())?;
+            std::io::stdout().write_all(text.as_bytes()).map_err(Failure::Output)
+        }
         What::Repair { accept_empty } => repair(&config, *accept_empty),
     }
 }

@@ -492,7 +492,7 @@ fn hub_frames_look_as_they_did() {
     add("ack of room_members", &membership::members_ack(Some(3), &room_id(), &[member], 1));
     let change = |joined| PresenceChange { user_id: "a", status: "online", joined };
     add("room_presence", &membership::room_presence(&room_id(), 1234, &[change(true), change(false)]));
-    add("room_reset", &membership::room_reset(&room_id(), "history_changed"));
+    add("room_reset", &membership::room_reset(&room_id(), "history_changed", &["m-81"]));
     let update = server::room_update(&room_id(), &Commit { steps: commit().steps.split_off(1), ..commit() });
     add("polled updates", &membership::polled(Ok(&[&update, &update]), cursor(44)));
     add("polled reset", &membership::polled(Err(b"{}"), cursor(44)));

@@ -1,4 +1,4 @@
-//! The operators' listener: is the process alive, can it serve, its numbers, and reports on the history.
+//! The operators' listener: is the process alive, can it serve, its numbers, reports on the history, and webhooks.
 use super::{
     admit::Admission,
     clock::Clock,
@@ -6,6 +6,7 @@ use super::{
     metrics,
     rooms::Rooms,
     store::Store,
+    webhooks::{self, Webhooks},
 };
 use axum::{
     Router,
@@ -35,6 +36,7 @@ pub struct Sources {
 pub struct Admin {
     store: Arc<dyn Store>,
     history: History,
+    webhooks: Option<Webhooks>,
     draining: Arc<AtomicBool>,
     metrics: PrometheusHandle,
     sources: Arc<OnceLock<Sources>>,
@@ -42,7 +44,7 @@ pub struct Admin {
 
 impl Admin {
     /// Installs the metrics recorder of this process. Errors: there is one already.
-    pub fn new(store: Arc<dyn Store>, history: History, clock: Clock) -> Result<Self, BuildError> {
+    pub fn new(store: Arc<dyn Store>, history: History, webhooks: Option<Webhooks>, clock: Clock) -> Result<Self, BuildError> {
         let metrics = metrics::install(clock.now().0)?;
         let upkeep = metrics.clone();
         tokio::spawn(async move {
@@ -51,7 +53,7 @@ impl Admin {
                 upkeep.run_upkeep();
             }
         });
-        Ok(Self { store, history, draining: Arc::default(), metrics, sources: Arc::default() })
+        Ok(Self { store, history, webhooks, draining: Arc::default(), metrics, sources: Arc::default() })
     }
 
     /// Says where the numbers are that are read at a scrape.
@@ -84,12 +86,14 @@ impl Admin {
     /// Makes the routes.
     pub fn router(self) -> Router {
         let reports = remote::router(self.history.clone());
+        let webhooks = self.webhooks.clone().map(webhooks::admin::router).unwrap_or_default();
         Router::new()
             .route("/healthz", get(async || "alive\n"))
             .route("/readyz", get(ready))
             .route("/metrics", get(async |State(admin): State<Self>| ([(header::CONTENT_TYPE, TEXT_FORMAT)], admin.scrape())))
             .with_state(self)
             .merge(reports)
+            .merge(webhooks)
     }
 }
 

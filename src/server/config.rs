@@ -1,8 +1,11 @@
 //! The configuration: built-in defaults < file < environment < flags. Unknown keys are errors; relations are checked before anything starts.
 mod error;
 
-use super::hooks::Kind;
-use super::store::redis::connect::{Durability, RedisSettings, Shape};
+use super::{
+    hooks::Kind,
+    store::redis::connect::{Durability, RedisSettings, Shape},
+    webhooks::endpoint::EndpointSettings,
+};
 use crate::wire::rules::RulesJson;
 pub use error::{ConfigError, PREFIX};
 use figment::{
@@ -16,6 +19,7 @@ use std::{
     path::{Path, PathBuf},
     time::Duration,
 };
+use webhook::WebhookConfig;
 
 /// A text that is never shown.
 #[derive(Clone, Default, PartialEq, Eq, Deserialize)]
@@ -82,6 +86,9 @@ macro_rules! sections {
     )*};
 }
 
+// Behind the macro that it uses.
+pub mod webhook;
+
 const fn loopback(port: u16) -> SocketAddr {
     SocketAddr::new(IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), port)
 }
@@ -101,6 +108,7 @@ sections! {
         media: BTreeMap<String, MediaConfig> = BTreeMap::new(),
         demo: DemoConfig = DemoConfig::default(),
         log: LogConfig = LogConfig::default(),
+        webhook: BTreeMap<String, WebhookConfig> = BTreeMap::new(),
     }
     /// `[server]`
     ServerConfig {
@@ -333,6 +341,9 @@ impl Config {
             let text = read.map_err(|error| ConfigError::Secret { key, path: path.clone(), error })?;
             *secret = Secret(text.trim_end().to_owned());
         }
+        for (name, webhook) in &mut config.webhook {
+            webhook.read_secrets(name)?;
+        }
         for (name, media) in &mut config.media {
             for secret in [&mut media.secret_path, &mut media.secret, &mut media.api_secret] {
                 secret.resolve().map_err(|variable| ConfigError::Variable { key: format!("media.{name}"), variable })?;
@@ -426,8 +437,14 @@ impl Config {
         }
         match checks.iter().find(|(ok, ..)| !ok) {
             Some((_, key, expected)) => Err(ConfigError::Check { key, expected }),
-            None => Ok(()),
+            None => self.webhooks().map(drop),
         }
+    }
+
+    /// Returns the webhook endpoints that are in use.
+    pub fn webhooks(&self) -> Result<Vec<EndpointSettings>, ConfigError> {
+        let enabled = self.webhook.iter().filter(|(_, webhook)| webhook.enabled);
+        enabled.map(|(name, webhook)| webhook.settings(name)).collect()
     }
 }
 
@@ -518,7 +535,7 @@ mod tests {
     fn the_file_says_what_is_built_in() {
         let file = include_str!("../../config.toml");
         assert_eq!(read(file).unwrap(), read("").unwrap());
-        let sections: [&[&str]; 12] = [
+        let sections: [&[&str]; 13] = [
             ServerConfig::KEYS,
             StoreConfig::KEYS,
             EmbeddedConfig::KEYS,
@@ -531,6 +548,7 @@ mod tests {
             LimitsConfig::KEYS,
             MediaConfig::KEYS,
             LogConfig::KEYS,
+            WebhookConfig::KEYS,
         ];
         for key in sections.concat().iter().chain(crate::wire::rules::KEYS) {
             assert!(file.contains(key), "{key} is not documented in config.toml");
@@ -549,6 +567,11 @@ mod tests {
             ("[auth]\nmode = \"jwt\"", "auth.jwt"),
             ("[store]\nkind = \"redis\"\n[store.redis]\nurl = \"somewhere\"", "store.redis.url"),
             ("[store.redis]\nkey_prefix = \"{a}\"", "store.redis.key_prefix"),
+            ("[webhook.a]\nurl = \"http://example.com\"", "webhook.a.url: https://"),
+            ("[webhook.a]\nurl = \"https://example.com\"", "webhook.a.secrets: 1 to 8"),
+            ("[webhook.a]\nurl = \"https://example.com\"\nsecrets = [\"x\"]", "webhook.a.secrets: whsec_"),
+            ("[webhook.A]", "webhook.A: a name"),
+            ("[webhook.a]\nurls = \"x\"", "did you mean webhook.a.url?"),
             ("[room.rules]\nmax_mic_count = 65", "/max_mic_count: 1 to 64 seats"),
             ("[[room.rules.roles]]\nrole_id = \"dj\"\nlevl = 3", "/roles/0/levl"),
         ] {

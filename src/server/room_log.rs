@@ -48,6 +48,11 @@ impl Tail {
         }
     }
 
+    /// Tells whether a position is part of it.
+    fn holds(&self, cursor: Cursor) -> bool {
+        self.head == cursor || self.updates.iter().any(|(prev, _)| *prev == cursor)
+    }
+
     /// Returns what leads from a position to the head; `None`: that position is not known.
     pub fn since(&self, cursor: Cursor) -> Option<Vec<Frame>> {
         if cursor == self.head {
@@ -88,6 +93,13 @@ impl Ring {
     /// Tells whether a position is in it.
     pub fn holds(&self, cursor: Cursor) -> bool {
         self.entries.iter().any(|entry| entry.cursor == cursor || entry.prev == cursor)
+    }
+
+    /// Returns the commits that are not part of the history that ends in `tail`, if it is known where the two part.
+    pub fn gone_from(&self, tail: &Tail) -> impl Iterator<Item = &LogEntry> {
+        let common = self.entries.iter().rposition(|entry| tail.holds(entry.cursor));
+        let first = common.map(|at| at + 1).or_else(|| self.entries.front().filter(|entry| tail.holds(entry.prev)).map(|_| 0));
+        self.entries.iter().skip(first.unwrap_or(usize::MAX))
     }
 
     /// Returns everything.

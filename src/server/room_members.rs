@@ -260,6 +260,11 @@ impl MemberList {
         Some((user, line.conn))
     }
 
+    /// Returns every connection here, and whose it is.
+    pub fn conns(&self) -> impl Iterator<Item = (&UserId, ConnId)> {
+        self.people.iter().flat_map(|(user, person)| person.lines.iter().filter_map(move |line| Some((user, line.conn?))))
+    }
+
     /// Returns how many people are in, lost ones included.
     pub fn count(&self) -> usize {
         self.people.len()

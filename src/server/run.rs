@@ -5,7 +5,7 @@ use super::{
     auth::{Auth, AuthSetupError},
     clock::Clock,
     cluster::Cluster,
-    config::{AuthMode, Config, StoreKind},
+    config::{AuthMode, Config, ConfigError, StoreKind},
     demo::{self, Demo},
     history::{
         History,
@@ -25,7 +25,13 @@ use super::{
         Store, StoreFault,
         archive::Archive,
         fjall::{FjallSettings, FjallStore},
+        notes::Notes,
         redis::RedisStore,
+    },
+    webhooks::{
+        WebhookDeps, Webhooks,
+        source::Source,
+        tap::{Moved, Tap},
     },
 };
 use crate::hub::time::Millis;
@@ -50,6 +56,9 @@ pub enum StartError {
     /// The store cannot be opened.
     #[error("data.dir: {0}")]
     Store(#[from] StoreFault),
+    /// The configuration is wrong after all.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
     /// The keys cannot be read.
     #[error(transparent)]
     Auth(#[from] AuthSetupError),
@@ -133,10 +142,11 @@ pub fn store_settings(config: &Config) -> FjallSettings {
     }
 }
 
-/// The store, and what keeps the history.
+/// The store, what keeps the history, and what keeps notes.
 struct Opened {
     store: Arc<dyn Store>,
     archive: Option<Arc<dyn Archive>>,
+    notes: Arc<dyn Notes>,
     redis: Option<Arc<RedisStore>>,
     feeder: Option<Feeder>,
     people: Option<People>,
@@ -163,11 +173,11 @@ fn open(config: &Config, clock: Clock) -> Result<Opened, StoreFault> {
             let feeder = outside.clone().map(|postgres| Feeder::new(postgres, store.clone(), people.clone(), clock));
             let inside = || (config.history.retention_days > 0).then(|| store.clone() as Arc<dyn Archive>);
             let archive = outside.map(|postgres| Arc::new(postgres) as Arc<dyn Archive>).or_else(inside);
-            Opened { store, archive, redis: None, people: feeder.is_some().then_some(people), feeder }
+            Opened { notes: store.clone(), store, archive, redis: None, people: feeder.is_some().then_some(people), feeder }
         }
         StoreKind::Redis => {
             let store = RedisStore::open(config.store.redis.settings(), clock)?;
-            Opened { store: store.clone(), archive: None, redis: Some(store), people: None, feeder: None }
+            Opened { store: store.clone(), archive: None, notes: store.clone(), redis: Some(store), people: None, feeder: None }
         }
     })
 }
@@ -182,6 +192,19 @@ pub async fn open_history(config: &Config) -> Result<History, StoreFault> {
         feeder.drain().await?;
     }
     Ok(History::new(store, archive))
+}
+
+/// Starts the webhooks, if there are any: then the store tells them what moves.
+fn webhooks(config: &Config, opened: Opened, clock: Clock, node: &str) -> Result<(Arc<dyn Store>, Option<Webhooks>), StartError> {
+    let Opened { store, archive, notes, .. } = opened;
+    let endpoints = config.webhooks()?;
+    if endpoints.is_empty() {
+        return Ok((store, None));
+    }
+    let moved = Arc::new(Moved::default());
+    let deps = WebhookDeps { source: Source { store: store.clone(), archive }, notes, clock, node: node.into() };
+    let webhooks = Webhooks::start(endpoints, deps, moved.clone()).map_err(io("webhooks"))?;
+    Ok((Tap::new(store, moved), Some(webhooks)))
 }
 
 pub(super) fn room_settings(config: &Config) -> RoomSettings {
@@ -215,14 +238,16 @@ async fn serve(config: Config, reload: Reload) -> Result<(), StartError> {
     let mut interrupt = signal(SignalKind::interrupt()).map_err(io("SIGINT"))?;
     let mut hangup = signal(SignalKind::hangup()).map_err(io("SIGHUP"))?;
     let clock = Clock::new();
-    let Opened { store, archive, redis, feeder, people } = open(&config, clock)?;
-    if let Some(feeder) = feeder {
+    let mut opened = open(&config, clock)?;
+    if let Some(feeder) = opened.feeder.take() {
         tokio::spawn(feeder.live());
     }
-    let history = History::new(store.clone(), archive);
+    let people = opened.people.take();
+    let history = History::new(opened.store.clone(), opened.archive.clone());
     let node = format!("{:08x}", rand::random::<u32>());
-    let cluster = redis.map(|redis| Cluster::new(redis, clock, node.clone()));
-    let admin = Admin::new(store.clone(), history.clone(), clock)?;
+    let cluster = opened.redis.clone().map(|redis| Cluster::new(redis, clock, node.clone()));
+    let (store, webhooks) = webhooks(&config, opened, clock, &node)?;
+    let admin = Admin::new(store.clone(), history.clone(), webhooks.clone(), clock)?;
     let admin_listener =
         TcpListener::bind(config.admin.listen).await.map_err(io(format!("admin.listen {}", config.admin.listen)))?;
     let admin_address = admin_listener.local_addr().map_err(io("admin.listen"))?;
@@ -246,7 +271,7 @@ async fn serve(config: Config, reload: Reload) -> Result<(), StartError> {
     let rooms = Rooms::new(bound.handles().to_vec(), store.clone(), presence.clone(), clock, room_settings, cluster.clone());
     let media = Media::start(&config.media, auth.ticket_key(), rooms.clone(), clock, seats_told)?;
     let sessions = if cluster.is_some() { SessionStore::none() } else { SessionStore::new(store.clone()) };
-    tokio::spawn(inbox.noting(people).run(
+    tokio::spawn(inbox.told_to(webhooks).noting(people).run(
         presence_settings(&config),
         bound.handles().to_vec(),
         rooms.clone(),

@@ -86,12 +86,14 @@ pub fn room_presence(room: &RoomId, online: usize, changes: &[PresenceChange]) -
 struct RoomReset<'a> {
     room_id: &'a str,
     reason: &'static str,
+    #[serde(skip_serializing_if = "<[&str]>::is_empty")]
+    revoked: &'a [&'a str],
 }
 
-/// Writes a `room_reset`.
+/// Writes a `room_reset`. `revoked`: what of the reader's own is no longer part of the history, as far as known.
 #[must_use]
-pub fn room_reset(room: &RoomId, reason: &'static str) -> Vec<u8> {
-    json(&RoomReset { room_id: room.as_str(), reason })
+pub fn room_reset(room: &RoomId, reason: &'static str, revoked: &[&str]) -> Vec<u8> {
+    json(&RoomReset { room_id: room.as_str(), reason, revoked })
 }
 
 #[derive(Serialize)]

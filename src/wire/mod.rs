@@ -16,3 +16,4 @@ pub mod session;
 pub mod spec;
 pub mod state;
 pub mod turn;
+pub mod webhook;

@@ -3,9 +3,13 @@
 #[allow(dead_code, reason = "shared with the tests of one hub")]
 #[path = "../it/client.rs"]
 mod client;
+mod faults;
+mod history;
 #[allow(dead_code, reason = "shared with the tests of one hub")]
 #[path = "../it/hub.rs"]
 mod hub;
+mod lost;
 mod nodes;
 mod people;
 mod rooms;
+mod worker;

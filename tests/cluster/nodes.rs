@@ -19,10 +19,16 @@ pub struct Nodes {
 impl Nodes {
     /// Starts a Redis and `count` hubs.
     pub fn start(count: usize, settings: &[(&'static str, &'static str)]) -> Self {
+        Self::on(count, settings, &[])
+    }
+
+    /// As [`Self::start`], with arguments for Redis.
+    pub fn on(count: usize, settings: &[(&'static str, &'static str)], redis: &[&str]) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let data = dir.path().join("redis");
         std::fs::create_dir(&data).unwrap();
-        let redis = Redis::start(&data, RedisOptions::default()).unwrap();
+        let redis =
+            Redis::start(&data, RedisOptions { args: redis.iter().map(ToString::to_string).collect(), sentinel: false }).unwrap();
         let mut nodes = Self { hubs: Vec::new(), redis, settings: settings.to_vec(), dir };
         for _ in 0..count {
             nodes.add();
@@ -50,8 +56,19 @@ impl Nodes {
         self.hubs.remove(index).kill();
     }
 
+    /// Where clients connect.
+    pub fn addresses(&self) -> Vec<String> {
+        self.hubs.iter().map(|hub| hub.address.clone()).collect()
+    }
+
     pub async fn user(&self, hub: usize, name: &str) -> Client {
         self.hubs[hub].user(name).await
+    }
+
+    /// Goes on with a session on a hub, without naming rooms.
+    pub async fn back(&self, hub: usize, before: &Value) -> Client {
+        let hello = json!({"type": "user_online", "user_id": before["user_id"], "session_token": before["session_token"]});
+        self.hubs[hub].enter(hello).await
     }
 
     /// Goes on with a session on a hub.

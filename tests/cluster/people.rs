@@ -54,10 +54,12 @@ async fn a_session_goes_on_on_another_node() {
     let mut a = nodes.user(1, "a").await;
     watcher.wait("userOnlineStatus").await;
     a.ok("watch_status", json!({"user_ids": ["w"]})).await;
-    let mut again = nodes.resume(2, &a.welcome, json!([])).await;
+    a.ok("room_join", json!({})).await;
+    let mut again = nodes.back(2, &a.welcome).await;
     assert_eq!((&again.welcome["resumed"], &again.welcome["session_id"]), (&json!(true), &a.welcome["session_id"]));
     assert_eq!(a.close_code().await, 4009);
-    assert_eq!(statuses(&again.wait("userOnlineStatus").await), pair("w", "online"), "the watches have come along");
+    assert_eq!(again.welcome["rooms"][0]["room_id"], "r1", "its rooms have come along");
+    assert_eq!(statuses(&again.wait("userOnlineStatus").await), pair("w", "online"), "and its watches");
     // Whatever would have been told to the watcher by now is in front of the answer.
     assert!(watcher.drain().await.is_empty(), "somebody who moves was never away");
     let back = nodes.resume(1, &again.welcome, json!([])).await;

@@ -77,7 +77,12 @@ impl Hub {
 
     /// Sends SIGTERM and does not wait.
     pub fn terminate(&self) {
-        assert!(Command::new("kill").arg("-TERM").arg(self.child.id().to_string()).status().unwrap().success());
+        self.signal("TERM");
+    }
+
+    /// Sends a signal by its name.
+    pub fn signal(&self, name: &str) {
+        assert!(Command::new("kill").arg(format!("-{name}")).arg(self.child.id().to_string()).status().unwrap().success());
     }
 
     /// Sends SIGHUP.

@@ -25,8 +25,9 @@ fn main() -> ExitCode {
         Some("bench") => done(measure::bench()),
         Some("sim") if rest == ["--own-hub"] => done(sim::on_a_hub()),
         Some("sim") => done(sim::run(&rest)),
+        Some("webhooks") => done(webhooks(rest.first().map_or("120000", String::as_str))),
         _ => {
-            eprintln!("usage: cargo xtask test | web | picture");
+            eprintln!("usage: cargo xtask test | web | picture | webhooks [EVENTS]");
             eprintln!("       cargo xtask sim [--seed S] [--seeds N] [--steps K] [--hub URL] | --own-hub");
             eprintln!("       cargo xtask load SCENARIO... | measure [--json] [--write] [NAME...] | bench");
             ExitCode::from(2)
@@ -59,6 +60,14 @@ fn all() -> ExitCode {
         return ExitCode::FAILURE;
     }
     done(web::test())
+}
+
+/// Delivers so many events to a receiver that fails, hangs and dies, from a hub that dies.
+fn webhooks(events: &str) -> Result<(), String> {
+    let args = ["test", "--release", "--test", "webhooks", "storm::", "--", "--nocapture"];
+    let run = Command::new("cargo").args(args).env("WEBHOOK_EVENTS", events).status();
+    let status = run.map_err(|error| format!("cargo: {error}"))?;
+    if status.success() { Ok(()) } else { Err(format!("webhooks: {status}")) }
 }
 
 fn done(outcome: Result<(), String>) -> ExitCode {

@@ -1,6 +1,6 @@
 //! The beat of a node: it says that it lives, sees who does not any more, and clears up after the dead in two steps: at once their lines
 //! are lost ones of a survivor's; when the time of the lost is over, nothing of them is left in any room.
-use super::{Cluster, Node, Unreachable, fresh, people::Adopted};
+use super::{Cluster, Node, STOOD_STILL_MS, Unreachable, fresh, people::Adopted};
 use crate::hub::{
     id::RoomId,
     time::{Millis, UnixMs},
@@ -21,6 +21,8 @@ use std::{
 
 /// How many rooms of a dead node are cleared at once.
 const AT_ONCE: usize = 64;
+/// How often the process looks whether it runs.
+const TICK_MS: u64 = 200;
 /// A clock that differs by less is left alone.
 const CLOCK_SLACK_MS: i64 = 20;
 
@@ -207,6 +209,28 @@ async fn creep(cluster: Arc<Cluster>) {
     }
 }
 
+/// Notices that the process has stood still. Then it is in doubt until every session of this node is confirmed or given up.
+async fn watch_itself(cluster: Arc<Cluster>, presence: Presence) {
+    loop {
+        tokio::time::sleep(Duration::from_millis(TICK_MS)).await;
+        let now = cluster.clock.mono();
+        let late = now.since(Mono(cluster.ran_at.load(Relaxed)));
+        if late > STOOD_STILL_MS {
+            tracing::warn!(late_ms = late, "the process stood still; commands wait until its sessions are confirmed");
+            cluster.doubts.store(true, Relaxed);
+            let (done, confirmed) = tokio::sync::oneshot::channel();
+            presence.announce(Some(done));
+            let cluster = cluster.clone();
+            tokio::spawn(async move {
+                // Without an answer the hub ends.
+                let _ = confirmed.await;
+                cluster.doubts.store(false, Relaxed);
+            });
+        }
+        cluster.ran_at.store(now.0, Relaxed);
+    }
+}
+
 /// Beats until the process ends.
 pub(super) async fn live(cluster: Arc<Cluster>, presence: Presence, rooms: Rooms) {
     let every = Millis(cluster.lease().0 / 3);
@@ -214,6 +238,7 @@ pub(super) async fn live(cluster: Arc<Cluster>, presence: Presence, rooms: Rooms
     let mut up = cluster.store.link().watch();
     cluster.listen(&cluster.me(), presence.clone()).await;
     tokio::spawn(creep(cluster.clone()));
+    tokio::spawn(watch_itself(cluster.clone(), presence.clone()));
     let patience = cluster.lease();
     let mut keeper = Keeper { cluster, presence, rooms, claims: BTreeMap::new(), steady: None, patience, timeout };
     loop {
@@ -267,7 +292,7 @@ impl Keeper {
         if let Err(error) = self.cluster.beat().await {
             tracing::warn!(%error, "the new life is not known yet");
         }
-        self.presence.announce();
+        self.presence.announce(None);
         self.rooms.post_all(|| RoomMsg::Look);
     }
 

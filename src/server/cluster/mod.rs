@@ -5,7 +5,7 @@ pub mod parts;
 pub mod people;
 
 use super::{
-    clock::Clock,
+    clock::{Clock, Mono},
     presence::Presence,
     rooms::Rooms,
     store::redis::{
@@ -20,7 +20,7 @@ use redis::Value;
 use std::{
     sync::{
         Arc, Mutex, PoisonError,
-        atomic::{AtomicBool, Ordering::Relaxed},
+        atomic::{AtomicBool, AtomicU64, Ordering::Relaxed},
     },
     time::Duration,
 };
@@ -76,7 +76,14 @@ pub struct Cluster {
     epoch: Mutex<Option<String>>,
     wiped: AtomicBool,
     leaving: AtomicBool,
+    /// When the process was last seen to run, in monotonic milliseconds.
+    ran_at: AtomicU64,
+    /// It has stood still, and does not know yet which sessions have moved on meanwhile.
+    doubts: AtomicBool,
 }
+
+/// A process that is not seen to run for this long has stood still.
+const STOOD_STILL_MS: u64 = 1_500;
 
 macro_rules! people_script {
     ($file:literal) => {
@@ -114,6 +121,8 @@ impl Cluster {
             epoch: Mutex::default(),
             wiped: AtomicBool::new(false),
             leaving: AtomicBool::new(false),
+            ran_at: AtomicU64::new(clock.mono().0),
+            doubts: AtomicBool::new(false),
         })
     }
 
@@ -155,6 +164,12 @@ impl Cluster {
         self.wiped.load(Relaxed)
     }
 
+    /// Tells whether the process has stood still and cannot know whose commands it may still take: somebody may have gone on elsewhere.
+    #[must_use]
+    pub fn is_in_doubt(&self) -> bool {
+        self.doubts.load(Relaxed) || self.clock.mono().since(Mono(self.ran_at.load(Relaxed))) > STOOD_STILL_MS
+    }
+
     /// Tells whether Redis answers.
     #[must_use]
     pub fn is_up(&self) -> bool {
@@ -172,7 +187,7 @@ impl Cluster {
 
     async fn listen(&self, me: &str, presence: Presence) {
         let ear: Ear = Arc::new(move |heard| match heard {
-            Heard::Gap => presence.announce(),
+            Heard::Gap => presence.announce(None),
             Heard::Message(message) => match Mail::decode(&message) {
                 Some(mail) => presence.mail(mail),
                 None => tracing::warn!("a message of another node cannot be read"),

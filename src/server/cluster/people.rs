@@ -1,7 +1,7 @@
 //! People over all nodes: what each node has of them, and what follows from it, is kept by scripts in buckets of people.
 use super::{Cluster, Node, Unreachable};
 use crate::hub::{
-    id::{SessionId, UserId, UserType},
+    id::{RoomId, SessionId, UserId, UserType},
     presence::{Elsewhere, Status},
     time::{Millis, UnixMs},
 };
@@ -33,6 +33,30 @@ pub struct Ask {
     pub sessions_max: usize,
 }
 
+/// What goes with a session from node to node.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[allow(missing_docs, reason = "the names say it")]
+pub struct Luggage {
+    pub watches: Vec<UserId>,
+    pub rooms: Vec<RoomId>,
+}
+
+impl Luggage {
+    fn encode(&self) -> String {
+        let watches: Vec<&str> = self.watches.iter().map(UserId::as_str).collect();
+        let rooms: Vec<&str> = self.rooms.iter().map(RoomId::as_str).collect();
+        format!("{};{}", watches.join(" "), rooms.join(" "))
+    }
+
+    fn decode(text: &str) -> Self {
+        let (watches, rooms) = text.split_once(';').unwrap_or_default();
+        Self {
+            watches: watches.split(' ').filter_map(|user| UserId::parse(user).ok()).collect(),
+            rooms: rooms.split(' ').filter_map(|room| RoomId::parse(room).ok()).collect(),
+        }
+    }
+}
+
 /// How it was opened.
 #[derive(Clone, Debug)]
 #[allow(missing_docs, reason = "the names say it")]
@@ -43,7 +67,7 @@ pub struct Opened {
     /// Lost sessions that are over by that, and where they were.
     pub ended: Vec<(Node, SessionId)>,
     pub kept: Vec<Bytes>,
-    pub watches: Vec<UserId>,
+    pub luggage: Luggage,
     pub news: PersonNews,
 }
 
@@ -69,6 +93,8 @@ pub struct PersonNews {
     pub stamp: u64,
     /// What other nodes have of him.
     pub elsewhere: Elsewhere,
+    /// Whether Redis says that this node has something of him, too.
+    pub own: bool,
 }
 
 /// A session of a dead node.
@@ -130,7 +156,7 @@ impl Cluster {
             choice: record.c.as_deref().and_then(choice),
             last_seen: (last_seen.0 > 0).then_some(last_seen),
         };
-        Some(PersonNews { user, stamp: stamp.parse().ok()?, elsewhere })
+        Some(PersonNews { user, stamp: stamp.parse().ok()?, elsewhere, own: record.n.contains_key(&*me) })
     }
 
     fn bucket(&self, user: &UserId) -> String {
@@ -139,7 +165,7 @@ impl Cluster {
 
     /// Opens or resumes a session, wherever it was. `Ok(None)`: the user has as many as he may.
     pub async fn open(&self, ask: &Ask) -> Result<Option<Opened>, Unreachable> {
-        let keys = [self.bucket(&ask.user), self.store.keys().kept(&ask.user), self.store.keys().watches(&ask.user)];
+        let keys = [self.bucket(&ask.user), self.store.keys().kept(&ask.user), self.store.keys().luggage(&ask.user)];
         let (me, now, max) = (self.me(), ask.now.0.to_string(), ask.sessions_max.to_string());
         let args: [&[u8]; 9] = [
             ask.user.as_str().as_bytes(),
@@ -156,7 +182,7 @@ impl Cluster {
         let Value::Array(parts) = &value else { return Err(unread("an opening")) };
         match parts.as_slice() {
             [_] => Ok(None),
-            [_, session, from, Value::Array(ended), Value::Array(kept), watches, stamp, record] => {
+            [_, session, from, Value::Array(ended), Value::Array(kept), luggage, stamp, record] => {
                 let read = || {
                     let ended: Vec<String> = ended.iter().filter_map(text).collect();
                     let pair = |pair: &[String]| match pair {
@@ -167,13 +193,13 @@ impl Cluster {
                         Value::BulkString(bytes) => Some(Bytes::copy_from_slice(bytes)),
                         _ => None,
                     };
-                    let watched = text(watches)?;
+                    let luggage = text(luggage)?;
                     Some(Opened {
                         session: SessionId::parse(&text(session)?).ok()?,
                         from: text(from).filter(|from| !from.is_empty()).map(Node::from),
                         ended: ended.chunks_exact(2).filter_map(pair).collect(),
                         kept: kept.iter().filter_map(bytes).collect(),
-                        watches: watched.split(' ').filter_map(|user| UserId::parse(user).ok()).collect(),
+                        luggage: Luggage::decode(&luggage),
                         news: self.person(ask.user.clone(), &text(stamp)?, text(record)?.as_bytes())?,
                     })
                 };
@@ -185,7 +211,7 @@ impl Cluster {
 
     /// Says what this node has of a person. Returns the sessions that are another node's by now, and what the others have.
     pub async fn sync(&self, mine: &Mine) -> Result<(Vec<SessionId>, PersonNews), Unreachable> {
-        let keys = [self.bucket(&mine.user), self.store.keys().watches(&mine.user)];
+        let keys = [self.bucket(&mine.user), self.store.keys().luggage(&mine.user)];
         let (me, last_seen) = (self.me(), mine.last_seen.0.to_string());
         let ends: Vec<String> =
             mine.sessions.iter().map(|(_, ends, _)| ends.map_or_else(|| "0".to_owned(), |at| at.0.to_string())).collect();
@@ -252,14 +278,13 @@ impl Cluster {
         }
     }
 
-    /// Keeps whom a session watches.
-    pub async fn keep_watches(&self, user: &UserId, session: &SessionId, users: &[UserId]) -> Result<(), Unreachable> {
-        let key = self.store.keys().watches(user);
-        let cmd = if users.is_empty() {
+    /// Keeps what goes with a session.
+    pub async fn keep(&self, user: &UserId, session: &SessionId, luggage: &Luggage) -> Result<(), Unreachable> {
+        let key = self.store.keys().luggage(user);
+        let cmd = if *luggage == Luggage::default() {
             redis::Cmd::hdel(key, session.as_str())
         } else {
-            let all: Vec<&str> = users.iter().map(UserId::as_str).collect();
-            redis::Cmd::hset(key, session.as_str(), all.join(" "))
+            redis::Cmd::hset(key, session.as_str(), luggage.encode())
         };
         self.run(&cmd).await.map(|_| ())
     }

@@ -26,6 +26,14 @@ pub enum ConfigError {
         /// What is expected.
         expected: &'static str,
     },
+    /// A value of a webhook's section does not fit.
+    #[error("{key}: {expected}")]
+    Section {
+        /// The key, with the section's name.
+        key: String,
+        /// What is expected.
+        expected: String,
+    },
     /// A media server's section is wrong.
     #[error("media.{name}.{expected}")]
     Media {

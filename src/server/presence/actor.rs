@@ -11,6 +11,7 @@ use crate::server::{
     rooms::Rooms,
     session_store::SessionStore,
     shard::ShardHandle,
+    webhooks::Webhooks,
 };
 use crate::{
     hub::{
@@ -66,11 +67,18 @@ pub(super) struct Actor {
     pub store: SessionStore,
     pub clock: Clock,
     pub noted: Option<LastSeen>,
+    pub webhooks: Option<Webhooks>,
     /// The other nodes, if there can be any.
     pub shared: Option<Shared>,
 }
 
 impl Inbox {
+    /// Has backends told of changes too.
+    #[must_use]
+    pub fn told_to(self, webhooks: Option<Webhooks>) -> Self {
+        Self { webhooks, ..self }
+    }
+
     /// Takes over the stored sessions and lives until all handles are gone.
     pub async fn run(
         self,
@@ -81,7 +89,7 @@ impl Inbox {
         clock: Clock,
         cluster: Option<Arc<Cluster>>,
     ) {
-        let (own, noted) = (self.1, self.2);
+        let own = self.own;
         let mut actor = Actor {
             people: People::new(settings.timeout, settings.busy_on_seat),
             lines: HashMap::new(),
@@ -94,11 +102,12 @@ impl Inbox {
             rooms,
             store,
             clock,
-            noted,
+            noted: self.noted,
+            webhooks: self.webhooks,
             shared: cluster.map(|cluster| Shared::new(cluster, own)),
         };
         actor.restore().await;
-        actor.live(self.0).await;
+        actor.live(self.asks).await;
     }
 }
 

@@ -7,7 +7,7 @@ use super::{
 use crate::server::{
     cluster::{
         Mail,
-        people::{Adopted, Opened, PersonNews},
+        people::{Adopted, Luggage, Opened, PersonNews},
     },
     msg::{Frame, RoomMsg, RoomSet, ShardMsg},
     store::redis::keys::bucket_of,
@@ -24,12 +24,13 @@ impl Actor {
     pub(super) async fn heard(&mut self, heard: FromCluster) {
         match heard {
             FromCluster::Opened { opening, reply, outcome } => {
+                let user = opening.user.clone();
                 if let Some(shared) = &mut self.shared
-                    && let Some(count) = shared.opening.get_mut(&opening.user)
+                    && let Some(count) = shared.opening.get_mut(&user)
                 {
                     *count -= 1;
                     if *count == 0 {
-                        shared.opening.remove(&opening.user);
+                        shared.opening.remove(&user);
                     }
                 }
                 match outcome {
@@ -74,10 +75,11 @@ impl Actor {
             }
             FromCluster::News(news) => self.news(news),
             FromCluster::Gap(bucket) => self.look_again(bucket),
-            FromCluster::Announce => {
+            FromCluster::Announce(done) => {
                 let everybody = self.people.everybody();
                 if let Some(shared) = &mut self.shared {
                     shared.dirty.extend(everybody);
+                    shared.announced.extend(done);
                 }
             }
             FromCluster::Mail(mail) => self.mail(mail).await,
@@ -88,12 +90,14 @@ impl Actor {
         }
     }
 
-    fn news(&mut self, news: PersonNews) {
+    fn news(&mut self, mut news: PersonNews) {
         let Some(shared) = &mut self.shared else { return };
         if !shared.is_fresh(&news) {
             return;
         }
         let watched = shared.watched.contains_key(&news.user);
+        // A session that is on its way to this node, or from it: he is there until that is settled.
+        news.elsewhere.here |= news.own && !self.people.is_here(&news.user);
         if watched || self.people.is_here(&news.user) {
             self.people.set_elsewhere(&news.user, Some(news.elsewhere));
             if !watched {
@@ -115,14 +119,15 @@ impl Actor {
 
     async fn opened(&mut self, opening: Opening, opened: Opened, reply: OpenReply) {
         let Opening { user, user_type, conn, seen, set, .. } = opening;
-        let Opened { session, from, ended, kept, watches, news } = opened;
+        let Opened { session, from, ended, kept, luggage: Luggage { watches, rooms: stored }, news } = opened;
         let now = self.clock.now();
         let me = self.shared.as_ref().map(|shared| shared.cluster.me());
         let (resumed, polled) = (from.is_some(), self.people.polling(&user).contains(&session));
         let stays = conn.is_none() && polled;
         self.people.take_in(&user, &user_type, session.clone(), now);
         let mut line = Line::new(conn, seen, set, watches);
-        let (mut rooms, mut all_kept) = (Vec::new(), Vec::from(self.kept.remove(&user).unwrap_or_default()));
+        line.rooms.clone_from(&stored);
+        let (mut rooms, mut all_kept) = (stored, Vec::from(self.kept.remove(&user).unwrap_or_default()));
         all_kept.extend(kept.iter().map(|payload| Frame(text_frame(payload))));
         if let Some(mut before) = self.lines.remove(&session) {
             all_kept.extend(before.mail.drain(..));
@@ -209,6 +214,8 @@ impl Actor {
             }
             self.people.adopt(&user, &user_type, session.clone(), choice, ends, last_seen);
             self.lines.insert(session, Line::new(None, Seen::new(last_seen), RoomSet::default(), Vec::new()));
+            // He may have moved on meanwhile: then this is told back.
+            self.touched(&user);
         }
     }
 

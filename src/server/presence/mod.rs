@@ -19,6 +19,7 @@ use crate::server::{
         people::{Adopted, PersonNews},
     },
     msg::{ConnId, EndedByHub, Frame, RoomSet, Shown},
+    webhooks::Webhooks,
 };
 use shared::FromCluster;
 use std::sync::{
@@ -182,13 +183,18 @@ enum Ask {
 pub struct Presence(mpsc::UnboundedSender<Ask>);
 
 /// The actor's side of the mailbox, until it is started.
-pub struct Inbox(mpsc::UnboundedReceiver<Ask>, mpsc::WeakUnboundedSender<Ask>, Option<LastSeen>);
+pub struct Inbox {
+    asks: mpsc::UnboundedReceiver<Ask>,
+    own: mpsc::WeakUnboundedSender<Ask>,
+    webhooks: Option<Webhooks>,
+    noted: Option<LastSeen>,
+}
 
 impl Inbox {
     /// Writes down when people are shown online and offline, for the history.
     #[must_use]
-    pub fn noting(self, seen: Option<LastSeen>) -> Self {
-        Self(self.0, self.1, seen)
+    pub fn noting(self, noted: Option<LastSeen>) -> Self {
+        Self { noted, ..self }
     }
 }
 
@@ -211,7 +217,7 @@ impl Presence {
     pub fn new() -> (Self, Inbox) {
         let (sender, receiver) = mpsc::unbounded_channel();
         let own = sender.downgrade();
-        (Self(sender), Inbox(receiver, own, None))
+        (Self(sender), Inbox { asks: receiver, own, webhooks: None, noted: None })
     }
 
     fn ask(&self, ask: Ask) {
@@ -300,9 +306,9 @@ impl Presence {
         self.ask(Ask::Cluster(FromCluster::Mail(mail)));
     }
 
-    /// Everything must be told to the other nodes anew.
-    pub(super) fn announce(&self) {
-        self.ask(Ask::Cluster(FromCluster::Announce));
+    /// Everything must be told to the other nodes anew; `done` hears when it is.
+    pub(super) fn announce(&self, done: Option<oneshot::Sender<()>>) {
+        self.ask(Ask::Cluster(FromCluster::Announce(done)));
     }
 
     /// Sessions of a dead node are this node's from here on.

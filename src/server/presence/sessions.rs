@@ -126,15 +126,6 @@ impl Actor {
     pub(super) fn keep_watches(&mut self, session: SessionId, users: Vec<UserId>) {
         let Some(line) = self.lines.get_mut(&session) else { return };
         line.watches = users;
-        if let (Some(shared), Some(user)) = (&self.shared, self.people.user_of(&session).cloned()) {
-            let (cluster, watches) = (shared.cluster.clone(), line.watches.clone());
-            tokio::spawn(async move {
-                if let Err(error) = cluster.keep_watches(&user, &session, &watches).await {
-                    tracing::warn!(%error, "the watches of a session are not kept");
-                }
-            });
-            return;
-        }
         self.keep(session);
     }
 
@@ -146,6 +137,9 @@ impl Actor {
     }
 
     fn keep(&self, session: SessionId) {
+        if self.shared.is_some() {
+            return self.keep_shared(session);
+        }
         if let Some(user) = self.people.user_of(&session).cloned() {
             self.store.put(session.clone(), Some(self.record(&user, session)), || {});
         }

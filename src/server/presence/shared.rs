@@ -9,7 +9,7 @@ use crate::hub::{
 use crate::server::{
     cluster::{
         Cluster, Mail, Unreachable,
-        people::{self, Adopted, Mine, Opened, PersonNews},
+        people::{self, Adopted, Luggage, Mine, Opened, PersonNews},
     },
     msg::Frame,
     room_log::payload,
@@ -49,7 +49,7 @@ pub(super) enum FromCluster {
     /// News of a bucket may have been missed.
     Gap(u16),
     /// Everything here must be told anew.
-    Announce,
+    Announce(Option<oneshot::Sender<()>>),
     /// From another node.
     Mail(Mail),
     /// Sessions of a dead node are this node's.
@@ -85,6 +85,8 @@ pub(super) struct Shared {
     /// Choices that could not be told yet.
     pub choices: BTreeMap<UserId, Status>,
     pub retry_at: UnixMs,
+    /// Who waits until everything is told.
+    pub announced: Vec<oneshot::Sender<()>>,
 }
 
 impl Shared {
@@ -100,6 +102,7 @@ impl Shared {
             waiting: Vec::new(),
             choices: BTreeMap::new(),
             retry_at: UnixMs(0),
+            announced: Vec::new(),
         }
     }
 
@@ -245,6 +248,12 @@ impl Actor {
         let ready = |user: &&UserId| !shared.opening.contains_key(*user);
         let users: Vec<UserId> = shared.dirty.iter().filter(ready).take(AT_ONCE).cloned().collect();
         if users.is_empty() {
+            if shared.dirty.is_empty() {
+                for done in shared.announced.drain(..) {
+                    // Whoever waited may have ended.
+                    let _ = done.send(());
+                }
+            }
             return;
         }
         let mut all = Vec::with_capacity(users.len());
@@ -266,6 +275,18 @@ impl Actor {
             let syncs = all.iter().map(|mine| cluster.sync(mine));
             let outcomes = futures_util::future::join_all(syncs).await;
             FromCluster::Synced { told: all.iter().map(|mine| mine.user.clone()).zip(outcomes).collect() }
+        });
+    }
+
+    /// Keeps what goes with a session to whatever node it moves.
+    pub(super) fn keep_shared(&self, session: SessionId) {
+        let user = self.people.user_of(&session).cloned();
+        let (Some(shared), Some(user), Some(line)) = (&self.shared, user, self.lines.get(&session)) else { return };
+        let (cluster, kept) = (shared.cluster.clone(), Luggage { watches: line.watches.clone(), rooms: line.rooms.clone() });
+        tokio::spawn(async move {
+            if let Err(error) = cluster.keep(&user, &session, &kept).await {
+                tracing::warn!(%error, "watches and rooms of a session are not kept");
+            }
         });
     }
 

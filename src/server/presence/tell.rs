@@ -31,6 +31,9 @@ impl Actor {
             if let Some(noted) = &self.noted {
                 noted.note(&view.user, view.status != Status::Offline, self.clock.now());
             }
+            if let Some(webhooks) = &self.webhooks {
+                webhooks.status(&self.show(view.clone()));
+            }
             let Some(watchers) = self.watchers.get(&view.user) else { continue };
             let shown = self.show(view);
             for watcher in watchers {

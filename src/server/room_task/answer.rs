@@ -1,5 +1,5 @@
 //! What a settled batch says: answers first, then the update, then the first frames of whoever came in.
-use super::{Fate, Task, error_frame, to_refusal, to_shard};
+use super::{Fate, Task, error_frame, to_refusal, to_shard, unavailable};
 use crate::hub::time::Millis;
 use crate::server::{
     msg::{Class, ConnId, Frame, JoinReply, Joined, Polled, Refusal, Reply, RoomMsg, ShardMsg, ShownStatus, room_key},
@@ -243,6 +243,20 @@ impl Task {
 
     pub(super) fn snapshot(&self) -> Frame {
         Frame(text_frame(&room_snapshot(&self.room, self.now())))
+    }
+
+    /// A node that has stood still takes no commands: whoever sent them may have gone on elsewhere, and done them there.
+    pub(super) async fn refuse_in_doubt(&mut self, batch: Vec<RoomMsg>) -> Vec<RoomMsg> {
+        if !self.seat.rooms.deps().cluster.as_ref().is_some_and(|cluster| cluster.is_in_doubt()) {
+            return batch;
+        }
+        let (commands, rest): (Vec<_>, Vec<_>) =
+            batch.into_iter().partition(|message| matches!(message, RoomMsg::Command { .. }));
+        for _ in &commands {
+            self.seat.waiting.taken();
+        }
+        self.turn_away(commands, &unavailable("none")).await;
+        rest
     }
 
     /// Answers a batch that could not be committed. What only reads is answered; lines that are gone stay gone.

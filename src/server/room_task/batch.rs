@@ -64,6 +64,11 @@ impl Task {
                 outcome = Settled::Failed(unavailable("none"));
                 break;
             }
+            let doubtful = || self.seat.rooms.deps().cluster.as_ref().is_some_and(|cluster| cluster.is_in_doubt());
+            if attempt > 0 && doubtful() {
+                outcome = Settled::Failed(unavailable("none"));
+                break;
+            }
             if attempt >= PAUSE_FROM {
                 tokio::time::sleep(Duration::from_millis(rand::random_range(0..=PAUSE_MS))).await;
             }
@@ -374,7 +379,7 @@ impl Task {
         self.draft.hold_promotion(self.no_promotion_before);
         let frames = missed.unwrap_or_else(|| {
             tracing::warn!(room = %self.seat.id, "the room's history is another one by now");
-            vec![Frame(text_frame(&membership::room_reset(&self.seat.id, "history_changed"))), self.snapshot()]
+            vec![Frame(text_frame(&membership::room_reset(&self.seat.id, "history_changed", &[]))), self.snapshot()]
         });
         if self.room.head != before {
             self.release(before);

@@ -1,14 +1,13 @@
 //! A room on many nodes: commits of others are heard and applied, gaps are filled, a store that has lost something gets it back,
 //! and another history is taken over with a reset.
-use super::{SNAPSHOT_EVERY, Task};
+use super::Task;
 use crate::server::{
     cluster::{
         Node, Unreachable,
         parts::{PartsNews, Told},
     },
-    msg::{Class, Frame},
-    room_log::{self, Ring},
-    store::{CommitError, Followed, Listener, LogEntry, Restored, Store},
+    room_log::Ring,
+    store::{Followed, Listener, LogEntry, Store},
 };
 use crate::{
     hub::{
@@ -17,11 +16,7 @@ use crate::{
         id::{RoomId, UserId},
         time::{Millis, UnixMs},
     },
-    wire::{
-        codec::text_frame,
-        membership,
-        record::{decode_commit, encode_room},
-    },
+    wire::record::decode_commit,
 };
 use std::{
     collections::BTreeSet,
@@ -41,7 +36,7 @@ pub(super) const RETRY: Millis = Millis(1_000);
 /// How old the queue may be that is shown to other tools.
 const PROJECT: Millis = Millis(400);
 /// How often one look at the store is repeated because there was more to read.
-const READS_MAX: usize = 64;
+pub(super) const READS_MAX: usize = 64;
 
 /// What a room hears from outside.
 pub(super) enum Heard {
@@ -127,7 +122,7 @@ enum Advance {
 }
 
 impl Task {
-    fn store(&self) -> Arc<dyn Store> {
+    pub(super) fn store(&self) -> Arc<dyn Store> {
         self.seat.rooms.deps().store.clone()
     }
 
@@ -250,87 +245,6 @@ impl Task {
                 return false;
             }
         }
-        true
-    }
-
-    /// Compares the head with the store's: applies what is missing here, gives back what is missing there, or takes over another history.
-    ///
-    /// Returns whether the room stands at the store's head.
-    pub(super) async fn resync(&mut self) -> bool {
-        let store = self.store();
-        for _ in 0..READS_MAX {
-            match store.audit(&self.seat.id, self.room.head).await {
-                Ok(()) => {
-                    self.unsure = false;
-                    return true;
-                }
-                Err(CommitError::Mismatch { since: Some(entries) }) => {
-                    if !self.apply_all(&entries).await {
-                        return self.reload().await;
-                    }
-                }
-                Err(CommitError::Mismatch { since: None }) => return self.give_back().await,
-                Err(error) => {
-                    tracing::debug!(room = %self.seat.id, %error, "the store's head is not known");
-                    return false;
-                }
-            }
-        }
-        false
-    }
-
-    /// The store does not know the head: it has lost it, or its history is another one.
-    async fn give_back(&mut self) -> bool {
-        let store = self.store();
-        let entries = self.follow.as_ref().map(|follow| follow.ring.entries()).unwrap_or_default();
-        match store.restore(&self.seat.id, self.room.head, encode_room(&self.room), entries).await {
-            Ok(done @ (Restored::Same | Restored::Appended | Restored::Seeded)) => {
-                if done != Restored::Same {
-                    tracing::warn!(room = %self.seat.id, head = %self.room.head, ?done, "the store had lost something of the room");
-                    metrics::counter!("michub_rooms_given_back_total").increment(1);
-                }
-                self.unsure = false;
-                true
-            }
-            Ok(Restored::Behind(entries)) => self.apply_all(&entries).await || self.reload().await,
-            Ok(Restored::Fork) => self.reload().await,
-            Err(error) => {
-                tracing::warn!(room = %self.seat.id, %error, "the room cannot be given back");
-                false
-            }
-        }
-    }
-
-    /// Takes over what the store has. Members whose history goes on hear what they missed; else they hear of a reset.
-    pub(super) async fn reload(&mut self) -> bool {
-        let store = self.store();
-        let (room, tail) = match room_log::load(&*store, &self.seat.id).await {
-            Ok(Some(loaded)) => loaded,
-            Ok(None) => return false,
-            Err(fault) => {
-                tracing::error!(room = %self.seat.id, %fault, "a room cannot be loaded again");
-                return false;
-            }
-        };
-        let before = self.room.head;
-        let missed = tail.since(before);
-        (self.room, self.tail, self.unsure) = (room, tail, false);
-        self.draft = Draft::new(&self.room);
-        self.draft.hold_promotion(self.no_promotion_before);
-        self.commits = SNAPSHOT_EVERY;
-        if let Some(follow) = &mut self.follow {
-            follow.ring.clear();
-        }
-        let frames = missed.unwrap_or_else(|| {
-            tracing::warn!(room = %self.seat.id, %before, head = %self.room.head, "the room's history is another one by now");
-            metrics::counter!("michub_room_resets_total").increment(1);
-            vec![Frame(text_frame(&membership::room_reset(&self.seat.id, "history_changed"))), self.snapshot()]
-        });
-        self.release(before);
-        for frame in frames {
-            self.to_members(frame, Class::Must).await;
-        }
-        self.tell_seats();
         true
     }
 

@@ -5,6 +5,7 @@ mod follow;
 mod open;
 mod parked;
 mod parts;
+mod resync;
 mod tell;
 
 use self::{follow::Follow, parked::Parked};
@@ -187,6 +188,7 @@ impl Task {
             self.follow(heard).await;
             queue.extend(inbox.drain(..));
             let batch = take_batch(&mut queue);
+            let batch = self.refuse_in_doubt(batch).await;
             if !batch.is_empty() || self.due_at().is_some_and(|at| at <= self.now()) {
                 for message in self.batch(batch).await.into_iter().rev() {
                     queue.push_front(message);

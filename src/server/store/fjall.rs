@@ -7,6 +7,7 @@ mod engine;
 mod feed;
 mod keeper;
 mod layout;
+mod notes;
 mod repair;
 #[cfg(test)]
 mod tests;

@@ -5,6 +5,7 @@ mod contract;
 pub mod fjall;
 #[cfg(test)]
 pub(in crate::server) mod memory;
+pub mod notes;
 pub mod redis;
 
 use crate::hub::{

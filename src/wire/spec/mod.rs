@@ -16,13 +16,13 @@ const DIALECT: &str = "https://json-schema.org/draft/2020-12/schema";
 /// Names every frame that a client can send, with its fields as JSON Schema.
 #[must_use]
 pub fn client_frames() -> Vec<(&'static str, Value)> {
-    let frames = frames::CLIENT.iter().map(|frame| (frame.name, shape::tagged(frame, "type", frames::ENVELOPE)));
+    let frames = frames::CLIENT.iter().map(|frame| (frame.name, shape::said(shape::tagged(frame, "type", frames::ENVELOPE))));
     frames.chain(commands()).collect()
 }
 
 /// Names every command that a room takes, with its fields as JSON Schema.
 pub fn commands() -> impl Iterator<Item = (&'static str, Value)> {
-    frames::COMMANDS.iter().map(|frame| (frame.name, shape::tagged(frame, "type", frames::COMMAND_ENVELOPE)))
+    frames::COMMANDS.iter().map(|frame| (frame.name, shape::said(shape::tagged(frame, "type", frames::COMMAND_ENVELOPE))))
 }
 
 /// Names every frame that the hub can send, with its fields as JSON Schema.
@@ -38,6 +38,13 @@ pub fn definitions() -> Map<String, Value> {
     for part in frames::PARTS {
         all.insert(part.name.to_owned(), shape::object(part, ""));
     }
+    let nested = frames::COMMANDS.iter().filter(|frame| !matches!(frame.name, "batch" | "explain")).map(|frame| {
+        let name = format!("op_{}", frame.name);
+        all.insert(name.clone(), shape::said(shape::tagged(frame, "type", "")));
+        json!({"$ref": format!("#/$defs/{name}")})
+    });
+    let nested: Vec<Value> = nested.collect();
+    all.insert("operation".to_owned(), json!({"description": "A room command without its envelope.", "oneOf": nested}));
     let events = frames::EVENTS.iter().map(|event| {
         let name = format!("event_{}", event.name);
         all.insert(name.clone(), shape::tagged(event, "event", frames::EVENT_ENVELOPE));

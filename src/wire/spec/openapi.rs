@@ -1,5 +1,5 @@
 //! HTTP as OpenAPI 3.1: one row per route, with what it takes, what it answers, and which errors it knows.
-use super::{client_frames, commands, definitions, referring};
+use super::{client_frames, commands, definitions, referring, shape};
 use crate::hub::code::Code;
 use serde_json::{Map, Value, json};
 
@@ -113,12 +113,22 @@ pub const ROUTES: &[Route] = &[
         about: "A ticket with which somebody on a seat may publish to a media server.",
         query: &[
             ("source", "text", "Which media server, if there are several."),
-            ("user_id", "user", "For whom; backends name him."),
+            ("user_id", "user", "For whom: the user of a client token, or whom a backend names."),
         ],
         body: None,
         answer: "object",
         example: "",
         errors: &[400, 401, 403, 404, 409, 410, 429, 503],
+    },
+    Route {
+        method: "get",
+        path: "/api/media/{source}/live",
+        about: "What is on air at a media server; for backends.",
+        query: &[],
+        body: None,
+        answer: "object",
+        example: "",
+        errors: &[400, 401, 403, 404, 429],
     },
     Route {
         method: "post",
@@ -171,7 +181,7 @@ fn body(body: Body) -> Value {
                 "room_id": {"$ref": "#/components/schemas/id"},
                 "role": {"$ref": "#/components/schemas/id", "description": "Needs `room_id`."},
                 "expire_time": {"type": "integer", "minimum": 1, "maximum": 86400, "description": "Seconds."},
-            }}),
+            }, "dependentRequired": {"role": ["room_id"]}}),
             json!({"user_id": "kol_123", "user_type": "kol", "room_id": "r1", "role": "admin", "expire_time": 3600}),
         ),
         Body::Poll => (
@@ -194,7 +204,7 @@ fn body(body: Body) -> Value {
             json!({"type": "queue_remove", "target_user_ids": ["u9"], "op_id": "kick-1", "act_as": "admin1"}),
         ),
     };
-    json!({"required": true, "content": {"application/json": {"schema": schema, "example": example}}})
+    json!({"required": true, "content": {"application/json": {"schema": shape::said(schema), "example": example}}})
 }
 
 /// A command as HTTP takes it: the path names the room, and a backend may name whom it acts for.
@@ -203,7 +213,7 @@ fn over_http(mut schema: Value) -> Value {
         required.retain(|name| name != "room_id");
     }
     if let Some(properties) = schema.get_mut("properties").and_then(Value::as_object_mut) {
-        properties.insert("act_as".to_owned(), json!({"$ref": "#/$defs/id"}));
+        properties.insert("act_as".to_owned(), json!({"anyOf": [{"$ref": "#/$defs/id"}, {"type": "null"}]}));
     }
     schema
 }
@@ -248,13 +258,14 @@ fn schemas() -> Map<String, Value> {
 pub fn openapi() -> Value {
     let mut paths = Map::new();
     for route in ROUTES {
-        let in_path = route.path.contains("{room_id}").then(|| {
-            json!({"name": "room_id", "in": "path", "required": true, "schema": {"$ref": "#/components/schemas/id"}, "example": "r1"})
+        let names = route.path.split('{').skip(1).filter_map(|rest| rest.split('}').next());
+        let in_path = names.map(|name| {
+            json!({"name": name, "in": "path", "required": true, "schema": {"$ref": "#/components/schemas/id"}, "example": "r1"})
         });
         let in_query = route.query.iter().map(|(name, of, about)| {
-            json!({"name": name, "in": "query", "required": *name == "user_ids", "schema": kind(of), "description": about})
+            json!({"name": name, "in": "query", "required": *name == "user_ids" || route.path.ends_with("publish-ticket") && *name == "user_id", "schema": kind(of), "description": about})
         });
-        let parameters: Vec<Value> = in_path.into_iter().chain(in_query).collect();
+        let parameters: Vec<Value> = in_path.chain(in_query).collect();
         let mut content = json!({"schema": {"$ref": format!("#/components/schemas/{}", route.answer)}});
         if let (Ok(example), Some(content)) = (serde_json::from_str::<Value>(route.example), content.as_object_mut()) {
             content.insert("example".to_owned(), example);

@@ -28,7 +28,6 @@ pub(super) fn primitives() -> Map<String, Value> {
     ]});
     let seats = json!({"oneOf": [{"const": "all"}, {"type": "array", "items": {"type": "integer", "minimum": 1}, "minItems": 1, "maxItems": 65}]});
     let rules = json!({"type": "object", "description": "The rules document; config.toml, [room.rules], lists its keys."});
-    let operation = json!({"type": "object", "required": ["type"], "properties": {"type": {"type": "string"}}, "description": "A room command without its envelope, other than batch and explain."});
     let if_rev = json!({"oneOf": [{"type": "integer", "minimum": 0}, {"type": "string"}]});
     let all = [
         ("id", id),
@@ -37,7 +36,6 @@ pub(super) fn primitives() -> Map<String, Value> {
         ("neighbour", neighbour),
         ("seats", seats),
         ("rules", rules),
-        ("operation", operation),
         ("if_rev", if_rev),
     ];
     all.into_iter().map(|(name, schema)| (name.to_owned(), schema)).collect()
@@ -51,6 +49,18 @@ pub(super) fn tagged(shape: &Shape, tag: &str, envelope: &str) -> Value {
     }
     if let Some(required) = object.get_mut("required").and_then(Value::as_array_mut) {
         required.insert(0, tag.into());
+    }
+    object
+}
+
+/// What a client says: fields that may be absent may be null as well.
+pub(super) fn said(mut object: Value) -> Value {
+    let required = object.get("required").cloned().unwrap_or_default();
+    let is_required = |name: &str| required.as_array().is_some_and(|list| list.iter().any(|needed| needed == name));
+    if let Some(properties) = object.get_mut("properties").and_then(Value::as_object_mut) {
+        for (_, schema) in properties.iter_mut().filter(|(name, _)| !is_required(name)) {
+            *schema = json!({"anyOf": [schema.take(), {"type": "null"}]});
+        }
     }
     object
 }

@@ -39,6 +39,7 @@ pub(super) struct Engine {
     pub sessions: Keyspace,
     pub meta: Keyspace,
     pub feed: Option<Keyspace>,
+    pub notes: Keyspace,
     pub days: Option<Days>,
     /// Head and lowest kept rev of the rooms in use; read from the database at first touch.
     heads: DashMap<RoomId, Head>,
@@ -83,11 +84,12 @@ impl Engine {
         let keyspace = |name| db.keyspace(name, KeyspaceCreateOptions::default).map_err(|error| fault(&error));
         let (log, snapshots, sessions, meta) =
             (keyspace("log")?, keyspace("snapshots")?, keyspace("sessions")?, keyspace("meta")?);
+        let notes = keyspace("notes")?;
         let feed = if feed { Some(keyspace("feed")?) } else { None };
         let days = if history { Some(Days::open(&db)?) } else { None };
         let ledger = read_mark(&meta, LEDGER)?.into_iter().next().unwrap_or_default();
         let (heads, failed) = (DashMap::new(), AtomicBool::new(false));
-        Ok(Self { db, log, snapshots, sessions, meta, feed, days, heads, ledger: Mutex::new(ledger), failed })
+        Ok(Self { db, log, snapshots, sessions, notes, meta, feed, days, heads, ledger: Mutex::new(ledger), failed })
     }
 
     fn ledger(&self) -> MutexGuard<'_, Mark> {

@@ -33,9 +33,9 @@ impl Keys {
         format!("{}{{hub}}:{name}", self.0)
     }
 
-    /// Whom the sessions of a bucket's people watch.
+    /// What goes with the sessions of a bucket's people: whom they watch, and their rooms.
     #[must_use]
-    pub fn watches(&self, user: &UserId) -> String {
+    pub fn luggage(&self, user: &UserId) -> String {
         format!("{}{{p{}}}:w", self.0, bucket_of(user))
     }
 
