@@ -12,6 +12,7 @@ const STEPS: &[(&str, &[&str])] = &[
     ("lints", &["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"]),
     ("tests", &["test", "--workspace"]),
     ("1,000 simulated rooms", &["run", "-q", "--profile", "sim", "-p", "michub-sim", "--", "--seeds", "1000"]),
+    ("1,000 simulated clusters", &["run", "-q", "--profile", "sim", "-p", "michub-sim", "--", "--cluster", "--seeds", "1000"]),
 ];
 
 fn main() -> ExitCode {
@@ -33,7 +34,7 @@ fn main() -> ExitCode {
         Some("webhooks") => done(webhooks(rest.first().map_or("120000", String::as_str))),
         _ => {
             eprintln!("usage: cargo xtask test | ci (deny, then test) | deny | web | picture | webhooks [EVENTS]");
-            eprintln!("       cargo xtask sim [--seed S] [--seeds N] [--steps K] [--hub URL] | --own-hub");
+            eprintln!("       cargo xtask sim [--seed S] [--seeds N] [--steps K] [--cluster] [--hub URL] | --own-hub");
             eprintln!("       cargo xtask load SCENARIO... | measure [--json] [--write] [NAME...] | bench");
             ExitCode::from(2)
         }

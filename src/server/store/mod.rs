@@ -9,6 +9,7 @@ pub mod notes;
 pub mod redis;
 
 use crate::hub::{
+    chain::Link,
     cursor::Cursor,
     id::{RoomId, UserId},
     time::UnixMs,
@@ -30,6 +31,14 @@ pub struct LogEntry {
     pub at: UnixMs,
     /// The record, written by `wire/record.rs`; opaque here.
     pub record: Bytes,
+}
+
+impl LogEntry {
+    /// Returns its place in the history.
+    #[must_use]
+    pub const fn link(&self) -> Link {
+        Link { prev: self.prev, cursor: self.cursor }
+    }
 }
 
 /// A room as loaded: a snapshot and the unbroken chain of commits since.
