@@ -231,6 +231,8 @@ pub fn install(started_ms: u64) -> Result<PrometheusHandle, BuildError> {
     LazyLock::force(&COMMAND_SECONDS);
     LazyLock::force(&DIRECT_SECONDS);
     gauge("michub_sessions", 0);
+    gauge("michub_history_waiting", 0);
+    metrics::counter!("michub_history_dropped_total").increment(0);
     metrics::gauge!("michub_info", "version" => env!("CARGO_PKG_VERSION")).set(1);
     gauge("process_start_time_seconds", started_ms / 1000);
     Ok(handle)

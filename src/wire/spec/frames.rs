@@ -92,7 +92,7 @@ shapes! {
         "closing" "The hub is about to close the connection." "code:int! name:text! retry_after_ms:ms!"
         "room_snapshot" "The whole state of a room." "room_id:room! cursor:cursor! rev:count! state:state! server_time_ms:ms!"
         "room_update" "What has happened since `prev`." "room_id:room! prev:cursor! cursor:cursor! events:event[]!"
-        "room_reset" "What the client holds is no longer part of the history; a snapshot follows." "room_id:room! reason:text!"
+        "room_reset" "What the client holds is no longer part of the history; a snapshot follows." "room_id:room! reason:text! revoked:text[]"
         "room_presence" "Who is in the room." "room_id:room! online:count! changes:presence_change[]!"
     }
 }
