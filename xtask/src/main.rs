@@ -4,6 +4,7 @@ use std::process::{Command, ExitCode};
 mod measure;
 mod setup;
 mod sim;
+mod types;
 mod web;
 
 const STEPS: &[(&str, &[&str])] = &[
@@ -26,6 +27,7 @@ fn main() -> ExitCode {
         Some("deny") => done(deny()),
         Some("web") => done(web::test()),
         Some("picture") => done(web::picture()),
+        Some("types") => done(types::write()),
         Some("load") => done(measure::load(&rest)),
         Some("measure") => done(measure::measure(&rest)),
         Some("bench") => done(measure::bench()),
@@ -36,6 +38,7 @@ fn main() -> ExitCode {
             eprintln!("usage: cargo xtask test | ci (deny, then test) | deny | web | picture | webhooks [EVENTS]");
             eprintln!("       cargo xtask sim [--seed S] [--seeds N] [--steps K] [--cluster] [--hub URL] | --own-hub");
             eprintln!("       cargo xtask load SCENARIO... | measure [--json] [--write] [NAME...] | bench");
+            eprintln!("       cargo xtask types    writes the client's frame types");
             ExitCode::from(2)
         }
     }
