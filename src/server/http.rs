@@ -5,8 +5,10 @@ mod rooms;
 
 use super::{
     auth::{Auth, AuthError, Claims, MAX_LIFE_SECONDS},
-    clock::Mono,
+    clock::{Clock, Mono},
     history::History,
+    live::Live,
+    metrics,
     msg::{Refusal, Reply, RoomMsg, Shown, ShownStatus},
     presence::Presence,
     rate::UserRates,
@@ -23,19 +25,20 @@ use crate::{
         client::{self, ClientFrame, Parsed},
         fields::{BadFrame, Fields},
         server::{ErrorJson, UserOnlineStatus, UserStatus, details, json},
+        spec,
     },
 };
 use axum::{
     Router,
     body::Bytes,
-    extract::{DefaultBodyLimit, Path, Query, State},
+    extract::{DefaultBodyLimit, MatchedPath, Path, Query, State},
     http::{HeaderMap, HeaderValue, StatusCode, header},
+    middleware::{Next, from_fn_with_state, map_response},
     response::{IntoResponse, Response},
     routing::{get, post},
 };
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
-use std::sync::Arc;
 use tokio::sync::{oneshot, watch};
 
 /// What the routes need.
@@ -53,7 +56,7 @@ pub struct Api {
     /// Turns true when the hub goes down.
     pub draining: watch::Receiver<bool>,
     /// Origins of pages that may ask, besides the own host.
-    pub allowed_origins: Arc<[String]>,
+    pub allowed_origins: Live<Vec<String>>,
     pub body_bytes: usize,
     pub demo: bool,
 }
@@ -152,13 +155,25 @@ pub fn router(api: Api) -> Router {
         .route("/api/online-status", get(online_status).post(rooms::online_status))
         .route("/api/rooms/{room_id}/commands", post(command))
         .route("/api/rooms/{room_id}/history", get(history::history))
+        .route("/api/openapi.json", get(async || reply(StatusCode::OK, json(&spec::openapi()).into())))
+        .route("/api/asyncapi.json", get(async || reply(StatusCode::OK, json(&spec::asyncapi()).into())))
         .route("/api/rooms/{room_id}/messages", get(messages::page).post(messages::say))
         .merge(rooms::routes())
         .merge(super::poll::routes())
         .merge(super::media::routes());
     let routes = if api.demo { routes.fallback(super::page::serve) } else { routes };
-    let guard = axum::middleware::from_fn_with_state(api.allowed_origins.clone(), super::origin::guard);
-    routes.layer(limit).layer(axum::middleware::map_response(as_error_object)).layer(guard).with_state(api)
+    let routes = routes.layer(limit).layer(from_fn_with_state(api.sessions.clock, measured));
+    let guard = from_fn_with_state(api.allowed_origins.clone(), super::origin::guard);
+    routes.layer(map_response(as_error_object)).layer(guard).with_state(api)
+}
+
+/// Counts a request under its route.
+async fn measured(State(clock): State<Clock>, request: axum::extract::Request, next: Next) -> Response {
+    let route = request.extensions().get::<MatchedPath>().map_or_else(|| "other".to_owned(), |path| path.as_str().to_owned());
+    let begin = clock.micros();
+    let response = next.run(request).await;
+    metrics::http(&route, response.status().as_u16(), clock.micros().saturating_sub(begin));
+    response
 }
 
 /// Gives the error object to answers that come from beneath the routes: no such route or method, a body that is too large, a broken query.
@@ -204,7 +219,7 @@ impl Api {
                 let refused = |_: AuthError| Failure::new(Code::Unauthorized);
                 let claims = self.auth.verify(token).map_err(refused)?;
                 // What a person sends over HTTP counts as what he sends over his sockets.
-                if !count(&self.sessions.settings.user_rates, &claims.user, self.sessions.clock.mono()) {
+                if !count(&self.sessions.settings.load().user_rates, &claims.user, self.sessions.clock.mono()) {
                     return Err(Failure::new(Code::RateLimited));
                 }
                 Ok(Caller::Person(Box::new(claims)))

@@ -1,6 +1,6 @@
 //! Pages of other origins at the HTTP routes: those that are allowed get what browsers ask for, all others are refused as they are at the
 //! socket. Without this a foreign page could act in a hub of dev mode, where nobody needs a token.
-use super::{http::Failure, ws::may_connect};
+use super::{http::Failure, live::Live, ws::may_connect};
 use crate::hub::code::Code;
 use axum::{
     extract::{Request, State},
@@ -8,7 +8,6 @@ use axum::{
     middleware::Next,
     response::{IntoResponse, Response},
 };
-use std::sync::Arc;
 
 /// For how long a browser remembers that it may ask, in seconds.
 const REMEMBERED: HeaderValue = HeaderValue::from_static("600");
@@ -17,9 +16,9 @@ const HEADERS: HeaderValue = HeaderValue::from_static("authorization, content-ty
 const EXPOSED: HeaderValue = HeaderValue::from_static("etag, retry-after");
 
 /// Lets a request through unless a foreign page makes it.
-pub(super) async fn guard(State(allowed): State<Arc<[String]>>, request: Request, next: Next) -> Response {
+pub(super) async fn guard(State(allowed): State<Live<Vec<String>>>, request: Request, next: Next) -> Response {
     let Some(origin) = request.headers().get(header::ORIGIN).cloned() else { return next.run(request).await };
-    if !may_connect(request.headers(), &allowed) {
+    if !may_connect(request.headers(), &allowed.load()) {
         return Failure::new(Code::Forbidden).into_response();
     }
     let asks = request.method() == Method::OPTIONS && request.headers().contains_key(header::ACCESS_CONTROL_REQUEST_METHOD);

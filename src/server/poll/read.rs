@@ -167,7 +167,8 @@ pub(super) async fn updates(
 
 /// Takes `?token=` for a page's stream, which can send no header, where the operator allows tokens there.
 pub(in crate::server) fn take_token(api: &Api, headers: &mut HeaderMap, token: Option<&str>) {
-    let allowed = api.sessions.settings.query_token && wants_stream(headers) && !headers.contains_key(header::AUTHORIZATION);
+    let allowed =
+        api.sessions.settings.load().query_token && wants_stream(headers) && !headers.contains_key(header::AUTHORIZATION);
     if let Some(token) = token.filter(|token| allowed && !api.auth.is_api_key(token))
         && let Ok(value) = HeaderValue::from_str(&format!("Bearer {token}"))
     {

@@ -36,7 +36,7 @@ impl Task {
     }
 
     fn waits_max(&self) -> usize {
-        self.seat.rooms.deps().settings.long_polls_max.saturating_sub(self.parked.len() + self.ears.parked.len())
+        self.seat.rooms.deps().settings.load().long_polls_max.saturating_sub(self.parked.len() + self.ears.parked.len())
     }
 
     /// Lets a request wait for the next update.

@@ -124,7 +124,7 @@ impl Session {
     }
 
     fn watch(&self, id: Option<i64>, users: Vec<UserId>) {
-        let max = self.all().settings.watches_per_session;
+        let max = self.all().settings.load().watches_per_session;
         if !self.shard.watches.borrow_mut().add(&self.conn, &users, max) {
             return self.error(id, Code::TooMany);
         }
