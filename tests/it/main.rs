@@ -14,3 +14,4 @@ mod presence;
 mod reload;
 mod resume;
 mod rooms;
+mod srs;

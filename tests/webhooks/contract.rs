@@ -200,17 +200,18 @@ async fn what_a_receiver_says_it_wants_is_obeyed() {
 
 #[tokio::test]
 async fn private_addresses_are_refused_unless_allowed() {
-    let dir = tempfile::tempdir().unwrap();
     let receiver = Receiver::start(|_| Reply::Status(200)).await;
-    let open = format!(
-        "[webhook.a]\nurl = \"http://{}\"\nallow_http = true\nsecrets = [\"{SECRET}\"]\nretry_ms = []\n",
-        receiver.address
-    );
-    std::fs::write(dir.path().join("config.toml"), open).unwrap();
-    let (hub, _own) = hub(dir.path()).await;
-    until(&hub, "given up", |state| state["dead"] == 1).await;
-    let dead = text(&michub(&hub, &["webhooks", "dead", "a"]));
-    assert!(dead.contains("is no address that is allowed"), "{dead}");
+    for (host, why) in [("127.0.0.1", "is no address that is allowed"), ("localhost", "the name has no address that is allowed")]
+    {
+        let dir = tempfile::tempdir().unwrap();
+        let url = format!("http://{host}:{}", receiver.address.port());
+        let open = format!("[webhook.a]\nurl = \"{url}\"\nallow_http = true\nsecrets = [\"{SECRET}\"]\nretry_ms = []\n");
+        std::fs::write(dir.path().join("config.toml"), open).unwrap();
+        let (hub, _own) = hub(dir.path()).await;
+        until(&hub, "given up", |state| state["dead"] == 1).await;
+        let dead = text(&michub(&hub, &["webhooks", "dead", "a"]));
+        assert!(dead.contains(why), "{dead}");
+    }
     assert_eq!(receiver.got().len(), 0);
 }
 
@@ -244,4 +245,34 @@ async fn what_happened_while_the_hub_was_down_is_told_later_and_what_was_before_
     let got = there.wait("the turn's end", |got| has(got, "mic.turn.ended")).await;
     assert!(!has(&got, "mic.queue.joined") && !has(&got, "room.opened"), "{:?}", kinds(&got));
     assert!(has(&got, "mic.seat.left"), "{:?}", kinds(&got));
+}
+
+#[tokio::test]
+async fn what_nobody_keeps_any_more_is_a_gap_from_which_one_goes_on() {
+    let dir = tempfile::tempdir().unwrap();
+    static OUT: AtomicBool = AtomicBool::new(true);
+    let receiver = Receiver::start(|_| Reply::Status(if OUT.load(Relaxed) { 500 } else { 200 })).await;
+    configure(
+        dir.path(),
+        &receiver,
+        "types = [\"room.*\"]\nretry_ms = [1000, 1000, 1000, 1000, 1000, 1000, 1000, 1000, 1000, 1000]",
+    );
+    let hub = Hub::with(dir.path(), &[("HISTORY__RETENTION_DAYS", "0")]);
+    let mut own = hub.member("own").await;
+    receiver.wait("an attempt", |got| !got.is_empty()).await;
+    let mut rev = Value::Null;
+    for turn in 0..400 {
+        rev = own.ok("flag_set", json!({"flag": "mute_all", "on": turn % 2 == 0})).await["rev"].clone();
+    }
+    OUT.store(false, Relaxed);
+    let before = receiver.got().len();
+    let got = receiver.wait("the gap", |got| has(&got[before.min(got.len())..], "system.gap")).await;
+    let gap = got.iter().find(|delivery| delivery.kind() == "system.gap").unwrap().json()["data"].clone();
+    assert_eq!((&gap["reason"], &gap["rev"], &gap["from_rev"]), (&json!("trimmed"), &rev, &json!(1)));
+    let snapshot = hub.get("/api/rooms/r1").await.1;
+    assert_eq!(snapshot["cursor"], gap["cursor"], "a snapshot leads on from here: {snapshot}");
+    own.ok("flag_set", json!({"flag": "queue_open", "on": false})).await;
+    let next = receiver.wait("what follows", |got| got.last().is_some_and(|last| last.kind() == "room.flags.changed")).await;
+    let data = next.last().unwrap().json()["data"].clone();
+    assert_eq!((&data["prev_rev"], &data["rev"]), (&gap["rev"], &json!(rev.as_u64().unwrap() + 1)));
 }

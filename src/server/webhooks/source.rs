@@ -77,6 +77,10 @@ impl Source {
                 return Ok(Next::Commits(found));
             }
         }
+        let found = chain(from, self.store.log_after(room, from, CHUNK).await?);
+        if !found.is_empty() {
+            return Ok(Next::Commits(found));
+        }
         let Some(loaded) = self.store.load(room).await? else { return Ok(Next::Absent) };
         let (head, head_at) = head(&loaded);
         if head == from {
@@ -88,11 +92,6 @@ impl Source {
         }
         found.truncate(CHUNK);
         Ok(Next::Commits(found))
-    }
-
-    /// Returns the rev at which a room stands; `None` = there is no such room.
-    pub(super) async fn head(&self, room: &RoomId) -> Result<Option<u64>, StoreFault> {
-        Ok(self.store.load(room).await?.map(|loaded| head(&loaded).0.rev))
     }
 
     /// Finds where an endpoint begins that wants everything from `since` on.
