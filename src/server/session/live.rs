@@ -2,17 +2,20 @@
 use super::{BAD_REQUESTS_MAX, EXPIRY_SLACK_MS, Next, RATE_RETRY_MS, Session, error, text};
 use crate::server::{
     metrics,
-    msg::{EndedByHub, Frame, RoomMsg},
+    msg::{Class, EndedByHub, Frame, RoomMsg},
     rate::Verdict,
     reader::{Inbound, Reader},
 };
 use crate::{
-    hub::{code::Code, time::Millis},
+    hub::{
+        code::Code,
+        time::{Millis, UnixMs},
+    },
     wire::{
         client::{self, ClientFrame, Parsed},
         close::Close,
         heartbeat,
-        server::{ErrorJson, HeartbeatAck},
+        server::ErrorJson,
     },
 };
 use std::time::Duration;
@@ -32,9 +35,10 @@ impl Session {
                     }
                 },
             };
-            self.seen.stamp(self.all().clock.now());
+            let now = self.all().clock.now();
+            self.seen.stamp(now);
             next = match inbound {
-                Inbound::Text(line) if self.is_beat(&line) => Next::Stay,
+                Inbound::Text(line) if self.is_beat(&line, now) => Next::Stay,
                 // Boxed: what a command needs is not kept for the life of the session.
                 Inbound::Text(line) => Box::pin(self.take(&line)).await,
                 Inbound::Binary => {
@@ -113,17 +117,18 @@ impl Session {
     }
 
     /// Answers a plain heartbeat, or leaves the frame to the parser.
-    fn is_beat(&self, line: &str) -> bool {
+    fn is_beat(&self, line: &str, now: UnixMs) -> bool {
         let Some(beat) = heartbeat::read(line) else { return false };
         let is_own = beat.user_id.is_none_or(|user| user == self.user.as_str());
-        self.heartbeat(beat.id, is_own, beat.ts_ms);
+        self.heartbeat(beat.id, is_own, beat.ts_ms, now);
         true
     }
 
     async fn take(&mut self, line: &str) -> Next {
         let parsed = match client::parse(line) {
             Ok(Parsed { frame: ClientFrame::Heartbeat { ts_ms }, senders, id, .. }) => {
-                self.heartbeat(id, senders.iter().all(|sender| *sender == self.user), ts_ms);
+                let is_own = senders.iter().all(|sender| *sender == self.user);
+                self.heartbeat(id, is_own, ts_ms, self.all().clock.now());
                 return Next::Stay;
             }
             Ok(parsed) if self.admit(parsed.id) => parsed,
@@ -147,12 +152,12 @@ impl Session {
         self.handle(parsed).await
     }
 
-    pub(super) fn heartbeat(&self, id: Option<i64>, is_own: bool, ts_ms: Option<i64>) {
-        if !is_own {
-            return self.error(id, Code::IdentityMismatch);
+    pub(super) fn heartbeat(&self, id: Option<i64>, is_own: bool, ts_ms: Option<i64>, now: UnixMs) {
+        if is_own {
+            metrics::HEARTBEATS.increment(1);
+            self.conn.send_own(&heartbeat::ack(now, ts_ms), Class::Must);
+        } else {
+            self.error(id, Code::IdentityMismatch);
         }
-        metrics::HEARTBEATS.increment(1);
-        let now = self.all().clock.now();
-        self.send(text(&HeartbeatAck { timestamp: now.seconds(), ts_ms, server_ts_ms: now.0 }));
     }
 }
