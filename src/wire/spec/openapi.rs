@@ -93,6 +93,31 @@ pub const ROUTES: &[Route] = &[
     },
     Route {
         method: "get",
+        path: "/api/rooms/{room_id}/messages",
+        about: "What was said in a room and is kept: a page, at once or as soon as there is something; with `Accept: text/event-stream` for ever.",
+        query: &[
+            ("since", "text", "The position that the client has."),
+            ("before", "text", "Only what was said before this message."),
+            ("limit", "page", "1 to 200 messages."),
+            ("wait_ms", "count", "How long to wait if nothing is new, at most 25,000."),
+        ],
+        body: None,
+        answer: "object",
+        example: "",
+        errors: &[400, 401, 403, 404, 429, 503],
+    },
+    Route {
+        method: "post",
+        path: "/api/poll/frame",
+        about: "One frame as over the socket, of a client without one.",
+        query: &[],
+        body: Some(Body::Command),
+        answer: "object",
+        example: "",
+        errors: &[400, 401, 403, 404, 409, 410, 413, 429, 503],
+    },
+    Route {
+        method: "get",
         path: "/api/rooms/{room_id}/history",
         about: "What happened in a room, oldest first; for backends, and for admins of the room.",
         query: &[
@@ -166,6 +191,7 @@ fn kind(name: &str) -> Value {
     match name {
         "count" => json!({"type": "integer", "minimum": 0}),
         "limit" => json!({"type": "integer", "minimum": 1, "maximum": 1000}),
+        "page" => json!({"type": "integer", "minimum": 1, "maximum": 200}),
         "user" => json!({"$ref": "#/components/schemas/id"}),
         "ids" => json!({"type": "string", "pattern": "^[A-Za-z0-9_.:@-]{1,64}(,[A-Za-z0-9_.:@-]{1,64}){0,499}$"}),
         _ => json!({"type": "string"}),
