@@ -200,6 +200,7 @@ sections! {
         command_timeout_ms: u64 = 500,
         wait_ms: u64 = 2000,
         lease_ms: u64 = 15_000,
+        log_revs_max: u64 = 4096,
     }
     /// `[presence]`
     PresenceConfig {
@@ -425,6 +426,7 @@ impl Config {
                 "store.redis.command_timeout_ms to 60000 ms",
             ),
             ((3_000..=600_000).contains(&redis.lease_ms), "store.redis.lease_ms", "3000 to 600000 ms"),
+            ((256..=1_000_000).contains(&redis.log_revs_max), "store.redis.log_revs_max", "256 to 1000000 revs"),
             (
                 redis.key_prefix.len() <= 64 && !redis.key_prefix.contains(['{', '}']),
                 "store.redis.key_prefix",
@@ -500,6 +502,7 @@ impl RedisConfig {
             command_timeout: Duration::from_millis(self.command_timeout_ms),
             wait: Duration::from_millis(self.wait_ms),
             lease: Duration::from_millis(self.lease_ms),
+            log_revs_max: self.log_revs_max,
         }
     }
 }

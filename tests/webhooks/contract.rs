@@ -245,3 +245,33 @@ async fn what_happened_while_the_hub_was_down_is_told_later_and_what_was_before_
     assert!(!has(&got, "mic.queue.joined") && !has(&got, "room.opened"), "{:?}", kinds(&got));
     assert!(has(&got, "mic.seat.left"), "{:?}", kinds(&got));
 }
+
+#[tokio::test]
+async fn what_nobody_keeps_any_more_is_a_gap_from_which_one_goes_on() {
+    let dir = tempfile::tempdir().unwrap();
+    static OUT: AtomicBool = AtomicBool::new(true);
+    let receiver = Receiver::start(|_| Reply::Status(if OUT.load(Relaxed) { 500 } else { 200 })).await;
+    configure(
+        dir.path(),
+        &receiver,
+        "types = [\"room.*\"]\nretry_ms = [1000, 1000, 1000, 1000, 1000, 1000, 1000, 1000, 1000, 1000]",
+    );
+    let hub = Hub::with(dir.path(), &[("HISTORY__RETENTION_DAYS", "0")]);
+    let mut own = hub.member("own").await;
+    receiver.wait("an attempt", |got| !got.is_empty()).await;
+    let mut rev = Value::Null;
+    for turn in 0..400 {
+        rev = own.ok("flag_set", json!({"flag": "mute_all", "on": turn % 2 == 0})).await["rev"].clone();
+    }
+    OUT.store(false, Relaxed);
+    let before = receiver.got().len();
+    let got = receiver.wait("the gap", |got| has(&got[before.min(got.len())..], "system.gap")).await;
+    let gap = got.iter().find(|delivery| delivery.kind() == "system.gap").unwrap().json()["data"].clone();
+    assert_eq!((&gap["reason"], &gap["rev"], &gap["from_rev"]), (&json!("trimmed"), &rev, &json!(1)));
+    let snapshot = hub.get("/api/rooms/r1").await.1;
+    assert_eq!(snapshot["cursor"], gap["cursor"], "a snapshot leads on from here: {snapshot}");
+    own.ok("flag_set", json!({"flag": "queue_open", "on": false})).await;
+    let next = receiver.wait("what follows", |got| got.last().is_some_and(|last| last.kind() == "room.flags.changed")).await;
+    let data = next.last().unwrap().json()["data"].clone();
+    assert_eq!((&data["prev_rev"], &data["rev"]), (&gap["rev"], &json!(rev.as_u64().unwrap() + 1)));
+}

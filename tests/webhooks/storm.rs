@@ -11,7 +11,7 @@ use std::{
     collections::BTreeMap,
     fs::{File, OpenOptions},
     io::Write,
-    path::Path,
+    path::{Path, PathBuf},
     process::{Child, Command, Stdio},
     sync::{
         Arc,
@@ -19,6 +19,7 @@ use std::{
     },
     time::Duration,
 };
+use tempfile::TempDir;
 use tokio::{net::TcpListener, sync::watch, task::JoinHandle};
 
 /// Says that this process is the receiver: its port and its file.
@@ -64,7 +65,7 @@ fn receiver(port: u16, file: &Path) -> Child {
         .unwrap()
 }
 
-fn kill(mut child: Child) {
+fn kill(child: &mut Child) {
     child.kill().unwrap();
     child.wait().unwrap();
 }
@@ -100,71 +101,166 @@ async fn drive(room: usize, mut hubs: watch::Receiver<Option<String>>, acked: Ar
     }
 }
 
+/// The hubs of a storm: one with its own store, or two on one Redis.
+struct Scene {
+    dirs: Vec<TempDir>,
+    settings: Vec<(&'static str, String)>,
+    hubs: Vec<Hub>,
+    /// Where each hub is; `None` while it is dead.
+    show: Vec<watch::Sender<Option<String>>>,
+    port: u16,
+    file: PathBuf,
+    receiving: Child,
+}
+
+impl Scene {
+    async fn start(nodes: usize, settings: Vec<(&'static str, String)>) -> Self {
+        let dirs: Vec<TempDir> = (0..nodes).map(|_| tempfile::tempdir().unwrap()).collect();
+        let file = dirs[0].path().join("received");
+        let port = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap().port();
+        let retry = ["200"; 60].join(", ");
+        let config = format!(
+            "[webhook.a]\nurl = \"http://127.0.0.1:{port}/\"\nallow_http = true\nallow_private = true\nsecrets = [\"{SECRET}\"]\n\
+             timeout_ms = 300\nretry_ms = [5, 20, 50, 100, {retry}]\ntypes = [\"mic.*\", \"room.*\"]\n\
+             [room.rules]\nqueue_mode = \"free\"\n"
+        );
+        for dir in &dirs {
+            std::fs::write(dir.path().join("config.toml"), &config).unwrap();
+        }
+        let receiving = receiver(port, &file);
+        let mut scene = Self { dirs, settings, hubs: Vec::new(), show: Vec::new(), port, file, receiving };
+        for node in 0..nodes {
+            let hub = scene.hub(node);
+            scene.show.push(watch::Sender::new(Some(hub.address.clone())));
+            scene.hubs.push(hub);
+        }
+        let mut own = scene.hubs[0].user("own").await;
+        for room in 0..ROOMS {
+            own.say(json!({"type": "room_join", "id": 1000 + room, "room_id": format!("r{room}")})).await;
+            own.until(|frame| frame["id"] == 1000 + room).await;
+        }
+        scene
+    }
+
+    fn hub(&self, node: usize) -> Hub {
+        let settings: Vec<(&str, &str)> = self.settings.iter().map(|(name, value)| (*name, value.as_str())).collect();
+        Hub::with(self.dirs[node].path(), &settings)
+    }
+
+    fn kill_hub(&mut self, node: usize) {
+        self.show[node].send_replace(None);
+        self.hubs.remove(node).kill();
+        let hub = self.hub(node);
+        self.show[node].send_replace(Some(hub.address.clone()));
+        self.hubs.insert(node, hub);
+    }
+
+    fn kill_receiver(&mut self) {
+        kill(&mut self.receiving);
+        self.receiving = receiver(self.port, &self.file);
+    }
+
+    /// Lets so many events happen while hubs and receiver die; returns when all of them are delivered.
+    async fn storm(&mut self, events: usize) {
+        // Each command changes 8 seats.
+        let wanted = events.div_ceil(8);
+        let acked = Arc::new(AtomicUsize::new(0));
+        let drivers: Vec<_> = (0..ROOMS)
+            .map(|room| tokio::spawn(drive(room, self.show[room % self.show.len()].subscribe(), acked.clone(), wanted)))
+            .collect();
+        let mut tick = tokio::time::interval(Duration::from_millis(10));
+        let deaths = 6;
+        for death in 1..=deaths {
+            while acked.load(Relaxed) < wanted * death / (deaths + 1) {
+                tick.tick().await;
+                assert!(!drivers.iter().any(JoinHandle::is_finished), "a driver has ended");
+            }
+            if death % 2 == 0 { self.kill_receiver() } else { self.kill_hub(death / 2 % self.hubs.len()) }
+        }
+        for driver in drivers {
+            driver.await.unwrap();
+        }
+        // Once more each, while there is a backlog.
+        self.kill_hub(0);
+        self.kill_receiver();
+        for hub in &self.hubs {
+            until_delivered(hub, events).await;
+        }
+    }
+
+    fn received(&mut self) -> String {
+        kill(&mut self.receiving);
+        std::fs::read_to_string(&self.file).unwrap()
+    }
+}
+
+impl Drop for Scene {
+    fn drop(&mut self) {
+        let _ = self.receiving.kill();
+        let _ = self.receiving.wait();
+    }
+}
+
+fn wanted_events() -> usize {
+    std::env::var("WEBHOOK_EVENTS").map_or(3_000, |text| text.parse().unwrap())
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn nothing_is_lost_and_nothing_changes_places() {
-    let events: usize = std::env::var("WEBHOOK_EVENTS").map_or(3_000, |text| text.parse().unwrap());
-    let dir = tempfile::tempdir().unwrap();
-    let file = dir.path().join("received");
-    let port = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap().port();
-    let retry = vec!["200"; 60].join(", ");
-    let config = format!(
-        "[webhook.a]\nurl = \"http://127.0.0.1:{port}/\"\nallow_http = true\nallow_private = true\nsecrets = [\"{SECRET}\"]\n\
-         timeout_ms = 300\nretry_ms = [5, 20, 50, 100, {retry}]\ntypes = [\"mic.*\", \"room.*\"]\n\
-         [room.rules]\nqueue_mode = \"free\"\n"
-    );
-    std::fs::write(dir.path().join("config.toml"), config).unwrap();
-    let mut hub = Hub::start(dir.path());
-    let mut receiving = receiver(port, &file);
-    let mut own = hub.user("own").await;
-    for room in 0..ROOMS {
-        own.say(json!({"type": "room_join", "id": 1000 + room, "room_id": format!("r{room}")})).await;
-        own.until(|frame| frame["id"] == 1000 + room).await;
-    }
-    drop(own);
-
-    // Each command changes 8 seats.
-    let wanted = events.div_ceil(8);
-    let acked = Arc::new(AtomicUsize::new(0));
-    let (show, hubs) = watch::channel(Some(hub.address.clone()));
-    let drivers: Vec<_> = (0..ROOMS).map(|room| tokio::spawn(drive(room, hubs.clone(), acked.clone(), wanted))).collect();
-    let mut tick = tokio::time::interval(Duration::from_millis(10));
-    let deaths = 6;
-    for death in 1..=deaths {
-        while acked.load(Relaxed) < wanted * death / (deaths + 1) {
-            tick.tick().await;
-            assert!(!drivers.iter().any(JoinHandle::is_finished), "a driver has ended");
-        }
-        if death % 2 == 0 {
-            kill(receiving);
-            receiving = receiver(port, &file);
-        } else {
-            show.send(None).unwrap();
-            hub.kill();
-            hub = Hub::start(dir.path());
-            show.send(Some(hub.address.clone())).unwrap();
-        }
-    }
-    for driver in drivers {
-        driver.await.unwrap();
-    }
-    // Once more each, while there is a backlog.
-    hub.kill();
-    kill(receiving);
-    hub = Hub::start(dir.path());
-    receiving = receiver(port, &file);
-    until_delivered(&hub, events).await;
+    let events = wanted_events();
+    let mut scene = Scene::start(1, Vec::new()).await;
+    scene.storm(events).await;
     let exported = Command::new(env!("CARGO_BIN_EXE_michub"))
         .args(["history", "export", "--data"])
-        .arg(dir.path())
-        .env("MICHUB_ADMIN__LISTEN", &hub.admin)
+        .arg(scene.dirs[0].path())
+        .env("MICHUB_ADMIN__LISTEN", &scene.hubs[0].admin)
         .output()
         .unwrap();
-    kill(receiving);
-    let happened = by_room(&String::from_utf8(exported.stdout).unwrap(), |line| line.clone());
+    let happened = by_room(&String::from_utf8(exported.stdout).unwrap());
     let count: usize = happened.values().map(Vec::len).sum();
     assert!(count >= events, "{count} events");
-    let received = std::fs::read_to_string(&file).unwrap();
-    compare(&happened, &received);
+    let rooms = first_of_each(&scene.received());
+    assert_eq!(rooms.keys().collect::<Vec<_>>(), happened.keys().collect::<Vec<_>>());
+    for (room, got) in &rooms {
+        let events: Vec<Value> = got.iter().skip(1).map(|body| stripped(&body["data"])).collect();
+        assert_eq!(events.len(), happened[room].len(), "{room}");
+        for (got, expected) in events.iter().zip(&happened[room]) {
+            assert_eq!(got, expected, "{room}");
+        }
+    }
+}
+
+/// Redis keeps no history, so what came is compared with itself: every rev up to the head, each command with all its events.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn two_nodes_on_one_redis_deliver_each_room_as_one() {
+    let events = wanted_events();
+    let dir = tempfile::tempdir().unwrap();
+    let redis = xtask::bed::Redis::start(dir.path(), xtask::bed::RedisOptions::default()).unwrap();
+    let settings = vec![
+        ("STORE__KIND", "redis".to_owned()),
+        ("STORE__REDIS__URL", redis.url()),
+        ("STORE__REDIS__LOG_REVS_MAX", "1000000".to_owned()),
+    ];
+    let mut scene = Scene::start(2, settings).await;
+    scene.storm(events).await;
+    let mut heads = BTreeMap::new();
+    for room in 0..ROOMS {
+        let (_, snapshot) = scene.hubs[0].get(&format!("/api/rooms/r{room}")).await;
+        heads.insert(format!("r{room}"), snapshot["state"]["rev"].as_u64().unwrap_or_else(|| panic!("{snapshot}")));
+    }
+    let rooms = first_of_each(&scene.received());
+    assert_eq!(rooms.keys().collect::<Vec<_>>(), heads.keys().collect::<Vec<_>>());
+    for (room, got) in &rooms {
+        let mut by_rev: BTreeMap<u64, Vec<&Value>> = BTreeMap::new();
+        for body in got {
+            by_rev.entry(body["data"]["rev"].as_u64().unwrap()).or_default().push(&body["data"]);
+        }
+        assert!(by_rev.keys().copied().eq(0..=heads[room]), "{room}: a rev is missing up to {}", heads[room]);
+        for (rev, all) in by_rev {
+            assert!(all.iter().enumerate().all(|(index, data)| data["index"] == index), "{room} {rev}: {all:?}");
+            assert!(all[0]["event"] != "seat_updated" || all.len() == 8, "{room} {rev}: {all:?}");
+        }
+    }
 }
 
 /// Waits until nothing is left to deliver.
@@ -184,24 +280,23 @@ async fn until_delivered(hub: &Hub, events: usize) {
     panic!("not delivered in time: {shown}");
 }
 
-fn by_room(lines: &str, pick: impl Fn(&Value) -> Value) -> BTreeMap<String, Vec<Value>> {
+fn by_room(lines: &str) -> BTreeMap<String, Vec<Value>> {
     let mut rooms: BTreeMap<String, Vec<Value>> = BTreeMap::new();
     for line in lines.lines() {
-        let value = pick(&serde_json::from_str(line).unwrap());
+        let value: Value = serde_json::from_str(line).unwrap();
         rooms.entry(value["room_id"].as_str().unwrap().to_owned()).or_default().push(value);
     }
     rooms
 }
 
-/// What has come first under each id must be what happened, in that order; whatever came again must be the same.
-fn compare(happened: &BTreeMap<String, Vec<Value>>, received: &str) {
+/// Returns what has come first under each id, by room. It must be an unbroken chain, and whatever came again must be the same.
+fn first_of_each(received: &str) -> BTreeMap<String, Vec<Value>> {
     let mut bodies: BTreeMap<String, Value> = BTreeMap::new();
     let mut rooms: BTreeMap<String, Vec<Value>> = BTreeMap::new();
     let mut again = 0;
     // A killed receiver may leave half a line, which nobody was told of; the next one goes on behind it.
-    for line in
-        received.lines().filter_map(|line| serde_json::from_str::<Value>(&line[line.rfind("{\"body\"").unwrap_or(0)..]).ok())
-    {
+    let whole = |line: &str| serde_json::from_str::<Value>(&line[line.rfind("{\"body\"").unwrap_or(0)..]).ok();
+    for line in received.lines().filter_map(whole) {
         assert_eq!(line["good"], true, "{line}");
         let (id, body) = (line["id"].as_str().unwrap().to_owned(), line["body"].clone());
         if let Some(known) = bodies.get(&id) {
@@ -209,26 +304,19 @@ fn compare(happened: &BTreeMap<String, Vec<Value>>, received: &str) {
             again += 1;
             continue;
         }
-        let data = body["data"].clone();
         assert_ne!(body["type"], "system.gap", "{body}");
-        rooms.entry(data["room_id"].as_str().unwrap().to_owned()).or_default().push(body.clone());
+        rooms.entry(body["data"]["room_id"].as_str().unwrap().to_owned()).or_default().push(body.clone());
         bodies.insert(id, body);
     }
-    assert_eq!(rooms.keys().collect::<Vec<_>>(), happened.keys().collect::<Vec<_>>());
     for (room, got) in &rooms {
         assert_eq!(got[0]["type"], "room.opened", "{room}");
-        let events: Vec<Value> = got.iter().skip(1).map(|body| stripped(&body["data"])).collect();
-        let expected = &happened[room];
-        assert_eq!(events.len(), expected.len(), "{room}");
-        for (got, expected) in events.iter().zip(expected) {
-            assert_eq!(got, expected, "{room}");
-        }
         for pair in got.windows(2) {
             let (one, two) = (&pair[0]["data"], &pair[1]["data"]);
             assert_eq!((&two["prev_rev"], &two["prev_index"]), (&one["rev"], &one["index"]), "{room}");
         }
     }
     println!("{} messages of {} rooms, {again} duplicates", bodies.len(), rooms.len());
+    rooms
 }
 
 /// A message's data as the history shows the event.

@@ -77,6 +77,10 @@ impl Source {
                 return Ok(Next::Commits(found));
             }
         }
+        let found = chain(from, self.store.log_after(room, from, CHUNK).await?);
+        if !found.is_empty() {
+            return Ok(Next::Commits(found));
+        }
         let Some(loaded) = self.store.load(room).await? else { return Ok(Next::Absent) };
         let (head, head_at) = head(&loaded);
         if head == from {

@@ -18,10 +18,13 @@ use std::{sync::Arc, time::Duration};
 
 /// How long the store rests after a failure.
 const STORE_REST: Millis = Millis(1_000);
-/// For how long a node alone delivers a room, unless it says so again.
-const CLAIM: Duration = Duration::from_secs(60);
+/// How much longer a claim lasts than the two requests that are made under it before it is said again.
+const CLAIM_SLACK: Duration = Duration::from_secs(5);
 /// How long a node waits that finds another one at work.
 const CLAIM_REST: Millis = Millis(500);
+
+/// After how many revs the store is told that it need not keep them any more.
+const KEEP_STEP: u64 = 64;
 
 /// What a step came to.
 enum Step {
@@ -43,11 +46,13 @@ pub(super) struct Stream {
     place: Option<Place>,
     /// The message that has failed, and how often.
     failing: Option<(String, usize)>,
+    /// From which rev on the store keeps the log for this stream.
+    kept_from: Option<u64>,
 }
 
 impl Stream {
     pub fn new(endpoint: Arc<Endpoint>, room: RoomId, holder: Arc<str>) -> Self {
-        Self { endpoint, room, holder, place: None, failing: None }
+        Self { endpoint, room, holder, place: None, failing: None, kept_from: None }
     }
 
     /// Delivers until nothing is left.
@@ -84,8 +89,23 @@ impl Stream {
         format!("{}.at", family(&self.endpoint.settings.name))
     }
 
+    /// Asks the store to keep what is not delivered yet; not for every rev anew.
+    async fn keep_log(&mut self, from: u64) -> Result<(), StoreFault> {
+        if self.kept_from.is_some_and(|kept| from < kept + KEEP_STEP) {
+            return Ok(());
+        }
+        self.endpoint.source.store.keep_log(&self.room, &self.endpoint.settings.name, Some(from)).await?;
+        self.kept_from = Some(from);
+        Ok(())
+    }
+
     async fn let_go(&mut self) {
         self.place = None;
+        if self.kept_from.take().is_some()
+            && let Err(fault) = self.endpoint.source.store.keep_log(&self.room, &self.endpoint.settings.name, None).await
+        {
+            tracing::warn!(%fault, "a log stays longer than it must");
+        }
         let (name, family) = (self.claim_name(), self.places());
         if let Err(fault) = self.endpoint.notes.unclaim(Claim { name: &name, holder: &self.holder }, &family).await {
             tracing::warn!(%fault, "a claim stays until it ends by itself");
@@ -94,7 +114,8 @@ impl Stream {
 
     async fn claim(&self) -> Result<bool, StoreFault> {
         let name = self.claim_name();
-        self.endpoint.notes.claim(Claim { name: &name, holder: &self.holder }, &self.places(), CLAIM).await
+        let ttl = self.endpoint.settings.outgoing.timeout * 2 + CLAIM_SLACK;
+        self.endpoint.notes.claim(Claim { name: &name, holder: &self.holder }, &self.places(), ttl).await
     }
 
     /// Reads where the room stands with this endpoint. `None` = there is no such room.
@@ -140,6 +161,7 @@ impl Stream {
         if self.place.is_none() && !self.keep(place.clone()).await? {
             return Ok(Step::Wait(CLAIM_REST));
         }
+        self.keep_log(place.cursor.rev + 1).await?;
         if place.is_untouched() && self.endpoint.wants("room.opened") {
             let message = opened(&self.room, place.cursor, place.at);
             if let Some(step) = self.deliver(&mut place, &message, &Behind::Nothing).await? {

@@ -129,6 +129,14 @@ impl Store for Tap {
         self.store.shared()
     }
 
+    fn log_after<'a>(&'a self, room: &'a RoomId, from: Cursor, limit: usize) -> Later<'a, Result<Vec<LogEntry>, StoreFault>> {
+        self.store.log_after(room, from, limit)
+    }
+
+    fn keep_log<'a>(&'a self, room: &'a RoomId, reader: &'a str, from: Option<u64>) -> Later<'a, Result<(), StoreFault>> {
+        self.store.keep_log(room, reader, from)
+    }
+
     fn rooms(&self) -> Later<'_, Result<Vec<RoomId>, StoreFault>> {
         self.store.rooms()
     }

@@ -186,6 +186,14 @@ impl Store for RedisStore {
         true
     }
 
+    fn log_after<'a>(&'a self, room: &'a RoomId, from: Cursor, limit: usize) -> Later<'a, Result<Vec<LogEntry>, StoreFault>> {
+        Box::pin(self.read_after(room, from, limit))
+    }
+
+    fn keep_log<'a>(&'a self, room: &'a RoomId, reader: &'a str, from: Option<u64>) -> Later<'a, Result<(), StoreFault>> {
+        Box::pin(self.keep_for(room, reader, from))
+    }
+
     fn rooms(&self) -> Later<'_, Result<Vec<RoomId>, StoreFault>> {
         Box::pin(self.room_names())
     }
