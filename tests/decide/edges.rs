@@ -145,3 +145,25 @@ fn a_neighbour_is_found_on_both_sides() {
     let (name, details) = table.err("own", &json!({"type": "queue_move", "target_user_id": "c", "place": {"after": "d"}}));
     assert_eq!((name.as_str(), details), ("anchor_gone", json!({"before": null, "after": "a"})), "c himself is no neighbour");
 }
+
+#[test]
+fn after_a_load_nobody_overtakes_somebody_held_for_ten_seconds() {
+    let loaded = || {
+        let mut table = Table::new(&json!({"max_mic_count": 1}));
+        table.ok("own", &json!({"type": "seat_lock", "seat_nos": "all", "on": true}));
+        table.queue("a b");
+        table.load(&["a", "b"]);
+        table.line("b", true);
+        table.ok("own", &json!({"type": "seat_lock", "seat_nos": "all", "on": false}));
+        assert_eq!((table.order().as_str(), table.seats().as_str()), ("a b", ""), "a may still come back");
+        table
+    };
+    let mut table = loaded();
+    table.wait(9_999);
+    assert_eq!(table.seats(), "");
+    table.wait(1);
+    assert_eq!((table.order().as_str(), table.seats().as_str()), ("a", "2:b"));
+    let mut table = loaded();
+    table.line("a", true);
+    assert_eq!((table.order().as_str(), table.seats().as_str()), ("b", "2:a"), "once he is back, nobody waits for anything");
+}
