@@ -167,3 +167,12 @@ fn after_a_load_nobody_overtakes_somebody_held_for_ten_seconds() {
     table.line("a", true);
     assert_eq!((table.order().as_str(), table.seats().as_str()), ("b", "2:a"), "once he is back, nobody waits for anything");
 }
+
+#[test]
+fn whoever_has_just_vanished_is_not_promoted() {
+    let mut table = Table::new(&json!({"max_mic_count": 1}));
+    table.queue("a b c");
+    table.vanish("b");
+    table.ok("own", &json!({"type": "turn_next"}));
+    assert_eq!((table.order().as_str(), table.seats().as_str()), ("b", "2:c"));
+}

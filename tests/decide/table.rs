@@ -158,6 +158,11 @@ impl Table {
         }
     }
 
+    /// Somebody's line is gone, and the room has not dealt with that yet.
+    pub fn vanish(&mut self, user: &str) {
+        assert!(self.away.0.insert(id(user)), "{user}");
+    }
+
     /// Somebody's line is gone, or he is back.
     pub fn line(&mut self, user: &str, live: bool) {
         let changed = if live { self.away.0.remove(&id(user)) } else { self.away.0.insert(id(user)) };
