@@ -176,3 +176,15 @@ fn whoever_has_just_vanished_is_not_promoted() {
     table.ok("own", &json!({"type": "turn_next"}));
     assert_eq!((table.order().as_str(), table.seats().as_str()), ("b", "2:c"));
 }
+
+#[test]
+fn next_may_name_both_the_seat_and_its_turn() {
+    let mut table = Table::new(&json!({"max_mic_count": 2}));
+    table.queue("a b");
+    let turn = |table: &Table, who: &str| table.room().turns.of(&super::table::id(who)).unwrap().turn_id.clone();
+    let (a, b) = (turn(&table, "a"), turn(&table, "b"));
+    let next = |turn: &str, seat_no: u32| json!({"type": "turn_next", "expect_turn_id": turn, "seat_no": seat_no});
+    assert_eq!(table.err("own", &next(&b, 2)), ("turn_changed".to_owned(), json!({"turn_id": a})));
+    table.ok("own", &next(&a, 2));
+    assert_eq!(table.seats(), "3:b");
+}
