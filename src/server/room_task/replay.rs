@@ -21,7 +21,7 @@ const START: Cursor = Cursor { rev: 0, commit: CommitId(0) };
 
 impl Task {
     fn keeps(&self, kept: &Kept, head: Cursor, now: UnixMs) -> bool {
-        let settings = &self.seat.rooms.deps().settings.messages;
+        let settings = self.seat.rooms.deps().settings.load().messages;
         kept.at.rev.saturating_add(settings.keep_max) > head.rev && now.since(kept.said_at) <= settings.keep
     }
 
@@ -41,7 +41,7 @@ impl Task {
         let (Some(since), Some(end)) = (since.filter(|since| Some(*since) != head), head) else {
             return (Messages { head, skipped: false }, Vec::new());
         };
-        let settings = rooms.deps().settings.messages;
+        let settings = rooms.deps().settings.load().messages;
         let now = self.now();
         let too_old = |said_at: UnixMs, count: usize| count > settings.page && now.since(said_at) > settings.replay_max_age;
         if let Some(at) = self.talking.tail.iter().position(|recent| recent.at == since) {

@@ -2,6 +2,7 @@
 use super::{Delivered, ExpiresAt, Next, Nothing, Session, Watched, error, text};
 use crate::server::{
     auth::AuthError,
+    metrics,
     msg::{Frame, JoinReply, Reply, RoomMsg, Shown, ShownStatus},
     presence::Answer,
     room_log::payload,
@@ -121,13 +122,14 @@ impl Session {
     async fn message(&self, id: Option<i64>, to: UserId, message: &str) {
         let timestamp = self.all().clock.now().seconds();
         let frame = Message { from_user_id: self.user.as_str(), to_user_id: to.as_str(), message, timestamp };
-        let frame = text(&frame);
         let all = self.all();
+        let (frame, begin) = (text(&frame), all.clock.micros());
         if all.letters.is_blocked(&self.user, &to) {
             // Whoever is blocked learns no more than that.
             return self.error(id, Code::UserNotReachable);
         }
         if let Some(delivered) = all.presence.message(to.clone(), frame.clone()).await {
+            metrics::message(metrics::Message::Direct, all.clock.micros().saturating_sub(begin));
             return self.ack(id, Delivered { delivered, kept: None });
         }
         if let Err(refused) = all.letters.keep(&to, &payload(&frame)).await {
@@ -150,7 +152,7 @@ impl Session {
     }
 
     fn watch(&self, id: Option<i64>, users: Vec<UserId>) {
-        let max = self.all().settings.watches_per_session;
+        let max = self.all().settings.load().watches_per_session;
         if !self.shard.watches.borrow_mut().add(&self.conn, &users, max) {
             return self.error(id, Code::TooMany);
         }

@@ -10,6 +10,7 @@ use crate::server::{
     config::Config,
     conn::{Conn, Hello},
     letters::Letters,
+    live::Live,
     msg::{Class, Frame, Refusal, RoomSet, Shown},
     presence::{Presence, Seen},
     rate::{Rates, UserRates},
@@ -81,7 +82,7 @@ impl From<&Config> for SessionSettings {
 #[derive(Clone)]
 #[allow(missing_docs, reason = "the names say it")]
 pub struct SessionDeps {
-    pub settings: SessionSettings,
+    pub settings: Live<SessionSettings>,
     pub auth: Auth,
     pub presence: Presence,
     pub rooms: Rooms,
