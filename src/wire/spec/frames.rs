@@ -27,9 +27,13 @@ shapes! {
         "watch_status" "Asks to hear of changes of people's statuses." "user_ids:ids1000!"
         "unwatch_status" "Asks to hear no more of them." "user_ids:ids1000!"
         "refresh_token" "A newer token of the same user." "token:text!"
-        "room_join" "Enters a room, at a position if the client has one." "room_id:room! cursor:text"
+        "room_join" "Enters a room, at a position if the client has one." "room_id:room! cursor:text msg_cursor:text"
         "room_leave" "Leaves a room; place and seat are freed." "room_id:room!"
         "room_sync" "Asks for what was missed since a position." "room_id:room! cursor:text"
+        "room_message" "Says something in a room." "room_id:room! class:must|normal|droppable! kind:text64! body:text12288! dedup_id:text64"
+        "block_users" "Blocks people: their direct messages do not arrive." "user_ids:ids1000!"
+        "unblock_users" "Blocks people no longer." "user_ids:ids1000!"
+        "blocked_users" "Asks who is blocked." ""
         "room_members" "Asks for a page of members." "room_id:room! offset:0..4294967295 limit:0..200"
     }
 }
@@ -75,6 +79,8 @@ shapes! {
         "user_unban" "Lifts a ban." "target_user_id:user!"
         "queue_ban" "Bans somebody from the queue until a time; 0 lifts it." "target_user_id:user! until_ms:ms!"
         "room_close" "Closes the room for ever." "reason:text200"
+        "talk_set" "Says who may say what in the room." "slow_mode_seconds:0..3600 must_level:0..1000 normal_level:0..1000 droppable_level:0..1000"
+        "talk_mute" "Takes the word from somebody until a time; 0 gives it back." "target_user_id:user! until_ms:ms"
         "batch" "Up to 32 commands as one commit." "ops:operation[]! atomic:bool"
         "explain" "Says what a command would do." "command:operation! as_user_id:user"
     }
@@ -93,6 +99,7 @@ shapes! {
         "room_snapshot" "The whole state of a room." "room_id:room! cursor:cursor! rev:count! state:state! server_time_ms:ms!"
         "room_update" "What has happened since `prev`." "room_id:room! prev:cursor! cursor:cursor! events:event[]!"
         "room_reset" "What the client holds is no longer part of the history; a snapshot follows." "room_id:room! reason:text! revoked:text[]"
+        "room_message" "Something said in a room; `skipped`: older ones are left out." "room_id:room! seq:count! msg_cursor:cursor from_user_id:text! system:true class:must|normal|droppable! kind:text! body:text! dedup_id:text64 at_ms:ms! skipped:true"
         "room_presence" "Who is in the room." "room_id:room! online:count! changes:presence_change[]!"
     }
 }
@@ -131,14 +138,16 @@ shapes! {
         "member_unbanned" "" "user_id:user!"
         "queue_banned" "" "user_id:user! until_ms:ms~!"
         "room_closed" "" "reason:text"
+        "talk_changed" "" "slow_mode_seconds:count! must_level:count! normal_level:count! droppable_level:count!"
+        "talk_muted" "" "user_id:user! until_ms:ms~!"
     }
 }
 
 shapes! {
     /// What frames are made of.
     PARTS {
-        "room_at" "A room, and the position that the client has." "room_id:room! cursor:text"
-        "entered" "A room of a resumed session, or why it is not." "room_id:room! recovered:bool cursor:cursor error:text"
+        "room_at" "A room, and the position that the client has." "room_id:room! cursor:text msg_cursor:text"
+        "entered" "A room of a resumed session, or why it is not." "room_id:room! recovered:bool cursor:cursor msg_cursor:cursor msg_skipped:true error:text"
         "person" "Somebody's shown status." "user_id:user! user_type:id! online:bool! status:online|busy|away|offline! last_seen:seconds!"
         "member" "Somebody in a room." "user_id:user! user_type:id! role:role! status:online|busy|away|offline!"
         "presence_change" "A change of who is in a room." "user_id:user! status:online|busy|away|offline! joined:bool!"
@@ -151,6 +160,7 @@ shapes! {
         "apply" "An open application." "apply_id:text! user_id:user! want_seat:seat~ seq:count! expires_at_ms:ms!"
         "invite" "An open invitation." "invite_id:text! user_id:user! by:text! seat_no:seat! expires_at_ms:ms!"
         "turn" "A turn." "turn_id:text! user_id:user! seat_no:seat! started_at_ms:ms! paused:bool! ends_at_ms:ms~! paused_remaining_ms:ms paused_by:text[]! length_ms:ms! extended_ms:int!"
-        "state" "A room." "room_id:room! rev:count! status:open|closed! owner_user_id:user! mode:free|apply|queue|chair! rules_rev:count! rules:rules! flags:flags! seats:seat_state[]! queue:entry[]! applies:apply[]! invites:invite[]! turns:turn[]! roles:role{}! bans:ms~{}! queue_bans:ms{}! cooldowns:ms{}! undo:undo[]!"
+        "talk" "Who may say what." "slow_mode_seconds:count! must_level:count! normal_level:count! droppable_level:count! mutes:ms~{}!"
+        "state" "A room." "room_id:room! rev:count! status:open|closed! owner_user_id:user! mode:free|apply|queue|chair! rules_rev:count! rules:rules! flags:flags! seats:seat_state[]! queue:entry[]! applies:apply[]! invites:invite[]! turns:turn[]! roles:role{}! bans:ms~{}! queue_bans:ms{}! cooldowns:ms{}! talk:talk undo:undo[]!"
     }
 }

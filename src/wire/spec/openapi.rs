@@ -109,6 +109,20 @@ pub const ROUTES: &[Route] = &[
     },
     Route {
         method: "get",
+        path: "/api/rooms/{room_id}/messages",
+        about: "Messages that are kept, oldest first: after a position, before one, or the newest.",
+        query: &[
+            ("since", "text", "The position that the client has."),
+            ("before", "text", "The position of the message before which the page ends."),
+            ("limit", "count", "1 to 200 messages, default 50."),
+        ],
+        body: None,
+        answer: "object",
+        example: r#"{"messages":[],"cursor":"9.000000000000a8f9","more":false}"#,
+        errors: &[400, 401, 403, 404, 429, 503],
+    },
+    Route {
+        method: "get",
         path: "/api/rooms/{room_id}/publish-ticket",
         about: "A ticket with which somebody on a seat may publish to a media server.",
         query: &[
