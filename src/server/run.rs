@@ -220,7 +220,12 @@ fn webhooks(config: &Config, opened: Opened, clock: Clock, node: &str) -> Result
         return Ok((store, None));
     }
     let moved = Arc::new(Moved::default());
-    let deps = WebhookDeps { source: Source { store: store.clone(), archive }, notes, clock, node: node.into() };
+    let deps = WebhookDeps {
+        source: Source { store: store.clone(), archive, at_hand: !is_history_outside(config) },
+        notes,
+        clock,
+        node: node.into(),
+    };
     let webhooks = Webhooks::start(endpoints, deps, moved.clone()).map_err(io("webhooks"))?;
     Ok((Tap::new(store, moved), Some(webhooks)))
 }
