@@ -227,6 +227,7 @@ async fn serve(config: Config) -> Result<(), StartError> {
         clock,
         node: node.clone(),
     };
+    let presence_told = deps.presence.clone();
     let (drain, draining) = watch::channel(false);
     let sessions = deps.clone();
     let draining_too = draining.clone();
@@ -253,6 +254,7 @@ async fn serve(config: Config) -> Result<(), StartError> {
         tracing::error!("the shards did not end well");
     }
     if let Some(cluster) = &cluster {
+        presence_told.announced(Duration::from_millis(2_000)).await;
         cluster.leave().await;
     }
     admin_served.abort();

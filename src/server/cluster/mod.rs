@@ -80,6 +80,8 @@ pub struct Cluster {
     ran_at: AtomicU64,
     /// It has stood still, and does not know yet which sessions have moved on meanwhile.
     doubts: AtomicBool,
+    /// How often that has happened.
+    pauses: AtomicU64,
 }
 
 /// A process that is not seen to run for this long has stood still.
@@ -123,6 +125,7 @@ impl Cluster {
             leaving: AtomicBool::new(false),
             ran_at: AtomicU64::new(clock.mono().0),
             doubts: AtomicBool::new(false),
+            pauses: AtomicU64::new(0),
         })
     }
 
@@ -164,10 +167,12 @@ impl Cluster {
         self.wiped.load(Relaxed)
     }
 
-    /// Tells whether the process has stood still and cannot know whose commands it may still take: somebody may have gone on elsewhere.
+    /// Tells how often the process has stood still. `None`: it has just done so, and cannot know yet whose commands it may still take, as
+    /// somebody may have gone on elsewhere and done them there. Commands taken under another answer are not to be done.
     #[must_use]
-    pub fn is_in_doubt(&self) -> bool {
-        self.doubts.load(Relaxed) || self.clock.mono().since(Mono(self.ran_at.load(Relaxed))) > STOOD_STILL_MS
+    pub fn standing(&self) -> Option<u64> {
+        let late = self.clock.mono().since(Mono(self.ran_at.load(Relaxed))) > STOOD_STILL_MS;
+        (!late && !self.doubts.load(Relaxed)).then(|| self.pauses.load(Relaxed))
     }
 
     /// Tells whether Redis answers.

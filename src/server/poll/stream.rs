@@ -111,7 +111,7 @@ impl Feed {
         };
         if let Some(snapshot) = answer.snapshot {
             if live {
-                let reset = room_reset(&self.reading.room, "history_changed");
+                let reset = room_reset(&self.reading.room, "history_changed", &[]);
                 self.event(None, &reset);
             }
             self.event(Some(&polled.cursor.to_string()), snapshot.get().as_bytes());

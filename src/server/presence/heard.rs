@@ -45,8 +45,17 @@ impl Actor {
             }
             FromCluster::Synced { told } => self.synced(told).await,
             FromCluster::Looked { news, then } => {
+                let mut missing = Vec::new();
                 for news in news {
-                    self.news(news);
+                    let there = self.people.is_elsewhere(&news.user);
+                    if matches!(then, Then::Careful) && there && !news.elsewhere.known {
+                        missing.push(news.user);
+                    } else {
+                        self.news(news);
+                    }
+                }
+                if let Some(shared) = self.shared.as_ref().filter(|_| !missing.is_empty()) {
+                    shared.look_later(missing);
                 }
                 match then {
                     Then::Answer(users, answer) => self.answer(&users, answer).await,
@@ -54,7 +63,7 @@ impl Actor {
                         let shown = users.iter().map(|user| self.shown(user)).collect();
                         self.rooms.post(&room, RoomMsg::Presence(shown));
                     }
-                    Then::Nothing => {}
+                    Then::Nothing | Then::Careful => {}
                 }
             }
             FromCluster::Chosen { user, status, news, reply } => {
@@ -90,7 +99,7 @@ impl Actor {
         }
     }
 
-    fn news(&mut self, mut news: PersonNews) {
+    pub(super) fn news(&mut self, mut news: PersonNews) {
         let Some(shared) = &mut self.shared else { return };
         if !shared.is_fresh(&news) {
             return;
@@ -113,7 +122,7 @@ impl Actor {
             shared.watched.insert(user.clone(), 0);
         }
         if !users.is_empty() {
-            shared.look(users, false, Then::Nothing);
+            shared.look(users, false, Then::Careful);
         }
     }
 
