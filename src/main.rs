@@ -11,8 +11,10 @@ use michub::{
             report::{Ask, NOTHING_DIFFERS, RoomText, UserText},
         },
         load::{self, LoadArgs, LoadError},
+        media::simulate::{self, SimulateArgs, SimulateError},
         run,
         store::{StoreFault, fjall::Repair},
+        webhooks::admin as webhooks,
     },
 };
 use std::{
@@ -88,6 +90,8 @@ enum What {
     },
     /// Puts load on a running hub and measures it
     Load(LoadArgs),
+    /// Plays the callbacks of a media server against a running hub, and checks what it makes of them
+    SimulateMedia(SimulateArgs),
     /// Shows and exports what happened in rooms, also while the hub runs
     History {
         #[command(subcommand)]
@@ -114,6 +118,11 @@ enum What {
         /// Who
         #[arg(value_parser = UserId::parse)]
         user: UserId,
+    },
+    /// Shows webhooks of the hub that runs, and sends dead letters again
+    Webhooks {
+        #[command(subcommand)]
+        what: WebhooksWhat,
     },
     /// Repairs an embedded store that the hub refuses to start with
     #[command(after_help = REPAIR_HELP)]
@@ -143,6 +152,44 @@ enum HistoryWhat {
     },
 }
 
+#[derive(Clone, Subcommand)]
+enum WebhooksWhat {
+    /// Prints how every endpoint is doing
+    List,
+    /// Prints the dead letters of an endpoint as JSON lines, oldest first
+    Dead {
+        /// The endpoint
+        name: String,
+        /// How many
+        #[arg(long, default_value_t = 100, value_parser = clap::value_parser!(u16).range(1..=1000))]
+        limit: u16,
+    },
+    /// Sends dead letters again, under their own ids; those that arrive are forgotten
+    Replay {
+        /// The endpoint
+        name: String,
+        /// Only the one with this key
+        #[arg(long)]
+        key: Option<String>,
+    },
+    /// Takes an endpoint into use again that has answered 410
+    Enable {
+        /// The endpoint
+        name: String,
+    },
+}
+
+impl From<&WebhooksWhat> for webhooks::Ask {
+    fn from(what: &WebhooksWhat) -> Self {
+        match what.clone() {
+            WebhooksWhat::List => Self::List,
+            WebhooksWhat::Dead { name, limit } => Self::Dead { name, limit: limit.into() },
+            WebhooksWhat::Replay { name, key } => Self::Replay { name, key },
+            WebhooksWhat::Enable { name } => Self::Enable { name },
+        }
+    }
+}
+
 /// Reads a point in time as Unix milliseconds.
 fn time(text: &str) -> Result<u64, String> {
     let stamp = |text: &str| u64::try_from(text.parse::<jiff::Timestamp>().ok()?.as_millisecond()).ok();
@@ -157,6 +204,8 @@ enum Failure {
     Config(#[from] ConfigError),
     #[error(transparent)]
     Load(#[from] LoadError),
+    #[error("simulate-media: {0}")]
+    Simulate(#[from] SimulateError),
     #[error(transparent)]
     Start(#[from] run::StartError),
     #[error("data.dir: {0}")]
@@ -167,6 +216,8 @@ enum Failure {
     Token(#[from] AuthError),
     #[error(transparent)]
     History(#[from] HistoryError),
+    #[error(transparent)]
+    Webhooks(#[from] webhooks::AskError),
     #[error("the output cannot be written: {0}")]
     Output(std::io::Error),
     #[error("the replay differs from what is stored")]
@@ -192,6 +243,9 @@ fn begin(args: &Args) -> Result<(), Failure> {
     if let Some(What::Load(load)) = &args.command {
         return Ok(load::run(load.clone())?);
     }
+    if let Some(What::SimulateMedia(what)) = &args.command {
+        return Ok(simulate::run_here(what.clone())?);
+    }
     let mut config = Config::load(args.config.as_deref())?;
     config.server.listen = args.listen.unwrap_or(config.server.listen);
     config.data.dir = args.data.clone().unwrap_or(config.data.dir);
@@ -211,7 +265,7 @@ fn begin(args: &Args) -> Result<(), Failure> {
             print!("{}", toml::to_string(&config)?);
             Ok(())
         }
-        What::Load(_) => Ok(()),
+        What::Load(_) | What::SimulateMedia(_) => Ok(()),
         What::Token { user_id, room, role, ttl } => {
             let rooms = room.clone().zip(role.clone()).into_iter().collect();
             let claims = Claims { user: user_id.clone(), user_type: None, rooms, expires_at: 0, issued_at: 0 };
@@ -232,6 +286,10 @@ fn begin(args: &Args) -> Result<(), Failure> {
         }
         What::Why { room, user } => {
             report(&config, Ask::Why { room: RoomText(room.clone()), user: UserText(user.clone()) }).map(drop)
+        }
+        What::Webhooks { what } => {
+            let text = webhooks::ask(config.admin.listen, &what.into())?;
+            std::io::stdout().write_all(text.as_bytes()).map_err(Failure::Output)
         }
         What::Repair { accept_empty } => repair(&config, *accept_empty),
     }

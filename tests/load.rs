@@ -89,6 +89,14 @@ fn admins_move_people() {
 }
 
 #[test]
+fn slow_readers_get_everything_too() {
+    let report = Hub::start().load("slow-readers --rooms 2 --subscribers 4 --slow-percent 25 --rate 50");
+    assert_eq!(count(&report, "clients with everything"), 6);
+    assert_eq!(count(&report, "slow clients with everything"), 2);
+    assert!(count(&report, "messages delivered") > count(&report, "messages at slow clients"));
+}
+
+#[test]
 fn watchers_hear_every_change() {
     let report = Hub::start().load("watch --clients 6 --people 2 --rate 10 --count 3");
     assert_eq!(count(&report, "pushes delivered"), 6 * 2 * 3);

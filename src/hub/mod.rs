@@ -6,6 +6,7 @@
 pub mod access;
 pub mod apply;
 pub mod asks;
+pub mod chain;
 pub mod code;
 pub mod command;
 pub mod cursor;

@@ -1,7 +1,8 @@
-//! The operators' listener: is the process alive, can it serve, its numbers, and reports on the history.
+//! The operators' listener: is the process alive, can it serve, its numbers, reports on the history, and webhooks.
 use super::{
     history::{History, remote},
     store::Store,
+    webhooks::{self, Webhooks},
 };
 use axum::{Router, extract::State, http::StatusCode, routing::get};
 use metrics_exporter_prometheus::{BuildError, PrometheusBuilder, PrometheusHandle};
@@ -15,16 +16,17 @@ use std::sync::{
 pub struct Admin {
     store: Arc<dyn Store>,
     history: History,
+    webhooks: Option<Webhooks>,
     draining: Arc<AtomicBool>,
     metrics: PrometheusHandle,
 }
 
 impl Admin {
     /// Installs the metrics recorder of this process. Errors: there is one already.
-    pub fn new(store: Arc<dyn Store>, history: History) -> Result<Self, BuildError> {
+    pub fn new(store: Arc<dyn Store>, history: History, webhooks: Option<Webhooks>) -> Result<Self, BuildError> {
         let metrics = PrometheusBuilder::new().install_recorder()?;
         metrics::gauge!("michub_info", "version" => env!("CARGO_PKG_VERSION")).set(1);
-        Ok(Self { store, history, draining: Arc::new(AtomicBool::new(false)), metrics })
+        Ok(Self { store, history, webhooks, draining: Arc::new(AtomicBool::new(false)), metrics })
     }
 
     /// From here on the hub is not ready: it is going down.
@@ -35,12 +37,14 @@ impl Admin {
     /// Makes the routes.
     pub fn router(self) -> Router {
         let reports = remote::router(self.history.clone());
+        let webhooks = self.webhooks.clone().map(webhooks::admin::router).unwrap_or_default();
         Router::new()
             .route("/healthz", get(async || "alive\n"))
             .route("/readyz", get(ready))
             .route("/metrics", get(async |State(admin): State<Self>| admin.metrics.render()))
             .with_state(self)
             .merge(reports)
+            .merge(webhooks)
     }
 }
 

@@ -1,6 +1,9 @@
 //! The configuration: built-in defaults < file < environment < flags. Unknown keys are errors; relations are checked before anything starts.
-use super::hooks::Kind;
-use super::store::redis::connect::{Durability, RedisSettings, Shape};
+use super::{
+    hooks::Kind,
+    store::redis::connect::{Durability, RedisSettings, Shape},
+    webhooks::endpoint::EndpointSettings,
+};
 use crate::wire::rules::RulesJson;
 use figment::{
     Figment,
@@ -13,6 +16,7 @@ use std::{
     path::{Path, PathBuf},
     time::Duration,
 };
+use webhook::WebhookConfig;
 
 /// Why a configuration is refused.
 #[derive(Debug, thiserror::Error)]
@@ -32,6 +36,14 @@ pub enum ConfigError {
         key: &'static str,
         /// What is expected.
         expected: &'static str,
+    },
+    /// A value of a webhook's section does not fit.
+    #[error("{key}: {expected}")]
+    Section {
+        /// The key, with the section's name.
+        key: String,
+        /// What is expected.
+        expected: String,
     },
     /// A media server's section is wrong.
     #[error("media.{name}.{expected}")]
@@ -126,6 +138,9 @@ macro_rules! sections {
     )*};
 }
 
+// Behind the macro that it uses.
+pub mod webhook;
+
 const fn loopback(port: u16) -> SocketAddr {
     SocketAddr::new(IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), port)
 }
@@ -145,6 +160,7 @@ sections! {
         media: BTreeMap<String, MediaConfig> = BTreeMap::new(),
         demo: DemoConfig = DemoConfig::default(),
         log: LogConfig = LogConfig::default(),
+        webhook: BTreeMap<String, WebhookConfig> = BTreeMap::new(),
     }
     /// `[server]`
     ServerConfig {
@@ -184,6 +200,7 @@ sections! {
         command_timeout_ms: u64 = 500,
         wait_ms: u64 = 2000,
         lease_ms: u64 = 15_000,
+        log_revs_max: u64 = 4096,
     }
     /// `[presence]`
     PresenceConfig {
@@ -370,6 +387,9 @@ impl Config {
             let text = read.map_err(|error| ConfigError::Secret { key: "store.redis.password_file", path, error })?;
             config.store.redis.password = Secret(text.trim_end().to_owned());
         }
+        for (name, webhook) in &mut config.webhook {
+            webhook.read_secrets(name)?;
+        }
         for (name, media) in &mut config.media {
             for secret in [&mut media.secret_path, &mut media.secret, &mut media.api_secret] {
                 secret.resolve().map_err(|variable| ConfigError::Variable { key: format!("media.{name}"), variable })?;
@@ -406,6 +426,7 @@ impl Config {
                 "store.redis.command_timeout_ms to 60000 ms",
             ),
             ((3_000..=600_000).contains(&redis.lease_ms), "store.redis.lease_ms", "3000 to 600000 ms"),
+            ((256..=1_000_000).contains(&redis.log_revs_max), "store.redis.log_revs_max", "256 to 1000000 revs"),
             (
                 redis.key_prefix.len() <= 64 && !redis.key_prefix.contains(['{', '}']),
                 "store.redis.key_prefix",
@@ -453,8 +474,14 @@ impl Config {
         }
         match checks.iter().find(|(ok, ..)| !ok) {
             Some((_, key, expected)) => Err(ConfigError::Check { key, expected }),
-            None => Ok(()),
+            None => self.webhooks().map(drop),
         }
+    }
+
+    /// Returns the webhook endpoints that are in use.
+    pub fn webhooks(&self) -> Result<Vec<EndpointSettings>, ConfigError> {
+        let enabled = self.webhook.iter().filter(|(_, webhook)| webhook.enabled);
+        enabled.map(|(name, webhook)| webhook.settings(name)).collect()
     }
 }
 
@@ -475,6 +502,7 @@ impl RedisConfig {
             command_timeout: Duration::from_millis(self.command_timeout_ms),
             wait: Duration::from_millis(self.wait_ms),
             lease: Duration::from_millis(self.lease_ms),
+            log_revs_max: self.log_revs_max,
         }
     }
 }
@@ -547,7 +575,7 @@ mod tests {
     fn the_file_says_what_is_built_in() {
         let file = include_str!("../../config.toml");
         assert_eq!(read(file).unwrap(), read("").unwrap());
-        let sections: [&[&str]; 12] = [
+        let sections: [&[&str]; 13] = [
             ServerConfig::KEYS,
             StoreConfig::KEYS,
             EmbeddedConfig::KEYS,
@@ -560,6 +588,7 @@ mod tests {
             LimitsConfig::KEYS,
             MediaConfig::KEYS,
             LogConfig::KEYS,
+            WebhookConfig::KEYS,
         ];
         for key in sections.concat().iter().chain(crate::wire::rules::KEYS) {
             assert!(file.contains(key), "{key} is not documented in config.toml");
@@ -575,6 +604,11 @@ mod tests {
             ("[auth]\nmode = \"jwt\"", "auth.jwt"),
             ("[store]\nkind = \"redis\"\n[store.redis]\nurl = \"somewhere\"", "store.redis.url"),
             ("[store.redis]\nkey_prefix = \"{a}\"", "store.redis.key_prefix"),
+            ("[webhook.a]\nurl = \"http://example.com\"", "webhook.a.url: https://"),
+            ("[webhook.a]\nurl = \"https://example.com\"", "webhook.a.secrets: 1 to 8"),
+            ("[webhook.a]\nurl = \"https://example.com\"\nsecrets = [\"x\"]", "webhook.a.secrets: whsec_"),
+            ("[webhook.A]", "webhook.A: a name"),
+            ("[webhook.a]\nurls = \"x\"", "did you mean `url`?"),
             ("[room.rules]\nmax_mic_count = 65", "/max_mic_count: 1 to 64 seats"),
             ("[[room.rules.roles]]\nrole_id = \"dj\"\nlevl = 3", "/roles/0/levl"),
         ] {

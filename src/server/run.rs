@@ -5,7 +5,7 @@ use super::{
     auth::{Auth, AuthSetupError},
     clock::Clock,
     cluster::Cluster,
-    config::{AuthMode, Config, StoreKind},
+    config::{AuthMode, Config, ConfigError, StoreKind},
     demo::{self, Demo},
     history::History,
     http::{self, Api},
@@ -19,7 +19,13 @@ use super::{
         Store, StoreFault,
         archive::Archive,
         fjall::{FjallSettings, FjallStore},
+        notes::Notes,
         redis::RedisStore,
+    },
+    webhooks::{
+        WebhookDeps, Webhooks,
+        source::Source,
+        tap::{Moved, Tap},
     },
 };
 use crate::hub::time::Millis;
@@ -44,6 +50,9 @@ pub enum StartError {
     /// The store cannot be opened.
     #[error("data.dir: {0}")]
     Store(#[from] StoreFault),
+    /// The configuration is wrong after all.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
     /// The keys cannot be read.
     #[error(transparent)]
     Auth(#[from] AuthSetupError),
@@ -110,10 +119,11 @@ pub fn store_settings(config: &Config) -> FjallSettings {
     }
 }
 
-/// The store, and what keeps the history.
+/// The store, what keeps the history, and what keeps notes.
 struct Opened {
     store: Arc<dyn Store>,
     archive: Option<Arc<dyn Archive>>,
+    notes: Arc<dyn Notes>,
     redis: Option<Arc<RedisStore>>,
 }
 
@@ -122,11 +132,11 @@ fn open(config: &Config, clock: Clock) -> Result<Opened, StoreFault> {
         StoreKind::Embedded => {
             let store = FjallStore::open(store_settings(config), clock)?;
             let archive = (config.history.retention_days > 0).then(|| store.clone() as Arc<dyn Archive>);
-            Opened { store, archive, redis: None }
+            Opened { notes: store.clone(), store, archive, redis: None }
         }
         StoreKind::Redis => {
             let store = RedisStore::open(config.store.redis.settings(), clock)?;
-            Opened { store: store.clone(), archive: None, redis: Some(store) }
+            Opened { store: store.clone(), archive: None, notes: store.clone(), redis: Some(store) }
         }
     })
 }
@@ -138,6 +148,19 @@ pub fn open_history(config: &Config) -> Result<History, StoreFault> {
     }
     let Opened { store, archive, .. } = open(config, Clock::new())?;
     Ok(History::new(store, archive))
+}
+
+/// Starts the webhooks, if there are any: then the store tells them what moves.
+fn webhooks(config: &Config, opened: Opened, clock: Clock, node: &str) -> Result<(Arc<dyn Store>, Option<Webhooks>), StartError> {
+    let Opened { store, archive, notes, .. } = opened;
+    let endpoints = config.webhooks()?;
+    if endpoints.is_empty() {
+        return Ok((store, None));
+    }
+    let moved = Arc::new(Moved::default());
+    let deps = WebhookDeps { source: Source { store: store.clone(), archive }, notes, clock, node: node.into() };
+    let webhooks = Webhooks::start(endpoints, deps, moved.clone()).map_err(io("webhooks"))?;
+    Ok((Tap::new(store, moved), Some(webhooks)))
 }
 
 fn room_settings(config: &Config) -> RoomSettings {
@@ -170,11 +193,12 @@ async fn serve(config: Config) -> Result<(), StartError> {
     let mut terminate = signal(SignalKind::terminate()).map_err(io("SIGTERM"))?;
     let mut interrupt = signal(SignalKind::interrupt()).map_err(io("SIGINT"))?;
     let clock = Clock::new();
-    let Opened { store, archive, redis } = open(&config, clock)?;
-    let history = History::new(store.clone(), archive);
+    let opened = open(&config, clock)?;
+    let history = History::new(opened.store.clone(), opened.archive.clone());
     let node = format!("{:08x}", rand::random::<u32>());
-    let cluster = redis.map(|redis| Cluster::new(redis, clock, node.clone()));
-    let admin = Admin::new(store.clone(), history.clone())?;
+    let cluster = opened.redis.clone().map(|redis| Cluster::new(redis, clock, node.clone()));
+    let (store, webhooks) = webhooks(&config, opened, clock, &node)?;
+    let admin = Admin::new(store.clone(), history.clone(), webhooks.clone())?;
     let admin_listener =
         TcpListener::bind(config.admin.listen).await.map_err(io(format!("admin.listen {}", config.admin.listen)))?;
     let admin_address = admin_listener.local_addr().map_err(io("admin.listen"))?;
@@ -198,7 +222,7 @@ async fn serve(config: Config) -> Result<(), StartError> {
     let rooms = Rooms::new(bound.handles().to_vec(), store.clone(), presence.clone(), clock, room_settings, cluster.clone());
     let media = Media::start(&config.media, auth.ticket_key(), rooms.clone(), clock, seats_told)?;
     let sessions = if cluster.is_some() { SessionStore::none() } else { SessionStore::new(store.clone()) };
-    tokio::spawn(inbox.run(
+    tokio::spawn(inbox.told_to(webhooks).run(
         presence_settings(&config),
         bound.handles().to_vec(),
         rooms.clone(),

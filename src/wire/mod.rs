@@ -15,3 +15,4 @@ pub mod server;
 pub mod session;
 pub mod state;
 pub mod turn;
+pub mod webhook;

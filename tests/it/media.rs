@@ -325,3 +325,62 @@ async fn livekit_is_heard_only_with_its_own_content_type_and_hash() {
     assert_eq!(call(&left, &left, "application/webhook+json").await, 200);
     media(&mut user, "lost").await;
 }
+
+/// Plays a vendor's callbacks against a hub; with losses, which polls repair, if `lose` of 100 are to get lost.
+async fn simulated(kind: &str, lose: Option<u32>) {
+    let dir = tempfile::tempdir().unwrap();
+    let (secret, key) = match kind {
+        "livekit" => ("api-secret-01-api-secret-01-32by", "key"),
+        "agora" => ("ncs-secret-01", "app:customer"),
+        _ => ("cb-secret-01", "app"),
+    };
+    // A port that was free a moment ago: the simulator serves the API there.
+    let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string();
+    let api = format!("http://{free}");
+    let mut settings = vec![
+        ("MEDIA__M__KIND", kind),
+        ("MEDIA__M__SECRET_PATH", "\"0123456789abcdef\""),
+        ("MEDIA__M__SECRET", secret),
+        ("MEDIA__M__API_KEY", key),
+        ("MEDIA__M__POLL_S", "5"),
+        ("LOG__LEVEL", "error"),
+    ];
+    if lose.is_some() {
+        settings.push(("MEDIA__M__API", &api));
+    }
+    let hub = Hub::with(dir.path(), &settings);
+    let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_michub"));
+    command.args(["simulate-media", "--hub", &format!("http://{}", hub.address), "--source", "m", "--kind", kind]);
+    command.args([
+        "--secret-path",
+        SECRET_PATH,
+        "--secret",
+        secret,
+        "--api-key",
+        key,
+        "--duplicate",
+        "30",
+        "--agree-within",
+        "60",
+    ]);
+    match lose {
+        Some(lose) => command.args(["--lose", &lose.to_string(), "--serve", &free, "--rooms", "20"]),
+        None => command.args(["--rooms", "100"]),
+    };
+    let output = tokio::task::spawn_blocking(move || command.output().unwrap()).await.unwrap();
+    let said = String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{kind}: {said}");
+}
+
+#[tokio::test]
+async fn any_order_of_callbacks_ends_right() {
+    for kind in ["zego", "zlmediakit", "srs", "livekit", "agora"] {
+        simulated(kind, None).await;
+    }
+}
+
+#[tokio::test]
+async fn polls_repair_lost_callbacks() {
+    let kinds = ["zego", "zlmediakit", "srs", "livekit", "agora"];
+    futures_util::future::join_all(kinds.map(|kind| simulated(kind, Some(5)))).await;
+}

@@ -12,6 +12,7 @@ const STEPS: &[(&str, &[&str])] = &[
     ("lints", &["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"]),
     ("tests", &["test", "--workspace"]),
     ("1,000 simulated rooms", &["run", "-q", "--profile", "sim", "-p", "michub-sim", "--", "--seeds", "1000"]),
+    ("1,000 simulated clusters", &["run", "-q", "--profile", "sim", "-p", "michub-sim", "--", "--cluster", "--seeds", "1000"]),
 ];
 
 fn main() -> ExitCode {
@@ -25,9 +26,10 @@ fn main() -> ExitCode {
         Some("bench") => done(measure::bench()),
         Some("sim") if rest == ["--own-hub"] => done(sim::on_a_hub()),
         Some("sim") => done(sim::run(&rest)),
+        Some("webhooks") => done(webhooks(rest.first().map_or("120000", String::as_str))),
         _ => {
-            eprintln!("usage: cargo xtask test | web | picture");
-            eprintln!("       cargo xtask sim [--seed S] [--seeds N] [--steps K] [--hub URL] | --own-hub");
+            eprintln!("usage: cargo xtask test | web | picture | webhooks [EVENTS]");
+            eprintln!("       cargo xtask sim [--seed S] [--seeds N] [--steps K] [--cluster] [--hub URL] | --own-hub");
             eprintln!("       cargo xtask load SCENARIO... | measure [--json] [--write] [NAME...] | bench");
             ExitCode::from(2)
         }
@@ -59,6 +61,14 @@ fn all() -> ExitCode {
         return ExitCode::FAILURE;
     }
     done(web::test())
+}
+
+/// Delivers so many events to a receiver that fails, hangs and dies, from a hub that dies.
+fn webhooks(events: &str) -> Result<(), String> {
+    let args = ["test", "--release", "--test", "webhooks", "storm::", "--", "--nocapture"];
+    let run = Command::new("cargo").args(args).env("WEBHOOK_EVENTS", events).status();
+    let status = run.map_err(|error| format!("cargo: {error}"))?;
+    if status.success() { Ok(()) } else { Err(format!("webhooks: {status}")) }
 }
 
 fn done(outcome: Result<(), String>) -> ExitCode {

@@ -95,6 +95,15 @@ pub enum Fact {
 }
 
 impl Fact {
+    /// Returns the stream that this is about; `None`: it may concern many.
+    #[must_use]
+    pub const fn stream(&self) -> Option<&StreamId> {
+        match self {
+            Self::Numbered { stream, .. } | Self::Session { stream, .. } => Some(stream),
+            Self::EpochSeen { .. } | Self::EpochEnded { .. } | Self::Cleared { .. } | Self::ParentEnded { .. } => None,
+        }
+    }
+
     fn epoch(&self) -> &EpochId {
         match self {
             Self::EpochSeen { epoch, .. }
@@ -270,6 +279,14 @@ impl Space {
         }
         let ended = |parent: &MediaSession| self.ended_parents.contains_key(&(id.clone(), parent.clone()));
         self.of_epoch(id).filter_map(|(stream, known)| known.live(stream, epoch.cleared_at, &ended)).collect()
+    }
+
+    /// Returns what is on air under one name. Cost: that of this stream alone.
+    #[must_use]
+    pub fn live_of(&self, stream: &StreamId) -> Option<Live> {
+        let (id, epoch) = self.current().and_then(|id| self.epochs.get_key_value(id)).filter(|(_, epoch)| !epoch.closed)?;
+        let ended = |parent: &MediaSession| self.ended_parents.contains_key(&(id.clone(), parent.clone()));
+        self.streams.get(&(id.clone(), stream.clone()))?.live(stream, epoch.cleared_at, &ended)
     }
 
     fn of_epoch<'a>(&'a self, id: &'a EpochId) -> impl Iterator<Item = (&'a StreamId, &'a Stream)> {

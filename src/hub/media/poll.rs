@@ -1,6 +1,7 @@
 //! What a poll of the media server adds to the callbacks: it repairs what got lost, and never beats a newer word.
-use super::{EpochId, Live, Mark, MediaSession, Phase, Publisher, Space, StreamId, stream::Stream};
+use super::{Births, EpochId, Live, Mark, MediaSession, Phase, Publisher, Space, StreamId, stream::Stream};
 use crate::hub::time::{Millis, UnixMs};
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Whatever began so shortly before a poll may be missing in it.
 const FRESH: Millis = Millis::from_seconds(10);
@@ -26,12 +27,14 @@ impl Space {
     /// reported on it since, and the poll before missed it too. An answer that failed is no list: don't call this.
     pub fn reconcile(&mut self, epoch: &EpochId, sightings: &[Sighting], asked_at: UnixMs) -> Vec<Live> {
         let before = self.live();
+        let by_name: BTreeMap<&StreamId, &Live> = before.iter().map(|live| (&live.stream, live)).collect();
+        let seen: BTreeSet<&StreamId> = sightings.iter().map(|sighting| &sighting.stream).collect();
         for sighting in sightings {
-            self.sighted(epoch, sighting, &before, asked_at);
+            self.sighted(epoch, sighting, by_name.get(&sighting.stream).copied(), asked_at);
         }
         let mut ended = Vec::new();
-        for live in before {
-            if sightings.iter().any(|sighting| sighting.stream == live.stream) {
+        for live in &before {
+            if seen.contains(&live.stream) {
                 continue;
             }
             let Some(known) = self.streams.get_mut(&(epoch.clone(), live.stream.clone())) else { continue };
@@ -41,22 +44,29 @@ impl Space {
             }
             known.absences = known.absences.saturating_add(1);
             if known.absences >= ABSENCES {
-                close(known, &live, asked_at);
-                ended.push(live);
+                close(known, live, asked_at);
+                ended.push(live.clone());
             }
         }
         ended
     }
 
-    fn sighted(&mut self, epoch: &EpochId, sighting: &Sighting, before: &[Live], at: UnixMs) {
+    fn sighted(&mut self, epoch: &EpochId, sighting: &Sighting, live: Option<&Live>, at: UnixMs) {
         self.epochs.entry(epoch.clone()).or_insert_with(|| super::Epoch::unborn(at));
-        let live = before.iter().find(|live| live.stream == sighting.stream);
         let key = (epoch.clone(), sighting.stream.clone());
         let known = self.streams.entry(key).or_insert_with(|| Stream::first_seen(at));
         known.absences = 0;
         let birth = sighting.birth.or(live.map(|live| live.birth)).unwrap_or(at.0);
         if let Some(session) = &sighting.session {
             known.session(session, Phase::Open, Some(birth), sighting.publisher.as_ref(), None, at);
+            if self.births == Births::Times {
+                known.polled(session, at);
+            }
+            return;
+        }
+        if let Some(asked) = live.filter(|live| live.pending) {
+            // Somebody asked whether he may publish, and the list has his stream: it is he.
+            known.session(&asked.session, Phase::Open, None, None, None, at);
             return;
         }
         let newer = live.is_none_or(|live| sighting.birth.is_some_and(|birth| birth > live.birth));

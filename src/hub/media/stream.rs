@@ -53,6 +53,8 @@ struct Session {
     publisher: Option<Publisher>,
     parent: Option<MediaSession>,
     seen_at: UnixMs,
+    /// When a poll last named it as the one on air.
+    polled_at: UnixMs,
 }
 
 impl Session {
@@ -65,11 +67,17 @@ impl Session {
         self.publisher = self.publisher.clone().max(other.publisher.clone());
         self.parent = self.parent.clone().max(other.parent.clone());
         self.seen_at = self.seen_at.max(other.seen_at);
+        self.polled_at = self.polled_at.max(other.polled_at);
     }
 
     /// Returns when it was born, as far as known: a word about its end may not say.
     const fn born(&self) -> u64 {
         if self.birth == u64::MAX { 0 } else { self.birth }
+    }
+
+    /// Returns its place among the sessions. Where births are times of arrival only, a poll knows better.
+    const fn rank(&self) -> u64 {
+        if self.polled_at.0 > self.born() { self.polled_at.0 } else { self.born() }
     }
 
     /// Only a session that has been on air, or is over, has a say in which is the newest.
@@ -138,10 +146,18 @@ impl Stream {
             publisher: publisher.cloned(),
             parent: parent.cloned(),
             seen_at: at,
+            polled_at: UnixMs(0),
         };
         match self.sessions.get_mut(session) {
             Some(known) => known.merge(&told),
             None => drop(self.sessions.insert(session.clone(), told)),
+        }
+    }
+
+    /// Notes that a poll named this session as the one on air. Only where births are times.
+    pub(super) fn polled(&mut self, session: &MediaSession, at: UnixMs) {
+        if let Some(session) = self.sessions.get_mut(session) {
+            session.polled_at = session.polled_at.max(at);
         }
     }
 
@@ -175,7 +191,7 @@ impl Stream {
     }
 
     fn newest(&self) -> Option<(&MediaSession, &Session)> {
-        self.sessions.iter().filter(|(_, session)| session.counts()).max_by_key(|(id, session)| (session.born(), *id))
+        self.sessions.iter().filter(|(_, session)| session.counts()).max_by_key(|(id, session)| (session.rank(), *id))
     }
 
     /// Returns what is on air, if anything.
@@ -203,7 +219,7 @@ impl Stream {
             ((mark.birth, &mark.session), (!closed).then_some(live))
         });
         let settled = match (by_number, newest) {
-            (Some((number, live)), Some((id, session))) if number >= (session.born(), id) => live,
+            (Some((number, live)), Some((id, session))) if number >= (session.rank(), id) => live,
             (Some((_, live)), None) => live,
             (_, Some(_)) => by_session,
             (None, None) => None,

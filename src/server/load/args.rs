@@ -18,6 +18,8 @@ pub enum Scenario {
     Queue,
     /// People who change their status and send messages, and everybody watching them
     Watch,
+    /// Rooms as in fanout, in which a few clients read far too slowly
+    SlowReaders,
     /// A bit of everything in many rooms
     Mixed,
     /// Cut every client at once, and resume them all
@@ -46,10 +48,10 @@ pub struct LoadArgs {
     /// idle, heartbeat, watch, reconnect, poll: how many clients
     #[arg(long, default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..=CLIENTS_MAX))]
     pub clients: u32,
-    /// fanout, mixed, reconnect: how many rooms
+    /// fanout, slow-readers, mixed, reconnect: how many rooms
     #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=10_000))]
     pub rooms: u32,
-    /// fanout, mixed: how many subscribers each room has
+    /// fanout, slow-readers, mixed: how many subscribers each room has
     #[arg(long, default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..=CLIENTS_MAX))]
     pub subscribers: u32,
     /// fanout: how many writers each room has
@@ -58,10 +60,16 @@ pub struct LoadArgs {
     /// fanout: commands that a writer sends at once
     #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=64))]
     pub burst: u32,
-    /// Per second: heartbeats of each client, commands of each writer (fanout) or room (mixed), changes in all (watch); 0 = as fast as the
+    /// Per second: heartbeats of each client, commands of each writer (fanout, slow-readers) or room (mixed), changes in all (watch); 0 = as fast as the
     /// answers come
     #[arg(long, default_value_t = 10, value_parser = clap::value_parser!(u32).range(0..=1_000_000))]
     pub rate: u32,
+    /// slow-readers: how many clients of a hundred read too slowly
+    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u32).range(0..=100))]
+    pub slow_percent: u32,
+    /// slow-readers: how fast they read, in percent of what comes
+    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=100))]
+    pub slow_speed: u32,
     /// queue: how many admins
     #[arg(long, default_value_t = 64, value_parser = clap::value_parser!(u32).range(1..=1_000))]
     pub admins: u32,
@@ -99,6 +107,7 @@ impl LoadArgs {
             Scenario::Idle | Scenario::Heartbeat => self.clients,
             Scenario::Poll => self.clients.saturating_add(1),
             Scenario::Fanout | Scenario::Mixed => self.rooms.saturating_mul(self.subscribers.saturating_add(self.writers)),
+            Scenario::SlowReaders => self.rooms.saturating_mul(self.subscribers.saturating_add(1)),
             // Both ends are in this process.
             Scenario::Bound => self.subscribers.saturating_mul(2),
             Scenario::Queue => self.admins.saturating_add(self.queued),

@@ -41,11 +41,14 @@ pub(super) fn io(what: &'static str) -> impl FnOnce(std::io::Error) -> Failure {
     move |error| Failure::Io(what, error.kind())
 }
 
-/// Connects from the `source`-th address of the loopback net.
-pub(super) async fn dial(target: SocketAddr, source: u32) -> Result<TcpStream, Failure> {
+/// Connects from the `source`-th address of the loopback net, with a receive buffer of its own size if one is given.
+pub(super) async fn dial(target: SocketAddr, source: u32, receive: Option<u32>) -> Result<TcpStream, Failure> {
     let stream = if let (true, IpAddr::V4(_)) = (target.ip().is_loopback(), target.ip()) {
         let socket = TcpSocket::new_v4().map_err(io("socket"))?;
         let [.., last] = (2 + source % 250).to_be_bytes();
+        if let Some(bytes) = receive {
+            socket.set_recv_buffer_size(bytes).map_err(io("receive buffer"))?;
+        }
         socket.bind(SocketAddr::new(Ipv4Addr::new(127, 0, 0, last).into(), 0)).map_err(io("bind"))?;
         socket.connect(target).await.map_err(io("connect"))?
     } else {
@@ -59,6 +62,8 @@ pub(super) async fn dial(target: SocketAddr, source: u32) -> Result<TcpStream, F
 pub(super) struct Client {
     stream: TcpStream,
     torn: Vec<u8>,
+    /// How many bytes are read at once.
+    most: usize,
     /// How many bytes came in.
     pub bytes: u64,
 }
@@ -66,8 +71,13 @@ pub(super) struct Client {
 impl Client {
     /// Connects from the `source`-th address of the loopback net, and upgrades.
     pub async fn connect(target: SocketAddr, source: u32) -> Result<Self, Failure> {
-        let stream = timeout(ANSWER, dial(target, source)).await.map_err(|_| Failure::NoAnswer)??;
-        let mut client = Self { stream, torn: Vec::new(), bytes: 0 };
+        Self::connect_with(target, source, None).await
+    }
+
+    /// As `connect`, with a receive buffer of its own size.
+    pub async fn connect_with(target: SocketAddr, source: u32, receive: Option<u32>) -> Result<Self, Failure> {
+        let stream = timeout(ANSWER, dial(target, source, receive)).await.map_err(|_| Failure::NoAnswer)??;
+        let mut client = Self { stream, torn: Vec::new(), most: usize::MAX, bytes: 0 };
         let request = format!(
             "GET /ws HTTP/1.1\r\nHost: {target}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\n\
              Sec-WebSocket-Key: bWljaHViIGxvYWQgdGVzdA==\r\nSec-WebSocket-Protocol: hub.v1.json\r\n\r\n"
@@ -75,6 +85,11 @@ impl Client {
         client.write(request.as_bytes()).await?;
         timeout(ANSWER, client.read_head()).await.map_err(|_| Failure::NoAnswer)??;
         Ok(client)
+    }
+
+    /// From now on so many bytes are read at once, at most.
+    pub const fn at_most(&mut self, bytes: usize) {
+        self.most = bytes;
     }
 
     async fn read_head(&mut self) -> Result<(), Failure> {
@@ -161,7 +176,8 @@ impl Client {
             if let Some(front) = buffer.get_mut(..kept) {
                 front.copy_from_slice(&self.torn);
             }
-            match self.stream.try_read(buffer.get_mut(kept..).unwrap_or_default()) {
+            let end = buffer.len().min(kept.saturating_add(self.most));
+            match self.stream.try_read(buffer.get_mut(kept..end).unwrap_or_default()) {
                 Ok(0) => Err(Failure::Ended),
                 Ok(n) => {
                     self.bytes += n as u64;

@@ -40,6 +40,8 @@ pub(super) struct Shared {
     pub failed: AtomicU64,
     /// When each watched person changed last, in microseconds.
     pub stamps: Vec<AtomicU64>,
+    /// The most memory that the hub was seen with.
+    pub peak_kb: AtomicU64,
     /// Where the minimal writer listens.
     pub bound: OnceLock<std::net::SocketAddr>,
     /// The minimal writer's ends of the sockets, open until every thread is gone.

@@ -116,7 +116,7 @@ fn note(crew: &Crew, mut payload: &[u8], now: u64) -> u64 {
 }
 
 /// Sends bursts until the time is over; the next one when the last is acked, and not before it is due.
-async fn write(crew: &Crew, number: u32, writer: &mut Client, deadline: u64) -> Result<(), Failure> {
+pub(super) async fn write(crew: &Crew, number: u32, writer: &mut Client, deadline: u64) -> Result<(), Failure> {
     let args = crew.args();
     let room = crew.room(number / args.writers);
     let seat = 1 + number % args.writers;

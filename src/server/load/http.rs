@@ -21,7 +21,7 @@ pub(super) struct Http {
 impl Http {
     /// Connects from the `source`-th address of the loopback net.
     pub async fn connect(target: SocketAddr, source: u32) -> Result<Self, Failure> {
-        let stream = timeout(ANSWER, dial(target, source)).await.map_err(|_| Failure::NoAnswer)??;
+        let stream = timeout(ANSWER, dial(target, source, None)).await.map_err(|_| Failure::NoAnswer)??;
         Ok(Self { stream, target })
     }
 

@@ -14,6 +14,7 @@ mod queue;
 mod reconnect;
 mod report;
 mod run;
+mod slow;
 mod tally;
 mod usage;
 mod watch;

@@ -10,11 +10,14 @@ pub struct Report {
     pub(super) seconds: f64,
     /// The hub before the first client, at the begin of the measurement, and at its end.
     pub(super) usage: [Usage; 3],
+    /// The most resident memory that was seen in between.
+    pub(super) peak_kb: u64,
     pub(super) tally: Tally,
 }
 
 /// The counts that a unit of work is charged to, the first that is there.
-const UNITS: &[&str] = &["frames delivered", "commands acked", "heartbeats acked", "pushes delivered", "clients resumed"];
+const UNITS: &[&str] =
+    &["frames delivered", "messages delivered", "commands acked", "heartbeats acked", "pushes delivered", "clients resumed"];
 
 impl Report {
     /// Returns how many errors there were.
@@ -62,9 +65,10 @@ impl Report {
             let _ = writeln!(out, "\nhub: {:.2} s of processor time ({cores:.2} cores)", self.cpu_ns() as f64 / 1e9);
             let _ = writeln!(
                 out,
-                "hub: resident {} KB before, {} KB with all clients, {} KB at the end; {:.2} KB per client",
+                "hub: resident {} KB before, {} KB with all clients, {} KB at most, {} KB at the end; {:.2} KB per client",
                 before.rss_kb,
                 begin.rss_kb,
+                self.peak_kb,
                 end.rss_kb,
                 self.kb_per_client()
             );
@@ -105,6 +109,7 @@ impl Report {
                 "cpu_ns": self.cpu_ns(),
                 "rss_kb_before": before.rss_kb,
                 "rss_kb_with_clients": begin.rss_kb,
+                "rss_kb_most": self.peak_kb,
                 "rss_kb_end": end.rss_kb,
                 "rss_kb_per_client": self.kb_per_client(),
             },

@@ -5,6 +5,7 @@ use super::{
     crew::{Crew, Shared},
     fanout, idle, mixed, poll, queue, reconnect,
     report::Report,
+    slow,
     tally::Tally,
     usage::{self, Usage},
     watch,
@@ -77,6 +78,7 @@ pub(super) fn measure(args: LoadArgs) -> Result<Report, LoadError> {
         done: AtomicU64::new(0),
         failed: AtomicU64::new(0),
         stamps: (0..args.people).map(|_| AtomicU64::new(0)).collect(),
+        peak_kb: AtomicU64::new(0),
         bound: OnceLock::new(),
         kept: Mutex::default(),
         written: Mutex::default(),
@@ -95,7 +97,8 @@ pub(super) fn measure(args: LoadArgs) -> Result<Report, LoadError> {
         tally.merge(crew.join().map_err(|_| LoadError::Panicked)??);
     }
     tally.settle();
-    Ok(Report { args: shared.args.clone(), seconds, usage, tally })
+    let peak_kb = shared.peak_kb.load(Relaxed);
+    Ok(Report { args: shared.args.clone(), seconds, usage, peak_kb, tally })
 }
 
 fn work(shared: Arc<Shared>, thread: u32) -> std::io::Result<Tally> {
@@ -109,6 +112,7 @@ fn work(shared: Arc<Shared>, thread: u32) -> std::io::Result<Tally> {
             Scenario::Fanout => fanout::part(crew).await,
             Scenario::Queue => queue::part(crew).await,
             Scenario::Watch => watch::part(crew).await,
+            Scenario::SlowReaders => slow::part(crew).await,
             Scenario::Mixed => mixed::part(crew).await,
             Scenario::Reconnect => reconnect::part(crew).await,
             Scenario::Poll => poll::part(crew).await,
@@ -162,6 +166,9 @@ async fn step(
                 _ = look.tick() => {
                     if crews.iter().any(JoinHandle::is_finished) {
                         return Err(LoadError::Panicked);
+                    }
+                    if let Some(pid) = shared.args.hub_pid {
+                        shared.peak_kb.fetch_max(usage::of(pid).rss_kb, Relaxed);
                     }
                     let done = shared.done.load(Relaxed);
                     progress(shared, what, done.saturating_sub(before) * 2);

@@ -7,6 +7,7 @@ mod gate;
 mod nonces;
 mod owner;
 mod routes;
+pub mod simulate;
 
 pub use gate::{Denied, Standing};
 pub use routes::routes;
@@ -24,6 +25,7 @@ use actor::Actor;
 use api::Api;
 use nonces::Nonces;
 use regex::Regex;
+use serde::Serialize;
 use std::{collections::BTreeMap, sync::Arc};
 use tokio::sync::{mpsc, oneshot};
 
@@ -85,12 +87,27 @@ enum Ask {
     Report { source: usize, report: Report, reply: oneshot::Sender<()> },
     /// Somebody asks to publish, and his seat allows it: is the ticket still good?
     Publish { source: usize, request: PublishRequest, grant: Option<u64>, reply: oneshot::Sender<Result<(), Denied>> },
+    /// What is on air at a source.
+    Live { source: usize, reply: oneshot::Sender<Vec<OnAir>> },
     /// Something may have been missed: poll soon.
     Doubt { source: usize },
     /// What a poll brought.
     Polled { source: usize, space: String, asked_at: UnixMs, outcome: Result<api::Snapshot, api::ApiError> },
     /// A stream that is on air without the right to it.
     Stray { source: usize, space: String, stray: actor::Stray },
+}
+
+/// A stream on air, as the hub takes it.
+#[derive(Clone, Debug, Serialize)]
+#[allow(missing_docs, reason = "the names say it")]
+pub struct OnAir {
+    pub space: String,
+    pub stream: String,
+    pub session: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub room_id: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub user_id: Option<String>,
 }
 
 impl Media {

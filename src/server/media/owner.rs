@@ -16,6 +16,14 @@ pub(super) struct Owner {
     pub grant: Option<u64>,
 }
 
+impl Owner {
+    /// Tells whether the ticket is of the same person and grant.
+    pub fn is_of(&self, ticket: &str, tickets: &TicketKey) -> bool {
+        let read = tickets.read(ticket);
+        read.is_some_and(|ticket| ticket.room == self.room && ticket.user == self.user && Some(ticket.grant) == self.grant)
+    }
+}
+
 impl Source {
     /// Returns whose stream this is. `None`: nobody's that the hub knows.
     pub(super) fn owner(&self, space: &str, live: &Live, tickets: &TicketKey) -> Option<Owner> {

@@ -1,6 +1,6 @@
 //! The HTTP side of media: callbacks in, tickets out.
 use super::{
-    Ask, Media, Source,
+    Ask, Media, OnAir, Source,
     gate::{self, Denied},
     nonces::Met,
     owner::Owner,
@@ -35,6 +35,7 @@ pub fn routes() -> Router<Api> {
     Router::new()
         .route("/api/hooks/{source}/{secret}", post(plain_hook))
         .route("/api/hooks/{source}/{secret}/{*hook}", post(named_hook))
+        .route("/api/media/{source}/live", get(live))
         .route("/api/rooms/{room_id}/publish-ticket", get(ticket))
 }
 
@@ -178,6 +179,26 @@ fn verdict_text(source: &Source, verdict: Result<(), Denied>) -> String {
         (_, Ok(())) => "{\"code\":0}".to_owned(),
         (_, Err(why)) => format!("{{\"code\":1,\"msg\":\"{why}\"}}"),
     }
+}
+
+#[derive(Serialize)]
+struct LiveStreams<'a> {
+    source: &'a str,
+    streams: &'a [OnAir],
+}
+
+async fn live(State(api): State<Api>, headers: HeaderMap, Path(source): Path<String>) -> Result<Response, Failure> {
+    if let Caller::Person(_) = api.caller(&headers)? {
+        return Err(Failure::new(Code::Forbidden));
+    }
+    let Some(index) = api.media.sources.iter().position(|known| known.name == source) else {
+        return Err(Failure::status(StatusCode::NOT_FOUND, Code::BadRequest));
+    };
+    let (reply_to, streams) = oneshot::channel();
+    let asked = api.media.to_actor.send(Ask::Live { source: index, reply: reply_to }).await;
+    let streams = asked.ok().map(|()| streams).ok_or_else(|| Failure::new(Code::Internal))?;
+    let streams = streams.await.map_err(|_| Failure::new(Code::Internal))?;
+    Ok(reply(StatusCode::OK, json(&LiveStreams { source: &source, streams: &streams }).into()))
 }
 
 #[derive(Deserialize)]

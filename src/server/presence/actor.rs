@@ -10,6 +10,7 @@ use crate::server::{
     rooms::Rooms,
     session_store::SessionStore,
     shard::ShardHandle,
+    webhooks::Webhooks,
 };
 use crate::{
     hub::{
@@ -64,11 +65,18 @@ pub(super) struct Actor {
     pub rooms: Rooms,
     pub store: SessionStore,
     pub clock: Clock,
+    pub webhooks: Option<Webhooks>,
     /// The other nodes, if there can be any.
     pub shared: Option<Shared>,
 }
 
 impl Inbox {
+    /// Has backends told of changes too.
+    #[must_use]
+    pub fn told_to(self, webhooks: Option<Webhooks>) -> Self {
+        Self { webhooks, ..self }
+    }
+
     /// Takes over the stored sessions and lives until all handles are gone.
     pub async fn run(
         self,
@@ -79,7 +87,7 @@ impl Inbox {
         clock: Clock,
         cluster: Option<Arc<Cluster>>,
     ) {
-        let own = self.1;
+        let own = self.own;
         let mut actor = Actor {
             people: People::new(settings.timeout, settings.busy_on_seat),
             lines: HashMap::new(),
@@ -92,10 +100,11 @@ impl Inbox {
             rooms,
             store,
             clock,
+            webhooks: self.webhooks,
             shared: cluster.map(|cluster| Shared::new(cluster, own)),
         };
         actor.restore().await;
-        actor.live(self.0).await;
+        actor.live(self.asks).await;
     }
 }
 

@@ -18,6 +18,7 @@ use crate::server::{
         people::{Adopted, PersonNews},
     },
     msg::{ConnId, EndedByHub, Frame, RoomSet, Shown},
+    webhooks::Webhooks,
 };
 use shared::FromCluster;
 use std::sync::{
@@ -181,7 +182,11 @@ enum Ask {
 pub struct Presence(mpsc::UnboundedSender<Ask>);
 
 /// The actor's side of the mailbox, until it is started.
-pub struct Inbox(mpsc::UnboundedReceiver<Ask>, mpsc::WeakUnboundedSender<Ask>);
+pub struct Inbox {
+    asks: mpsc::UnboundedReceiver<Ask>,
+    own: mpsc::WeakUnboundedSender<Ask>,
+    webhooks: Option<Webhooks>,
+}
 
 /// What presence is allowed to do, and for how long.
 #[derive(Clone, Copy, Debug)]
@@ -202,7 +207,7 @@ impl Presence {
     pub fn new() -> (Self, Inbox) {
         let (sender, receiver) = mpsc::unbounded_channel();
         let own = sender.downgrade();
-        (Self(sender), Inbox(receiver, own))
+        (Self(sender), Inbox { asks: receiver, own, webhooks: None })
     }
 
     fn ask(&self, ask: Ask) {

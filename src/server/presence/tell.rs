@@ -28,6 +28,9 @@ impl Actor {
         let mut by_shard: BTreeMap<u16, Vec<Shown>> = BTreeMap::new();
         let mut by_room: BTreeMap<RoomId, Vec<Shown>> = BTreeMap::new();
         for view in self.people.take_changes() {
+            if let Some(webhooks) = &self.webhooks {
+                webhooks.status(&self.show(view.clone()));
+            }
             let Some(watchers) = self.watchers.get(&view.user) else { continue };
             let shown = self.show(view);
             for watcher in watchers {

@@ -8,6 +8,7 @@ use crate::server::{
 };
 use crate::{
     hub::{
+        chain::{self, Offered},
         code::{Code, Reject},
         command::{Actor, Command, Request},
         decide::{Decision, Draft},
@@ -314,10 +315,13 @@ impl Task {
         match result {
             Ok(()) => {}
             Err(CommitError::Mismatch { since }) => {
-                if !since.iter().flatten().any(|known| known.cursor == commit.cursor) {
-                    // An uncertain one that is not in the log was not written: the log knows what has followed since.
-                    let settled = since.is_some() && self.follow.is_some();
-                    return if uncertain && !settled { self.unsure("the log has moved on") } else { self.moved(since).await };
+                let links: Option<Vec<chain::Link>> = since.as_ref().map(|entries| entries.iter().map(LogEntry::link).collect());
+                match chain::offered(commit.cursor, links.as_deref(), uncertain) {
+                    // Nobody else writes to this store: what is in its log then is read before anything is said.
+                    Offered::Race if uncertain && self.follow.is_none() => return self.unsure("the log has moved on"),
+                    Offered::Landed => {}
+                    Offered::Race | Offered::Lost => return self.moved(since).await,
+                    Offered::Unknown => return self.unsure("the log has moved on"),
                 }
             }
             Err(CommitError::NotDone(fault)) if !uncertain => {

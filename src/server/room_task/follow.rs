@@ -11,6 +11,7 @@ use crate::server::{
 };
 use crate::{
     hub::{
+        chain,
         decide::Draft,
         event::{Commit, Event, QueueLeftReason, SeatLeftReason},
         id::{RoomId, UserId},
@@ -208,13 +209,11 @@ impl Task {
 
     /// Takes a commit of another node.
     async fn advance(&mut self, entry: &LogEntry) -> Advance {
-        if entry.cursor == self.room.head {
-            return Advance::Done;
-        }
-        if entry.prev != self.room.head {
-            let ring = self.follow.as_ref().map(|follow| &follow.ring);
-            let old = entry.cursor.rev <= self.room.head.rev && ring.is_some_and(|ring| ring.holds(entry.cursor));
-            return if old { Advance::Done } else { Advance::Gap };
+        let ring = self.follow.as_ref().map(|follow| &follow.ring);
+        match chain::heard(self.room.head, entry.link(), |cursor| ring.is_some_and(|ring| ring.holds(cursor))) {
+            chain::Heard::Known => return Advance::Done,
+            chain::Heard::Next => {}
+            chain::Heard::Gap => return Advance::Gap,
         }
         let Ok(commit) = decode_commit(&entry.record) else {
             tracing::error!(room = %self.seat.id, rev = entry.cursor.rev, "a commit of another node cannot be read");

@@ -3,6 +3,7 @@ use super::{
     CommitError, LogEntry, Store, StoreFault,
     fjall::{FjallSettings, FjallStore},
     memory::MemoryStore,
+    notes::{Claim, Notes},
 };
 use crate::{
     hub::{
@@ -74,6 +75,37 @@ async fn suite(mut reopen: impl FnMut() -> Arc<dyn Store>) {
     assert_eq!(reopen().sessions().await.unwrap(), [("s2".to_owned(), Bytes::from("two"))]);
 }
 
+/// What every keeper of notes must pass. `alone` = one process has the store, so every claim is granted.
+async fn notes_suite(notes: &dyn Notes, alone: bool) {
+    let put = async |key: &str, note: &'static str| notes.put_note("f", key, Some(note.into()), None).await.unwrap();
+    for (key, note) in [("b", "2"), ("a", "1"), ("c", "3"), ("b", "4")] {
+        assert!(put(key, note).await);
+    }
+    assert!(notes.put_note("f2", "a", Some("other".into()), None).await.unwrap());
+    assert_eq!(notes.note("f", "b").await.unwrap(), Some("4".into()));
+    assert_eq!(notes.note("f", "z").await.unwrap(), None);
+    assert_eq!(notes.count_notes("f").await.unwrap(), 3);
+    let page = async |after, limit| {
+        let notes = notes.notes("f", after, limit).await.unwrap();
+        notes.into_iter().map(|(key, _)| key).collect::<Vec<_>>().join(" ")
+    };
+    assert_eq!((page(None, 2).await, page(Some("b"), 2).await), ("a b".to_owned(), "c".to_owned()));
+    assert!(notes.put_note("f", "a", None, None).await.unwrap());
+    assert_eq!(notes.note("f", "a").await.unwrap(), None);
+
+    let (one, other) = (Claim { name: "n", holder: "one" }, Claim { name: "n", holder: "other" });
+    let long = Duration::from_secs(60);
+    assert!(notes.claim(one, "f", long).await.unwrap() && notes.claim(one, "f", long).await.unwrap());
+    assert_eq!(notes.claim(other, "f", long).await.unwrap(), alone);
+    assert_eq!(notes.put_note("f", "b", Some("5".into()), Some(other)).await.unwrap(), alone);
+    assert!(notes.put_note("f", "b", Some("6".into()), Some(one)).await.unwrap());
+    assert_eq!(notes.note("f", "b").await.unwrap(), Some("6".into()));
+    notes.unclaim(other, "f").await.unwrap();
+    assert_eq!(notes.claim(other, "f", long).await.unwrap(), alone, "only its holder lets go");
+    notes.unclaim(one, "f").await.unwrap();
+    assert!(notes.claim(other, "f", long).await.unwrap());
+}
+
 fn fjall(dir: &std::path::Path, fsync_interval: Duration) -> Result<Arc<FjallStore>, StoreFault> {
     FjallStore::open(FjallSettings { fsync_interval, ..FjallSettings::new(dir) }, Clock::new())
 }
@@ -84,6 +116,21 @@ async fn the_embedded_store_passes() {
         let dir = tempfile::tempdir().unwrap();
         suite(|| fjall(dir.path(), fsync).unwrap()).await;
     }
+}
+
+#[tokio::test]
+async fn the_embedded_store_keeps_notes() {
+    let dir = tempfile::tempdir().unwrap();
+    notes_suite(&*fjall(dir.path(), Duration::ZERO).unwrap(), true).await;
+    assert_eq!(fjall(dir.path(), Duration::ZERO).unwrap().note("f", "b").await.unwrap(), Some("6".into()), "over a restart");
+}
+
+#[tokio::test]
+async fn the_redis_store_keeps_notes() {
+    let dir = tempfile::tempdir().unwrap();
+    let options = xtask::bed::RedisOptions { args: Vec::new(), sentinel: false };
+    let server = xtask::bed::Redis::start(dir.path(), options).unwrap();
+    notes_suite(&*super::redis::testing::store(&server.url(), |_| {}), false).await;
 }
 
 #[tokio::test]

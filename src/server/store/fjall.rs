@@ -6,6 +6,7 @@ mod days;
 mod engine;
 mod keeper;
 mod layout;
+mod notes;
 mod repair;
 #[cfg(test)]
 mod tests;

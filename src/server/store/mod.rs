@@ -5,9 +5,11 @@ mod contract;
 pub mod fjall;
 #[cfg(test)]
 pub(in crate::server) mod memory;
+pub mod notes;
 pub mod redis;
 
 use crate::hub::{
+    chain::Link,
     cursor::Cursor,
     id::{RoomId, UserId},
     time::UnixMs,
@@ -29,6 +31,14 @@ pub struct LogEntry {
     pub at: UnixMs,
     /// The record, written by `wire/record.rs`; opaque here.
     pub record: Bytes,
+}
+
+impl LogEntry {
+    /// Returns its place in the history.
+    #[must_use]
+    pub const fn link(&self) -> Link {
+        Link { prev: self.prev, cursor: self.cursor }
+    }
 }
 
 /// A room as loaded: a snapshot and the unbroken chain of commits since.
@@ -173,6 +183,17 @@ pub trait Store: Send + Sync + 'static {
     /// Tells whether other nodes write to it too.
     fn shared(&self) -> bool {
         false
+    }
+
+    /// Reads the commits behind a position, `limit` at most, where that is cheaper than to load the room. Empty = load it.
+    fn log_after<'a>(&'a self, _room: &'a RoomId, _from: Cursor, _limit: usize) -> Later<'a, Result<Vec<LogEntry>, StoreFault>> {
+        Box::pin(std::future::ready(Ok(Vec::new())))
+    }
+
+    /// Keeps the log of a room from this rev on for somebody who has still to read it, within a limit of the store's; `None` = he has.
+    /// A store with an archive need not.
+    fn keep_log<'a>(&'a self, _room: &'a RoomId, _reader: &'a str, _from: Option<u64>) -> Later<'a, Result<(), StoreFault>> {
+        Box::pin(std::future::ready(Ok(())))
     }
 
     /// Names every room.

@@ -44,15 +44,14 @@ pub fn invariants(state: &Value, did: &Did) -> Result<(), String> {
             return fail("a turn in a mode without turns");
         }
     }
-    if queue.iter().any(|entry| {
-        entry["jumped_by"].as_u64() > state["rules"]["max_jumped_by"].as_u64().max(Some(0))
-            && did.own.iter().flat_map(|s| &s.events).any(|e| {
-                e["event"] == "queue_joined"
-                    && e["pinned"] == false
-                    && e["index"].as_u64() <= queue.iter().position(|x| x == entry).map(|i| i as u64)
-            })
-    }) {
-        return fail("I12: somebody was overtaken too often");
+    let own = || did.own.iter().flat_map(|seen| &seen.events);
+    let by_rule = own().find(|event| event["event"] == "queue_joined" && event["pinned"] == false);
+    if let Some(joined) = by_rule.filter(|_| own().all(|event| event["event"] != "rules_changed")) {
+        let most = state["rules"]["max_jumped_by"].as_u64().unwrap_or(0);
+        let passed = queue.iter().skip_while(|entry| entry["user_id"] != joined["user_id"]).skip(1);
+        if passed.into_iter().any(|entry| entry["jumped_by"].as_u64() > Some(most)) {
+            return fail("I12: somebody was overtaken too often");
+        }
     }
     for user in &placed {
         let owner = state["owner_user_id"] == *user;

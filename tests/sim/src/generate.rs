@@ -7,21 +7,131 @@ use serde_json::{Value, json};
 
 const PEOPLE: [&str; 10] = ["own", "adm", "ad2", "hst", "vip", "a", "b", "c", "d", "e"];
 
+/// What a room is mostly about.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Mood {
+    Any,
+    Queue,
+    Turns,
+    Asks,
+}
+
+impl Mood {
+    /// Changes the rules so that much of that happens.
+    fn suit(self, rng: &mut Rng, rules: &mut Value) {
+        let mut set = |key: &str, value: Value| rules[key] = value;
+        match self {
+            Self::Any => return,
+            Self::Queue => {
+                set("max_mic_count", json!(1));
+                set("queue_mode", json!(rng.pick(&["queue", "apply", "chair"])));
+            }
+            Self::Turns => {
+                set("queue_mode", json!("queue"));
+                set("timeout_seconds", json!(rng.pick(&[5, 60, 60])));
+                set("turn_max_total_seconds", json!(rng.pick(&[0, 60, 90, 900])));
+            }
+            Self::Asks => set("queue_mode", json!("apply")),
+        }
+        set("max_queue_len", json!(100));
+        set("hold_seconds_queue", json!(120));
+        set("access", json!("open"));
+    }
+
+    fn frame(self, rng: &mut Rng, who: &str) -> Value {
+        let made = self.mostly(rng, who);
+        // A backend has no place of its own.
+        let own = OWN.iter().any(|name| made["type"] == *name);
+        if own && who == "service" { frame(rng, who) } else { made }
+    }
+
+    fn mostly(self, rng: &mut Rng, who: &str) -> Value {
+        let t = *rng.pick(&PEOPLE);
+        let some = |rng: &mut Rng, kind: &str| json!(format!("@{kind}#{}", rng.below(12)));
+        let waiting = |rng: &mut Rng| if rng.chance(85) { some(rng, "queue") } else { json!(t) };
+        let turn = |rng: &mut Rng| some(rng, "turn");
+        let spot = |rng: &mut Rng| match rng.below(4) {
+            0 => json!({"before": waiting(rng)}),
+            1 => json!({"after": waiting(rng)}),
+            _ => place(rng, true),
+        };
+        let roll = rng.below(100);
+        drop_nulls(match (self, roll) {
+            (Self::Queue, 0..=24) | (Self::Turns, 0..=29) => json!({"type": "queue_join", "want_seat": seat(rng)}),
+            (Self::Queue, 25..=28) => json!({"type": "queue_leave"}),
+            (Self::Queue, 29..=38) => {
+                json!({"type": "queue_insert", "target_user_id": t, "place": place(rng, false), "respect_rules": rng.chance(20)})
+            }
+            (Self::Queue, 39..=44) => json!({"type": "queue_remove", "target_user_ids": [waiting(rng), waiting(rng)]}),
+            (Self::Queue, 45..=75) => json!({"type": "queue_move", "target_user_id": waiting(rng), "place": spot(rng),
+                "on_missing": rng.pick(&["fail", "nearest", "nearest"]), "force": rng.chance(20)}),
+            (Self::Queue, 76..=83) => {
+                json!({"type": "queue_reorder", "user_ids": [waiting(rng), waiting(rng)], "if_rev": "@rev"})
+            }
+            (Self::Queue, 84..=86) => json!({"type": "queue_clear"}),
+            (Self::Queue, 87..=92) => json!({"type": "queue_restore", "undo_id": format!("@undo/{}", rng.below(5) / 2)}),
+            (Self::Queue, 93..=97) => json!({"type": "queue_resort"}),
+            (Self::Turns, 30..=41) => {
+                json!({"type": "turn_next", "expect_turn_id": if rng.chance(40) { turn(rng) } else { Value::Null },
+                "seat_no": if rng.chance(60) { json!(1 + rng.below(5)) } else { Value::Null }})
+            }
+            (Self::Turns, 42..=64) => {
+                let seconds = *rng.pick(&[-60, -30, -5, -1, 0, 1, 30, 30, 60, 840]);
+                json!({"type": "turn_extend", "expect_turn_id": turn(rng), "seconds": seconds})
+            }
+            (Self::Turns, 65..=84) => json!({"type": rng.pick(&["turn_pause", "turn_resume"]), "expect_turn_id": turn(rng)}),
+            (Self::Turns, 85..=88) => json!({"type": "turn_yield"}),
+            (Self::Turns, 89..=94) => json!({"type": "flag_set", "flag": "floor_controlled", "on": rng.chance(60)}),
+            (Self::Asks, 0..=24) => json!({"type": "apply_submit", "want_seat": seat(rng)}),
+            (Self::Asks, 25..=44) => {
+                json!({"type": "apply_resolve", "apply_id": some(rng, "apply"), "approve": rng.chance(60), "seat_no": seat(rng)})
+            }
+            (Self::Asks, 45..=49) => json!({"type": "apply_cancel", "apply_id": format!("@apply/{who}")}),
+            (Self::Asks, 50..=64) => json!({"type": "invite_send", "target_user_id": t, "seat_no": seat(rng)}),
+            (Self::Asks, 65..=79) => {
+                json!({"type": "invite_reply", "invite_id": format!("@invite/{who}"), "accept": rng.chance(70)})
+            }
+            (Self::Asks, 80..=84) => json!({"type": "invite_cancel", "invite_id": some(rng, "invite")}),
+            _ => return frame(rng, who),
+        })
+    }
+}
+
+/// What everybody may ask for himself.
+const OWN: [&str; 10] = [
+    "queue_join",
+    "queue_leave",
+    "seat_take",
+    "seat_leave",
+    "apply_submit",
+    "apply_cancel",
+    "invite_reply",
+    "turn_yield",
+    "batch",
+    "explain",
+];
+
 /// Makes the trace of a seed.
 pub fn trace(seed: u64, steps: usize) -> Trace {
     let mut rng = Rng::new(seed);
-    let rules = rules(&mut rng);
+    let mood = *rng.pick(&[Mood::Any, Mood::Any, Mood::Queue, Mood::Turns, Mood::Asks]);
+    let mut rules = rules(&mut rng);
+    mood.suit(&mut rng, &mut rules);
     let mut list: Vec<Value> = PEOPLE.iter().map(|who| json!({"do": "come", "who": who})).collect();
     for (who, role) in [("adm", "admin"), ("ad2", "admin"), ("hst", "host"), ("vip", "vip")] {
         list.push(json!({"do": "ask", "who": "own", "frame": {"type": "role_set", "target_user_id": who, "role_id": role}}));
     }
+    if mood == Mood::Queue {
+        list.extend(PEOPLE.iter().map(|who| json!({"do": "ask", "who": who, "frame": {"type": "queue_join"}})));
+    }
     for number in 0..steps {
-        list.push(step(&mut rng, number));
+        list.push(step(&mut rng, number, mood));
     }
     Trace { rules, steps: list }
 }
 
-fn rules(rng: &mut Rng) -> Value {
+/// A rules document.
+pub fn rules(rng: &mut Rng) -> Value {
     let mut doc = json!({
         "max_mic_count": 1 + rng.below(4), "host_seat": rng.chance(60), "max_queue_len": rng.pick(&[0, 1, 3, 6, 100]),
         "queue_mode": rng.pick(&["queue", "queue", "free", "apply", "chair"]), "timeout_seconds": rng.pick(&[0, 5, 60]),
@@ -116,7 +226,7 @@ fn new_rules(rng: &mut Rng) -> Value {
     frame
 }
 
-fn step(rng: &mut Rng, number: usize) -> Value {
+fn step(rng: &mut Rng, number: usize, mood: Mood) -> Value {
     let who = *rng.pick(&PEOPLE);
     let mut step = match rng.below(100) {
         0..=3 => json!({"do": "drop", "who": who}),
@@ -135,7 +245,11 @@ fn step(rng: &mut Rng, number: usize) -> Value {
             if rng.chance(2) {
                 return json!({"do": "ask", "who": "own", "frame": new_rules(rng)});
             }
-            let mut frame = asked(rng, who);
+            let mut frame = asked(rng, who, mood);
+            // Most of what needs a role is asked by somebody who has one.
+            let own = OWN.iter().any(|name| frame["type"] == *name);
+            let who =
+                if !own && who != "service" && rng.chance(65) { *rng.pick(&["own", "own", "adm", "ad2", "hst"]) } else { who };
             if rng.chance(30) && who != "service" {
                 let op = if rng.chance(15) { rng.below(3) } else { 1_000 + number as u64 };
                 frame["op_id"] = json!(format!("op{op}"));
@@ -203,10 +317,19 @@ fn drop_nulls(mut frame: Value) -> Value {
     frame
 }
 
+/// Somebody, and what he asks.
+pub fn somebody_asks(rng: &mut Rng) -> (&'static str, Value) {
+    let who = if rng.chance(10) { "service" } else { *rng.pick(&PEOPLE) };
+    // Half of all commands come from whoever may everything: the others are refused too often to move the room.
+    let who = if rng.chance(50) { "own" } else { who };
+    let mood = *rng.pick(&[Mood::Any, Mood::Queue, Mood::Turns]);
+    (who, mood.frame(rng, who))
+}
+
 /// A command, a batch of them, or one to be tried out.
-fn asked(rng: &mut Rng, who: &str) -> Value {
+fn asked(rng: &mut Rng, who: &str, mood: Mood) -> Value {
     let plain = |rng: &mut Rng| {
-        let mut frame = frame(rng, who);
+        let mut frame = mood.frame(rng, who);
         if let Some(fields) = frame.as_object_mut() {
             fields.remove("if_rev");
         }
@@ -221,6 +344,7 @@ fn asked(rng: &mut Rng, who: &str) -> Value {
             let other = if rng.chance(40) { json!(rng.pick(&PEOPLE)) } else { Value::Null };
             drop_nulls(json!({"type": "explain", "command": plain(rng), "as_user_id": other}))
         }
+        _ if rng.chance(60) => mood.frame(rng, who),
         _ => frame(rng, who),
     }
 }

@@ -1,7 +1,7 @@
 //! The model beside a hub, whichever it is: what the hub says is compared with what the model says.
 use crate::{
     diff::{differences, has_events},
-    model::{Model, text},
+    model::{Ask, Model, text},
 };
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
@@ -73,15 +73,31 @@ impl Judge {
             Value::Object(fields) => {
                 fields.iter().map(|(name, value)| (name.clone(), self.resolve_field(name, value, head))).collect()
             }
-            Value::Array(list) => list.iter().map(|value| self.resolve(value, head)).collect(),
+            Value::Array(list) => list.iter().map(|value| self.resolve_field("", value, head)).collect(),
             other => other.clone(),
         }
+    }
+
+    /// `@queue#3`, `@turn#3`: the one of that number, counted round and round, of those that there are now.
+    fn nth(&self, word: &str) -> String {
+        let s = &self.model.s;
+        let (kind, number) = word.split_once('#').unwrap_or((word, "0"));
+        let open = |asks: &[Ask]| asks.iter().filter(|ask| ask.ended.is_none()).map(|ask| ask.id.clone()).collect::<Vec<_>>();
+        let list: Vec<String> = match kind {
+            "@queue" => s.queue.iter().map(|entry| entry.user.clone()).collect(),
+            "@turn" => s.turns.iter().map(|turn| turn.id.clone()).collect(),
+            "@apply" => open(&s.applies),
+            _ => open(&s.invites),
+        };
+        let number: usize = number.parse().unwrap_or(0);
+        list.get(number % list.len().max(1)).cloned().unwrap_or_else(|| "a".to_owned())
     }
 
     fn resolve_field(&self, name: &str, value: &Value, head: &Head) -> Value {
         let Some(word) = value.as_str().filter(|word| word.starts_with('@')) else { return self.resolve(value, head) };
         match word {
             "@later" => json!(word),
+            _ if word.contains('#') => json!(self.nth(word)),
             "@host_seat" => json!(self.model.s.rules.host_seat),
             "@rev" => json!(head.rev),
             "@old_rev" => json!(head.rev.saturating_sub(1)),

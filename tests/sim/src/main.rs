@@ -1,6 +1,7 @@
 //! The simulator: `cargo xtask sim --seed S --seeds N [--steps K]`. Same seed, same trace, same result.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
 mod check;
+mod cluster;
 mod diff;
 mod generate;
 mod judge;
@@ -26,7 +27,8 @@ use std::{
     },
 };
 
-const USAGE: &str = "usage: sim [--seed S] [--seeds N] [--steps K] [--threads T] [--counts] [--trace FILE] [--hub URL]";
+const USAGE: &str =
+    "usage: sim [--seed S] [--seeds N] [--steps K] [--threads T] [--counts] [--trace FILE] [--hub URL] [--cluster]";
 
 struct Args {
     seed: u64,
@@ -36,15 +38,31 @@ struct Args {
     counts: bool,
     trace: Option<String>,
     hub: Option<String>,
+    /// Three nodes and one Redis instead of one room beside the model.
+    cluster: bool,
+}
+
+impl Args {
+    fn make(&self, seed: u64) -> Trace {
+        if self.cluster { cluster::trace(seed, self.steps) } else { generate::trace(seed, self.steps) }
+    }
+
+    fn run(&self, trace: &Trace) -> Report {
+        if self.cluster { Report { failure: cluster::run(trace), ..Report::default() } } else { run(trace) }
+    }
 }
 
 fn args() -> Option<Args> {
     let threads = std::thread::available_parallelism().map_or(1, |n| n.get() as u64).min(4);
-    let mut args = Args { seed: 0, seeds: 1, steps: 120, threads, counts: false, trace: None, hub: None };
+    let mut args = Args { seed: 0, seeds: 1, steps: 120, threads, counts: false, trace: None, hub: None, cluster: false };
     let mut words = std::env::args().skip(1);
     while let Some(word) = words.next() {
         if word == "--counts" {
             args.counts = true;
+            continue;
+        }
+        if word == "--cluster" {
+            args.cluster = true;
             continue;
         }
         if word == "--trace" {
@@ -73,7 +91,7 @@ fn main() -> ExitCode {
         return ExitCode::from(2);
     };
     if let Some(file) = &args.trace {
-        return play_file(Path::new(file));
+        return play_file(Path::new(file), &args);
     }
     if let Some(url) = &args.hub {
         return play_on(url, &args);
@@ -91,7 +109,7 @@ fn main() -> ExitCode {
                     if seed >= end {
                         return;
                     }
-                    let Report { counts: seen, failure } = run(&generate::trace(seed, args.steps));
+                    let Report { counts: seen, failure } = args.run(&args.make(seed));
                     let mut counts = counts.lock().unwrap();
                     for (name, count) in seen {
                         *counts.entry(name).or_default() += count;
@@ -117,7 +135,7 @@ fn main() -> ExitCode {
             ExitCode::SUCCESS
         }
         Some(seed) => {
-            explain(seed, args.steps);
+            explain(seed, &args);
             ExitCode::FAILURE
         }
     }
@@ -132,8 +150,8 @@ fn read(file: &Path) -> Result<Trace, String> {
 }
 
 /// Plays one trace from a file.
-fn play_file(file: &Path) -> ExitCode {
-    match read(file).map(|trace| run(&trace).failure) {
+fn play_file(file: &Path, args: &Args) -> ExitCode {
+    match read(file).map(|trace| args.run(&trace).failure) {
         Ok(None) => {
             println!("{}: nothing found", file.display());
             ExitCode::SUCCESS
@@ -172,15 +190,15 @@ fn play_on(url: &str, args: &Args) -> ExitCode {
 }
 
 /// Prints the seed, the smallest trace that fails and why.
-fn explain(seed: u64, steps: usize) {
-    let trace = shrink::shrink(&generate::trace(seed, steps));
+fn explain(seed: u64, args: &Args) {
+    let trace = shrink::shrink(&args.make(seed), |trace| args.run(trace).failure);
     println!("seed {seed} fails. The smallest trace:");
     println!("{{\"rules\":{},\"steps\":[", trace.rules);
     for (index, step) in trace.steps.iter().enumerate() {
         println!("{step}{}", if index + 1 < trace.steps.len() { "," } else { "" });
     }
     println!("]}}");
-    if let Some((at, why)) = run(&trace).failure {
+    if let Some((at, why)) = args.run(&trace).failure {
         println!("step {at}: {why}");
     }
 }

@@ -1,10 +1,10 @@
 //! The smallest trace that still fails: steps are taken out as long as it does.
-use crate::run::{Trace, run};
+use crate::run::Trace;
 
 /// Takes steps out of a failing trace, in ever smaller pieces.
-pub fn shrink(trace: &Trace) -> Trace {
+pub fn shrink(trace: &Trace, failure: impl Fn(&Trace) -> Option<(usize, String)>) -> Trace {
     let mut best = trace.clone();
-    if let Some((at, _)) = run(&best).failure {
+    if let Some((at, _)) = failure(&best) {
         best.steps.truncate(at + 1);
     }
     let mut size = best.steps.len().div_ceil(2).max(1);
@@ -14,7 +14,7 @@ pub fn shrink(trace: &Trace) -> Trace {
         while at < best.steps.len() {
             let mut tried = best.clone();
             tried.steps.drain(at..(at + size).min(best.steps.len()));
-            if run(&tried).failure.is_some() {
+            if failure(&tried).is_some() {
                 best = tried;
                 smaller = true;
             } else {

@@ -1,5 +1,5 @@
 //! A few seeds and every trace that once failed, so that a change of the rooms that the model does not know is found at once.
-use crate::{generate, read, run::run};
+use crate::{cluster, generate, read, run::run};
 use std::path::Path;
 
 #[test]
@@ -19,5 +19,16 @@ fn old_findings_stay_mended() {
     assert!(!files.is_empty());
     for file in files {
         assert_eq!(run(&read(&file).unwrap()).failure, None, "{}", file.display());
+    }
+}
+
+#[test]
+fn three_nodes_end_on_one_history() {
+    for seed in 0..60 {
+        assert_eq!(
+            cluster::run(&cluster::trace(seed, 120)),
+            None,
+            "`cargo xtask sim --cluster --seed {seed}` shows the smallest trace"
+        );
     }
 }

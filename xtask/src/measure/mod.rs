@@ -29,6 +29,7 @@ const ALL: &[Measurement] = &[
     Measurement { name: "heartbeats", exact: false, run: times::heartbeats },
     Measurement { name: "idle", exact: false, run: times::idle },
     Measurement { name: "queue", exact: false, run: times::queue },
+    Measurement { name: "slow-readers", exact: false, run: times::slow_readers },
     Measurement { name: "watch", exact: false, run: times::watch },
     Measurement { name: "reconnect", exact: false, run: times::reconnect },
     Measurement { name: "move", exact: false, run: core::queue_move },

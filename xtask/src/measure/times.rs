@@ -140,6 +140,46 @@ pub fn queue() -> Result<Vec<Row>, String> {
     ])
 }
 
+/// A few who read at a hundredth of the speed.
+pub fn slow_readers() -> Result<Vec<Row>, String> {
+    const LOAD: &str = "slow-readers --rooms 20 --subscribers 50 --rate 100 --seconds 20 --sources 50 --slow-percent";
+    let run = |percent: u32| Hub::start(&[], &[])?.load(&format!("{LOAD} {percent}"));
+    let (none, some) = (run(0)?, run(1)?);
+    let more = some.number("/hub/rss_kb_most")? - none.number("/hub/rss_kb_most")?;
+    Ok(vec![
+        Row {
+            key: "slow_p99",
+            what: "1 % of 1,000 clients read at 1 % speed under 2,000 messages per second: p99 of the others",
+            value: some.ms("delivery", "p99")?,
+            unit: "ms",
+            goal: Goal::AtMost(100.0),
+        },
+        Row {
+            key: "slow_p99_none",
+            what: "the same without slow clients",
+            value: none.ms("delivery", "p99")?,
+            unit: "ms",
+            goal: Goal::None,
+        },
+        Row {
+            key: "slow_kb",
+            what: "memory that one of the slow clients costs the hub",
+            value: (more / some.number("/counts/slow clients")?).max(0.0),
+            unit: "KB",
+            goal: Goal::AtMost(512.0),
+        },
+        Row {
+            key: "slow_behind",
+            what: "clients, slow ones included, that do not have every message in order at the end",
+            value: 1_000.0
+                - some.number("/counts/clients with everything")?
+                - some.number("/counts/slow clients with everything")?,
+            unit: "",
+            goal: Goal::AtMost(0.0),
+        },
+    ])
+}
+
 /// People who are watched.
 pub fn watch() -> Result<Vec<Row>, String> {
     let hub = Hub::start(&[], &[])?;

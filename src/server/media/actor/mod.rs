@@ -3,19 +3,20 @@
 //! Rooms are told by level, not by edge: a word that got lost on its way is said again.
 mod polls;
 mod strays;
+mod tell;
 
-use super::{Ask, Media, Source, gate::Denied};
+use super::{Ask, Media, OnAir, Source, gate::Denied};
 use crate::hub::{
-    command::Command,
     id::{RoomId, UserId},
-    media::{self, Births, Change, Live, MediaSession, Space, StreamId, Told},
+    media::{Births, EpochId, Fact, Live, MediaSession, Space, StreamId, Told},
     room::Media as OnSeat,
     time::{Millis, UnixMs},
 };
 use crate::server::{
     config::Gate,
     hooks::{Kind, PublishRequest, Report},
-    msg::{RoomMsg, SeatsOf},
+    msg::SeatsOf,
+    ticket::grant_of,
 };
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -54,8 +55,11 @@ pub(in crate::server::media) struct Stray {
 /// One list of streams: a room's, or a server's.
 struct Known {
     facts: Space,
-    shown: Vec<Live>,
-    owners: BTreeSet<(RoomId, UserId)>,
+    /// The epoch that is shown.
+    epoch: Option<EpochId>,
+    shown: BTreeMap<StreamId, Live>,
+    /// Who is on air here, and by how many streams.
+    owners: BTreeMap<Person, usize>,
     pending_since: BTreeMap<(StreamId, MediaSession), UnixMs>,
     strays: BTreeMap<(StreamId, MediaSession), u8>,
     hole: Option<(u64, UnixMs)>,
@@ -70,8 +74,9 @@ impl Known {
     const fn new(births: Births, poll_at: UnixMs) -> Self {
         Self {
             facts: Space::new(births),
-            shown: Vec::new(),
-            owners: BTreeSet::new(),
+            epoch: None,
+            shown: BTreeMap::new(),
+            owners: BTreeMap::new(),
             pending_since: BTreeMap::new(),
             strays: BTreeMap::new(),
             hole: None,
@@ -154,6 +159,9 @@ impl Actor {
             Ask::Publish { source, request, grant, reply } => {
                 let _ = reply.send(self.publish(source, request, grant));
             }
+            Ask::Live { source, reply } => {
+                let _ = reply.send(self.on_air_at(source));
+            }
             Ask::Doubt { source } => {
                 let soon = self.now().plus(SOON);
                 for (_, known) in self.known.iter_mut().filter(|((index, _), _)| *index == source) {
@@ -163,6 +171,19 @@ impl Actor {
             Ask::Polled { source, space, asked_at, outcome } => self.polled((source, space), asked_at, outcome),
             Ask::Stray { source, space, stray } => self.stray((source, space), stray),
         }
+    }
+
+    fn on_air_at(&self, index: usize) -> Vec<OnAir> {
+        let Some(source) = self.source(index) else { return Vec::new() };
+        let counts = |live: &&Live| (!live.pending || source.asks_only()) && source.carries_media(live.stream.as_str());
+        let of = |space: &String, live: &Live| {
+            let owner = source.owner(space, live, &self.media.tickets);
+            let (room_id, user_id) = owner.map(|owner| (owner.room.to_string(), owner.user.to_string())).unzip();
+            let (stream, session) = (live.stream.as_str().to_owned(), live.session.as_str().to_owned());
+            OnAir { space: space.clone(), stream, session, room_id, user_id }
+        };
+        let spaces = self.known.range((index, String::new())..).take_while(|((of, _), _)| *of == index);
+        spaces.flat_map(|((_, space), known)| known.shown.values().filter(counts).map(move |live| of(space, live))).collect()
     }
 
     fn report(&mut self, index: usize, report: Report) {
@@ -176,7 +197,7 @@ impl Actor {
         if missed {
             known.poll_by(now.plus(SOON));
         }
-        self.refresh(&key);
+        self.refresh_after(&key, &report.facts);
     }
 
     /// One list per room, or one for the whole server.
@@ -213,9 +234,12 @@ impl Actor {
             if spent {
                 return Err(Denied::TicketUsed);
             }
-            let same_grant = |live: &&Live| source.owner(&key.1, live, &tickets).is_some_and(|owner| owner.grant == grant);
             let other = |live: &&Live| !live.pending && live.stream.as_str() != request.stream;
-            if grant.is_some() && known.shown.iter().filter(other).any(|live| same_grant(&live)) {
+            let text = |live: &Live| live.publisher.as_ref().and_then(|publisher| grant_of(publisher.as_str()));
+            let same = |live: &&Live| {
+                text(live) == grant && source.owner(&key.1, live, &tickets).is_some_and(|owner| owner.is_of(ticket, &tickets))
+            };
+            if grant.is_some() && known.shown.values().filter(other).any(|live| same(&live)) {
                 return Err(Denied::AlreadyPublishing);
             }
         }
@@ -227,117 +251,96 @@ impl Actor {
                 known.poll_by(now.plus(SOON));
             }
         }
-        self.refresh(&key);
+        self.refresh_after(&key, &request.report.facts);
         Ok(())
     }
 
-    /// Compares what is on air with what was, and tells whom it concerns.
+    /// Looks at what these facts can have changed.
+    fn refresh_after(&mut self, key: &Key, facts: &[Fact]) {
+        let Some(known) = self.known.get(key) else { return };
+        let same_epoch = known.epoch.as_ref() == known.facts.current();
+        let streams: Option<BTreeSet<StreamId>> = match same_epoch {
+            // An epoch that is seen once more changes nothing but what is compared above.
+            true => {
+                facts.iter().filter(|fact| !matches!(fact, Fact::EpochSeen { .. })).map(|fact| fact.stream().cloned()).collect()
+            }
+            false => None,
+        };
+        match streams {
+            Some(streams) => self.refresh_streams(key, streams),
+            None => self.refresh(key),
+        }
+    }
+
+    /// Compares everything that is on air with what was.
     fn refresh(&mut self, key: &Key) {
+        let Some(known) = self.known.get_mut(key) else { return };
+        known.epoch = known.facts.current().cloned();
+        let after = known.facts.live().into_iter().map(|live| live.stream);
+        let streams = known.shown.keys().cloned().chain(after).collect();
+        self.refresh_streams(key, streams);
+    }
+
+    /// Compares these streams with what they were, and tells whom it concerns.
+    fn refresh_streams(&mut self, key: &Key, streams: BTreeSet<StreamId>) {
         let now = self.now();
         let media = self.media.clone();
         let (Some(source), Some(known)) = (media.sources.get(key.0), self.known.get_mut(key)) else { return };
-        let live = known.facts.live();
-        known.pending_since.retain(|(stream, session), _| {
-            live.iter().any(|live| live.pending && live.stream == *stream && live.session == *session)
-        });
-        for asked in live.iter().filter(|live| live.pending) {
-            known.pending_since.entry((asked.stream.clone(), asked.session.clone())).or_insert(now);
+        let person = |live: &Live| {
+            let counts = !live.pending || source.asks_only();
+            source.owner(&key.1, live, &media.tickets).filter(|_| counts).map(|owner| (owner.room, owner.user))
+        };
+        let mut touched = BTreeMap::new();
+        let mut begun = Vec::new();
+        for stream in streams {
+            let (old, new) = (known.shown.get(&stream), known.facts.live_of(&stream));
+            if old == new.as_ref() {
+                continue;
+            }
+            let same_session = old.zip(new.as_ref()).is_some_and(|(old, new)| old.session == new.session);
+            if let Some(old) = old {
+                if !same_session || new.as_ref().is_some_and(|new| !new.pending) {
+                    known.pending_since.remove(&(stream.clone(), old.session.clone()));
+                }
+                if !same_session {
+                    known.strays.remove(&(stream.clone(), old.session.clone()));
+                }
+            }
+            if let Some(new) = &new {
+                if new.pending {
+                    known.pending_since.entry((stream.clone(), new.session.clone())).or_insert(now);
+                } else if !same_session || old.is_some_and(|old| old.pending) {
+                    begun.push(new.clone());
+                }
+            }
+            for (live, step) in [(old, -1), (new.as_ref(), 1)] {
+                if let Some(person) = live.and_then(person) {
+                    *touched.entry(person).or_insert(0_isize) += step;
+                }
+            }
+            match new {
+                Some(new) => drop(known.shown.insert(stream, new)),
+                None => drop(known.shown.remove(&stream)),
+            }
         }
-        known.strays.retain(|(stream, session), _| live.iter().any(|live| live.stream == *stream && live.session == *session));
-        let settled = |list: &[Live]| -> Vec<Live> { list.iter().filter(|live| !live.pending).cloned().collect() };
-        let begun: Vec<Live> = media::changes(&settled(&known.shown), &settled(&live))
-            .into_iter()
-            .filter_map(|change| match change {
-                Change::Added(live) | Change::Replaced { new: live, .. } => Some(live),
-                Change::Removed(_) => None,
-            })
-            .collect();
-        let on_air = live.iter().filter(|live| !live.pending || source.asks_only());
-        let owners: BTreeSet<Person> =
-            on_air.filter_map(|live| source.owner(&key.1, live, &media.tickets)).map(|owner| (owner.room, owner.user)).collect();
-        known.shown = live;
-        let before = std::mem::replace(&mut known.owners, owners.clone());
-        for person in owners.difference(&before) {
-            self.begins(person, key);
+        let mut moves = Vec::new();
+        for (person, step) in touched {
+            let before = known.owners.get(&person).copied().unwrap_or(0);
+            let after = before.saturating_add_signed(step);
+            if after == 0 {
+                known.owners.remove(&person)
+            } else {
+                known.owners.insert(person.clone(), after)
+            };
+            if (before == 0) != (after == 0) {
+                moves.push((person, after > 0));
+            }
         }
-        for person in before.difference(&owners) {
-            self.ends(person, key);
+        for (person, on) in moves {
+            if on { self.begins(&person, key) } else { self.ends(&person, key) }
         }
         for live in begun {
             self.check(key, &live, true);
-        }
-    }
-
-    fn begins(&mut self, person: &Person, key: &Key) {
-        let by = self.on_air.entry(person.clone()).or_default();
-        by.insert(key.clone());
-        if by.len() == 1 {
-            self.unconfirmed.remove(person);
-            self.stopped.remove(person);
-            self.media.rooms.deps().presence.on_air(person.1.clone(), true);
-            self.level(&person.0);
-        }
-    }
-
-    fn ends(&mut self, person: &Person, key: &Key) {
-        let Some(by) = self.on_air.get_mut(person) else { return };
-        by.remove(key);
-        if by.is_empty() {
-            self.on_air.remove(person);
-            self.stopped.insert(person.clone(), self.now());
-            if !self.on_air.keys().any(|(_, user)| *user == person.1) {
-                self.media.rooms.deps().presence.on_air(person.1.clone(), false);
-            }
-            self.level(&person.0);
-        }
-    }
-
-    /// Says to a room what it does not show yet.
-    fn level(&mut self, room: &RoomId) {
-        let Some(seated) = self.seats.get(room) else { return };
-        let now = self.now();
-        for (user, _, shown) in seated {
-            let person = (room.clone(), user.clone());
-            let word = match (self.on_air.contains_key(&person), shown) {
-                (true, OnSeat::Publishing) => continue,
-                (true, _) => Command::StreamStarted { user: user.clone() },
-                (false, OnSeat::Publishing) => match self.stopped.get(&person) {
-                    Some(stopped_at) => Command::StreamStopped { user: user.clone(), stopped_at: *stopped_at },
-                    None => {
-                        self.unconfirmed.entry(person).or_insert(now);
-                        continue;
-                    }
-                },
-                (false, _) => continue,
-            };
-            self.media.rooms.post(room, RoomMsg::Hub(word));
-        }
-    }
-
-    fn seats_changed(&mut self, seats: SeatsOf) {
-        let room = seats.room;
-        let before = self.seats.remove(&room).unwrap_or_default();
-        let stays = |user: &UserId, grant: u64| seats.seated.iter().any(|(now, by, _)| now == user && *by == grant);
-        for (user, ..) in before.iter().filter(|(user, grant, _)| !stays(user, *grant)) {
-            let person = (room.clone(), user.clone());
-            self.stopped.remove(&person);
-            self.unconfirmed.remove(&person);
-            for key in self.on_air.get(&person).cloned().unwrap_or_default() {
-                self.check_person(&key, &person);
-            }
-        }
-        if !seats.seated.is_empty() {
-            self.watch_room(&room);
-            self.seats.insert(room.clone(), seats.seated);
-            self.level(&room);
-        }
-    }
-
-    /// Rooms with people on seats are polled, also if no callback of theirs ever came.
-    fn watch_room(&mut self, room: &RoomId) {
-        let media = self.media.clone();
-        for (index, source) in media.sources.iter().enumerate().filter(|(_, source)| source.by_room() && source.api.is_some()) {
-            self.open(&(index, room.to_string()), births_of(source.kind));
         }
     }
 

@@ -8,7 +8,7 @@ use crate::{
     },
     server::media::{Ask, Source, api},
 };
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 impl Actor {
     /// Whoever asked to publish and never came on air is not expected any more.
@@ -87,13 +87,14 @@ impl Actor {
         let epoch = known.facts.current().cloned().unwrap_or_else(|| EpochId::new(""));
         let ended = known.facts.reconcile(&epoch, &snapshot.sightings, asked_at);
         known.covered = asked_at;
-        let confirms = known.shown.iter().any(|live| !snapshot.sightings.iter().any(|seen| seen.stream == live.stream));
+        let seen: BTreeSet<_> = snapshot.sightings.iter().map(|sighting| &sighting.stream).collect();
+        let confirms = known.shown.keys().any(|stream| !seen.contains(stream));
         if confirms && ended.is_empty() {
             // Something is missing for the first time: the second look comes soon.
             known.poll_by(asked_at.plus(SOON));
         }
         self.refresh(&key);
-        for live in self.known.get(&key).map(|known| known.shown.clone()).unwrap_or_default() {
+        for live in self.known.get(&key).map(|known| known.shown.values().cloned().collect::<Vec<_>>()).unwrap_or_default() {
             self.check(&key, &live, false);
         }
         self.settle_unconfirmed();

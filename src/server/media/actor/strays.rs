@@ -18,7 +18,7 @@ impl Actor {
             let owner = source.owner(&key.1, live, &self.media.tickets);
             owner.is_some_and(|owner| owner.room == person.0 && owner.user == person.1)
         };
-        for live in known.shown.iter().filter(theirs) {
+        for live in known.shown.values().filter(theirs) {
             self.check(key, live, true);
         }
     }
@@ -46,7 +46,7 @@ impl Actor {
         let now = self.now();
         let media = self.media.clone();
         let (Some(source), Some(known)) = (media.sources.get(key.0), self.known.get_mut(&key)) else { return };
-        if !known.shown.iter().any(|live| live.stream == stray.live.stream && live.session == stray.live.session) {
+        if known.shown.get(&stray.live.stream).is_none_or(|live| live.session != stray.live.session) {
             return;
         }
         let times = known.strays.entry((stray.live.stream.clone(), stray.live.session.clone())).or_default();

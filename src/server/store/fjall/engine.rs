@@ -36,6 +36,7 @@ pub(super) struct Engine {
     pub log: Keyspace,
     pub snapshots: Keyspace,
     pub sessions: Keyspace,
+    pub notes: Keyspace,
     meta: Keyspace,
     pub days: Option<Days>,
     /// Head and lowest kept rev of the rooms in use; read from the database at first touch.
@@ -81,10 +82,11 @@ impl Engine {
         let keyspace = |name| db.keyspace(name, KeyspaceCreateOptions::default).map_err(|error| fault(&error));
         let (log, snapshots, sessions, meta) =
             (keyspace("log")?, keyspace("snapshots")?, keyspace("sessions")?, keyspace("meta")?);
+        let notes = keyspace("notes")?;
         let days = if history { Some(Days::open(&db)?) } else { None };
         let ledger = read_mark(&meta, LEDGER)?.into_iter().next().unwrap_or_default();
         let (heads, failed) = (DashMap::new(), AtomicBool::new(false));
-        Ok(Self { db, log, snapshots, sessions, meta, days, heads, ledger: Mutex::new(ledger), failed })
+        Ok(Self { db, log, snapshots, sessions, notes, meta, days, heads, ledger: Mutex::new(ledger), failed })
     }
 
     fn ledger(&self) -> MutexGuard<'_, Mark> {

@@ -48,6 +48,8 @@ pub struct RedisSettings {
     /// How long a command may wait for Redis altogether.
     pub wait: Duration,
     pub lease: Duration,
+    /// How many revs of a room's log are kept at most for somebody who has still to read them.
+    pub log_revs_max: u64,
 }
 
 /// A connection whose clones share it.

@@ -5,6 +5,7 @@ mod fault;
 pub mod keys;
 pub mod link;
 pub mod live;
+mod notes;
 mod rooms;
 #[cfg(test)]
 pub(crate) mod testing;
@@ -23,6 +24,7 @@ use dashmap::DashMap;
 use keys::Keys;
 use link::{Keeper, Link, Lua};
 use live::Live;
+use notes::NoteScripts;
 use redis::Value;
 use std::sync::Arc;
 use tokio::sync::oneshot;
@@ -51,6 +53,7 @@ pub struct RedisStore {
     durable: Vec<Keeper>,
     live: Live,
     scripts: Scripts,
+    note_scripts: NoteScripts,
     /// Commits on their way, which the live path may settle first.
     in_flight: Arc<DashMap<CommitId, oneshot::Sender<()>>>,
 }
@@ -77,6 +80,7 @@ impl RedisStore {
             live: Live::start(settings.clone()),
             settings,
             scripts,
+            note_scripts: NoteScripts::new(),
             in_flight: Arc::default(),
         }))
     }
@@ -180,6 +184,14 @@ impl Store for RedisStore {
 
     fn shared(&self) -> bool {
         true
+    }
+
+    fn log_after<'a>(&'a self, room: &'a RoomId, from: Cursor, limit: usize) -> Later<'a, Result<Vec<LogEntry>, StoreFault>> {
+        Box::pin(self.read_after(room, from, limit))
+    }
+
+    fn keep_log<'a>(&'a self, room: &'a RoomId, reader: &'a str, from: Option<u64>) -> Later<'a, Result<(), StoreFault>> {
+        Box::pin(self.keep_for(room, reader, from))
     }
 
     fn rooms(&self) -> Later<'_, Result<Vec<RoomId>, StoreFault>> {

@@ -106,9 +106,19 @@ impl RedisStore {
         let snapshot = snapshot.map(|record| write_snapshot(entry.cursor, &record)).unwrap_or_default();
         let (prev_rev, prev_id) = (entry.prev.rev.to_string(), id_text(entry.prev.commit));
         let (rev, id) = (entry.cursor.rev.to_string(), id_text(entry.cursor.commit));
-        let args: [&[u8]; 7] =
-            [prev_rev.as_bytes(), prev_id.as_bytes(), rev.as_bytes(), id.as_bytes(), &entry.record, &snapshot, keep.as_bytes()];
-        let keys = self.room_keys(room);
+        let most = self.settings.log_revs_max.to_string();
+        let args: [&[u8]; 8] = [
+            prev_rev.as_bytes(),
+            prev_id.as_bytes(),
+            rev.as_bytes(),
+            id.as_bytes(),
+            &entry.record,
+            &snapshot,
+            keep.as_bytes(),
+            most.as_bytes(),
+        ];
+        let [head, log, state] = self.room_keys(room);
+        let keys = [head, log, state, self.keys.room(room, 'w')];
         let mut unsure = None;
         loop {
             let failed = match self.send_commit(room, &keys, &args, deadline).await {
@@ -140,6 +150,19 @@ impl RedisStore {
             }
             tokio::time::sleep(Duration::from_millis(PAUSE_MS + rand::random_range(0..PAUSE_MS))).await;
         }
+    }
+
+    pub(super) async fn read_after(&self, room: &RoomId, from: Cursor, limit: usize) -> Result<Vec<LogEntry>, StoreFault> {
+        let start = format!("({}-0", from.rev);
+        let cmd = redis::Cmd::xrange_count(self.keys.room(room, 'l'), start, "+", limit);
+        let value = self.link.run(&cmd, self.deadline()).await.map_err(engine)?;
+        read_entries(&value).ok_or_else(|| engine("a log entry cannot be read"))
+    }
+
+    pub(super) async fn keep_for(&self, room: &RoomId, reader: &str, from: Option<u64>) -> Result<(), StoreFault> {
+        let key = self.keys.room(room, 'w');
+        let cmd = from.map_or_else(|| redis::Cmd::hdel(&key, reader), |from| redis::Cmd::hset(&key, reader, from));
+        self.link.run(&cmd, self.deadline()).await.map(|_| ()).map_err(engine)
     }
 
     async fn send_commit(&self, room: &RoomId, keys: &[String], args: &[&[u8]], deadline: Mono) -> Result<(Value, bool), Failed> {

@@ -21,6 +21,7 @@ pub fn settings(url: &str) -> RedisSettings {
         command_timeout: Duration::from_millis(500),
         wait: Duration::from_secs(2),
         lease: Duration::from_secs(15),
+        log_revs_max: 4096,
     }
 }
 

@@ -1,0 +1,386 @@
+//! One endpoint: what it wants, how its requests are made, and the rooms that have something for it.
+use super::{
+    dead::DeadLetters,
+    retry::{Schedule, asked_wait},
+    sign::{Key, signature},
+    source::Source,
+};
+use crate::{
+    hub::{
+        id::RoomId,
+        time::{Millis, UnixMs},
+    },
+    server::{
+        clock::Clock,
+        outgoing::{Outgoing, OutgoingError, OutgoingSettings, Target},
+        store::{StoreFault, notes::Notes},
+    },
+    wire::webhook::{Message, Position},
+};
+use serde::{Deserialize, Serialize};
+use std::{
+    collections::BTreeMap,
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, AtomicU64, Ordering::Relaxed},
+    },
+    time::Duration,
+};
+use tokio::sync::{Notify, Semaphore};
+
+/// How long the log says nothing more about an endpoint that is not there.
+const QUIET: Millis = Millis(60_000);
+
+/// What an endpoint wants, and what it may cost.
+#[derive(Clone, Debug)]
+pub struct EndpointSettings {
+    /// Its name in the configuration.
+    pub name: String,
+    /// Where messages go.
+    pub target: Target,
+    /// The secrets; at least one.
+    pub keys: Vec<Key>,
+    /// Which messages it wants: types, or beginnings of types with `*` behind them.
+    pub types: Vec<String>,
+    /// Which rooms it wants, likewise.
+    pub rooms: Vec<String>,
+    /// How requests are made.
+    pub outgoing: OutgoingSettings,
+    /// How many requests are on their way at once.
+    pub concurrency: usize,
+    /// When a failed message is tried again.
+    pub schedule: Schedule,
+    /// How many dead letters are kept.
+    pub dead_max: usize,
+    /// How large a body may be.
+    pub body_bytes: usize,
+    /// How many people's changes of status may wait.
+    pub status_max: usize,
+}
+
+/// Tells whether one of the patterns fits.
+fn wanted(patterns: &[String], text: &str) -> bool {
+    patterns.iter().any(|pattern| match pattern.strip_suffix('*') {
+        Some(begin) => text.starts_with(begin),
+        None => pattern == text,
+    })
+}
+
+/// What is known of an endpoint over restarts.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(super) struct Known {
+    /// What happened before is not for it.
+    pub since: u64,
+    /// It said 410: nothing is sent until an operator says so.
+    pub gone: bool,
+    /// Where it was then; a new URL is a new chance.
+    pub url: String,
+}
+
+/// What became of an attempt.
+#[derive(Debug)]
+pub(super) enum Tried {
+    /// The receiver has it.
+    Taken,
+    /// It has not; it may have asked to wait.
+    Failed { why: String, asked: Option<Millis> },
+    /// It wants nothing any more.
+    Gone,
+}
+
+/// A room that has something for the endpoint.
+#[derive(Clone, Copy, Debug, Default)]
+struct Waiting {
+    /// The rev up to which the log is settled.
+    target: u64,
+    /// The time of the message that has failed last.
+    failing: Option<UnixMs>,
+}
+
+/// One endpoint.
+pub struct Endpoint {
+    pub(super) settings: EndpointSettings,
+    outgoing: Outgoing,
+    permits: Semaphore,
+    pub(super) notes: Arc<dyn Notes>,
+    pub(super) source: Source,
+    pub(super) dead: DeadLetters,
+    pub(super) clock: Clock,
+    known: Mutex<Known>,
+    rooms: Mutex<BTreeMap<RoomId, Waiting>>,
+    /// The last attempts found nobody there.
+    down: AtomicBool,
+    /// The log says so, since this time.
+    told_down: Mutex<Option<UnixMs>>,
+    /// It is there again: whoever waits may try.
+    up: Notify,
+    sent: AtomicU64,
+    failed: AtomicU64,
+}
+
+/// How an endpoint is doing.
+#[derive(Debug, Serialize)]
+#[allow(missing_docs, reason = "the names are those that WEBHOOKS.md lists")]
+pub struct EndpointState {
+    pub name: String,
+    pub url: String,
+    pub state: &'static str,
+    /// Rooms with something that is not delivered yet.
+    pub pending_rooms: usize,
+    /// Rooms whose next message has failed.
+    pub failing_rooms: usize,
+    /// The age of the oldest message that has failed.
+    pub oldest_ms: u64,
+    pub dead: usize,
+    /// Since the start of the process.
+    pub sent: u64,
+    pub failed: u64,
+}
+
+impl Endpoint {
+    /// Reads what is known of the endpoint; one seen for the first time gets everything from `started` on.
+    pub(super) async fn open(
+        settings: EndpointSettings,
+        source: Source,
+        notes: Arc<dyn Notes>,
+        clock: Clock,
+        started: UnixMs,
+    ) -> Result<Arc<Self>, OpenError> {
+        let outgoing = Outgoing::new(settings.target.clone(), settings.outgoing.clone())?;
+        let url = shown_url(&settings.target);
+        let family = family(&settings.name);
+        let kept = notes.note(&family, "known").await?.and_then(|note| serde_json::from_slice::<Known>(&note).ok());
+        let known = match kept {
+            Some(known) if known.url == url => known,
+            Some(known) => Known { gone: false, url, ..known },
+            None => Known { since: started.0, gone: false, url },
+        };
+        let dead = DeadLetters::open(&settings.name, settings.dead_max, notes.clone()).await?;
+        let permits = Semaphore::new(settings.concurrency);
+        let endpoint = Arc::new(Self {
+            settings,
+            outgoing,
+            permits,
+            notes,
+            source,
+            dead,
+            clock,
+            known: Mutex::new(known),
+            rooms: Mutex::default(),
+            down: AtomicBool::new(false),
+            told_down: Mutex::default(),
+            up: Notify::new(),
+            sent: AtomicU64::new(0),
+            failed: AtomicU64::new(0),
+        });
+        endpoint.keep_known().await?;
+        Ok(endpoint)
+    }
+
+    fn known(&self) -> MutexGuard<'_, Known> {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn rooms(&self) -> MutexGuard<'_, BTreeMap<RoomId, Waiting>> {
+        self.rooms.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    async fn keep_known(&self) -> Result<(), StoreFault> {
+        let note = serde_json::to_vec(&*self.known()).unwrap_or_default();
+        self.notes.put_note(&family(&self.settings.name), "known", Some(note.into()), None).await.map(|_| ())
+    }
+
+    pub(super) fn since(&self) -> UnixMs {
+        UnixMs(self.known().since)
+    }
+
+    /// Tells whether the endpoint has said that it wants nothing any more.
+    pub(super) fn is_gone(&self) -> bool {
+        self.known().gone
+    }
+
+    /// Takes an endpoint into use again that has said 410.
+    pub(super) async fn enable(&self) -> Result<(), StoreFault> {
+        self.known().gone = false;
+        self.keep_known().await
+    }
+
+    async fn close(&self) {
+        let news = !std::mem::replace(&mut self.known().gone, true);
+        if news {
+            tracing::error!(
+                endpoint = self.settings.name,
+                "the endpoint says 410: nothing is sent to it until it is enabled again"
+            );
+            if let Err(fault) = self.keep_known().await {
+                tracing::error!(%fault, "the end of an endpoint is not written down");
+            }
+        }
+    }
+
+    pub(super) fn wants_room(&self, room: &RoomId) -> bool {
+        wanted(&self.settings.rooms, room.as_str())
+    }
+
+    pub(super) fn wants(&self, kind: &str) -> bool {
+        kind == "system.gap" || wanted(&self.settings.types, kind)
+    }
+
+    /// Notes that a room's log is settled up to `rev`. Returns whether nobody delivers that room yet.
+    pub(super) fn settle(&self, room: &RoomId, rev: u64) -> bool {
+        let mut rooms = self.rooms();
+        let news = !rooms.contains_key(room);
+        let waiting = rooms.entry(room.clone()).or_default();
+        waiting.target = waiting.target.max(rev);
+        news
+    }
+
+    /// Returns the rev up to which a room is settled.
+    pub(super) fn target(&self, room: &RoomId) -> u64 {
+        self.rooms().get(room).map_or(0, |waiting| waiting.target)
+    }
+
+    /// Ends the delivery of a room, if nothing has been added to it since `target`.
+    pub(super) fn leave(&self, room: &RoomId, target: u64) -> bool {
+        let mut rooms = self.rooms();
+        let done = rooms.get(room).is_none_or(|waiting| waiting.target <= target);
+        if done {
+            rooms.remove(room);
+        }
+        done
+    }
+
+    /// Notes that a room's next message, of this time, has failed, or has not any more.
+    pub(super) fn note_failing(&self, room: &RoomId, at: Option<UnixMs>) {
+        if let Some(waiting) = self.rooms().get_mut(room) {
+            waiting.failing = at;
+        }
+    }
+
+    /// Makes one attempt.
+    pub(super) async fn attempt(&self, message: &Message, prev: Option<Position>) -> Tried {
+        self.post(&message.id, message.body(prev, self.settings.body_bytes)).await
+    }
+
+    /// Makes one attempt with a body that is written already.
+    pub(super) async fn post(&self, id: &str, body: Vec<u8>) -> Tried {
+        // The semaphore is never closed.
+        let _permit = self.permits.acquire().await;
+        let seconds = self.clock.wall_seconds();
+        let headers = [
+            ("webhook-id", id.to_owned()),
+            ("webhook-timestamp", seconds.to_string()),
+            ("webhook-signature", signature(&self.settings.keys, id, seconds, &body)),
+        ];
+        let name = self.settings.name.clone();
+        let (why, asked, absent) = match self.outgoing.post(&headers, body.into()).await {
+            Ok(answer) if answer.status.is_success() => {
+                self.sent.fetch_add(1, Relaxed);
+                metrics::counter!("michub_webhook_sent_total", "endpoint" => name).increment(1);
+                if self.down.swap(false, Relaxed) {
+                    tracing::debug!(endpoint = self.settings.name, "the endpoint takes messages again");
+                    self.up.notify_waiters();
+                }
+                return Tried::Taken;
+            }
+            Ok(answer) => {
+                let asked = answer.retry_after.and_then(|text| asked_wait(&text, seconds));
+                let status = answer.status.as_u16();
+                if status == 410 {
+                    self.close().await;
+                    return Tried::Gone;
+                }
+                (format!("status {status}"), asked, matches!(status, 502..=504))
+            }
+            Err(error) => {
+                let refused = matches!(error, OutgoingError::NotAllowed(_));
+                (error.to_string(), None, !refused)
+            }
+        };
+        self.failed.fetch_add(1, Relaxed);
+        metrics::counter!("michub_webhook_failed_total", "endpoint" => name).increment(1);
+        if absent && !self.down.swap(true, Relaxed) {
+            self.tell_down(&why);
+        }
+        Tried::Failed { why, asked }
+    }
+
+    /// Says in the log that nobody takes messages; not again for a while, because some come and go all the time.
+    fn tell_down(&self, why: &str) {
+        let now = self.clock.now();
+        let mut told = self.told_down.lock().unwrap_or_else(PoisonError::into_inner);
+        if told.is_none_or(|at| now.since(at) >= QUIET) {
+            *told = Some(now);
+            tracing::warn!(endpoint = self.settings.name, why, "the endpoint takes no messages");
+        }
+    }
+
+    /// Waits until it is time for the next attempt, or until the endpoint is there again.
+    pub(super) async fn rest(&self, wait: Millis) {
+        let up = self.up.notified();
+        tokio::select! {
+            () = tokio::time::sleep(Duration::from_millis(wait.0)) => {}
+            () = up => {}
+        }
+    }
+
+    /// Returns how the endpoint is doing.
+    pub(super) fn state(&self) -> EndpointState {
+        let now = self.clock.now();
+        let (pending_rooms, failing) = {
+            let rooms = self.rooms();
+            (rooms.len(), rooms.values().filter_map(|waiting| waiting.failing).collect::<Vec<_>>())
+        };
+        let state = match (self.is_gone(), self.down.load(Relaxed)) {
+            (true, _) => "gone",
+            (false, true) => "down",
+            (false, false) => "ok",
+        };
+        EndpointState {
+            name: self.settings.name.clone(),
+            url: shown_url(&self.settings.target),
+            state,
+            pending_rooms,
+            failing_rooms: failing.len(),
+            oldest_ms: failing.iter().min().map_or(0, |at| now.since(*at).0),
+            dead: self.dead.count(),
+            sent: self.sent.load(Relaxed),
+            failed: self.failed.load(Relaxed),
+        }
+    }
+}
+
+/// Why an endpoint cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    /// Its notes cannot be read.
+    #[error(transparent)]
+    Store(#[from] StoreFault),
+    /// Requests cannot be made.
+    #[error(transparent)]
+    Outgoing(#[from] OutgoingError),
+}
+
+/// The notes of an endpoint.
+pub(super) fn family(name: &str) -> String {
+    format!("webhook.{name}")
+}
+
+/// A URL without its query, which may hold a key.
+fn shown_url(target: &Target) -> String {
+    let path = target.path.split('?').next().unwrap_or_default();
+    format!("{}://{}{path}", if target.https { "https" } else { "http" }, target.authority)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::wanted;
+
+    #[test]
+    fn patterns_are_types_or_their_beginnings() {
+        let patterns = ["mic.seat.*".to_owned(), "room.closed".to_owned()];
+        assert!(wanted(&patterns, "mic.seat.taken") && wanted(&patterns, "room.closed"));
+        assert!(!wanted(&patterns, "mic.seats") && !wanted(&patterns, "room.closed.x") && !wanted(&[], "x"));
+        assert!(wanted(&["*".to_owned()], "anything"));
+    }
+}

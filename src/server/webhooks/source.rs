@@ -1,0 +1,119 @@
+//! Where the events of a room come from: its log in the store, and the archive for what the log does not keep any more.
+//! There is no outbox beside them, so nothing can be in one and not in the other.
+use crate::{
+    hub::{cursor::Cursor, id::RoomId, time::UnixMs},
+    server::store::{
+        Loaded, LogEntry, Store, StoreFault,
+        archive::{Archive, Span},
+    },
+    wire::record::decode_room,
+};
+use std::sync::Arc;
+
+/// How many commits are read at once.
+const CHUNK: usize = 32;
+
+/// Store and archive, for reading.
+#[derive(Clone)]
+pub struct Source {
+    /// Where rooms are.
+    pub store: Arc<dyn Store>,
+    /// Where commits stay longer, if there is such a place.
+    pub archive: Option<Arc<dyn Archive>>,
+}
+
+/// What comes behind a position.
+#[derive(Debug)]
+pub(super) enum Next {
+    /// These commits, an unbroken chain; empty = nothing yet.
+    Commits(Vec<LogEntry>),
+    /// Nobody keeps what comes next. The room stands here.
+    Trimmed(Cursor, UnixMs),
+    /// There is no such room.
+    Absent,
+}
+
+/// Where the events of a room begin for an endpoint that has none of it yet.
+#[derive(Debug)]
+pub(super) struct Beginning {
+    pub cursor: Cursor,
+    pub at: UnixMs,
+    /// What comes before it is missing.
+    pub hole: bool,
+}
+
+/// Returns the longest chain among `entries` that begins at `from`.
+fn chain(from: Cursor, entries: Vec<LogEntry>) -> Vec<LogEntry> {
+    let mut at = from;
+    let follows = |entry: &LogEntry| {
+        let fits = entry.prev == at;
+        if fits {
+            at = entry.cursor;
+        }
+        fits
+    };
+    entries.into_iter().filter(follows).collect()
+}
+
+fn head(loaded: &Loaded) -> (Cursor, UnixMs) {
+    let newest = loaded.log.last().or(loaded.before.last()).filter(|entry| entry.cursor.rev >= loaded.at.rev);
+    match newest {
+        Some(entry) => (entry.cursor, entry.at),
+        None => (loaded.at, state_time(loaded)),
+    }
+}
+
+fn state_time(loaded: &Loaded) -> UnixMs {
+    decode_room(&loaded.snapshot).map_or(UnixMs(0), |room| room.last_event)
+}
+
+impl Source {
+    /// Reads the commits behind a position; `target` is a rev that the room is known to have reached.
+    pub(super) async fn after(&self, room: &RoomId, from: Cursor, at: UnixMs, target: u64) -> Result<Next, StoreFault> {
+        if let Some(archive) = &self.archive {
+            let span = Span { room: room.clone(), from: at, to: UnixMs(u64::MAX), after: Some((at, from.rev)), limit: CHUNK };
+            let found = chain(from, archive.commits(span).await?);
+            if !found.is_empty() || target <= from.rev {
+                return Ok(Next::Commits(found));
+            }
+        }
+        let found = chain(from, self.store.log_after(room, from, CHUNK).await?);
+        if !found.is_empty() {
+            return Ok(Next::Commits(found));
+        }
+        let Some(loaded) = self.store.load(room).await? else { return Ok(Next::Absent) };
+        let (head, head_at) = head(&loaded);
+        if head == from {
+            return Ok(Next::Commits(Vec::new()));
+        }
+        let mut found = chain(from, loaded.before.into_iter().chain(loaded.log).collect());
+        if found.is_empty() {
+            return Ok(Next::Trimmed(head, head_at));
+        }
+        found.truncate(CHUNK);
+        Ok(Next::Commits(found))
+    }
+
+    /// Returns the rev at which a room stands; `None` = there is no such room.
+    pub(super) async fn head(&self, room: &RoomId) -> Result<Option<u64>, StoreFault> {
+        Ok(self.store.load(room).await?.map(|loaded| head(&loaded).0.rev))
+    }
+
+    /// Finds where an endpoint begins that wants everything from `since` on.
+    pub(super) async fn begin(&self, room: &RoomId, since: UnixMs) -> Result<Option<Beginning>, StoreFault> {
+        let Some(loaded) = self.store.load(room).await? else { return Ok(None) };
+        let (newest, newest_at) = head(&loaded);
+        let entries: Vec<LogEntry> = loaded.before.into_iter().chain(loaded.log).collect();
+        let Some((index, first)) = entries.iter().enumerate().find(|(_, entry)| entry.at >= since) else {
+            return Ok(Some(Beginning { cursor: newest, at: newest_at, hole: false }));
+        };
+        let at_log = Beginning { cursor: first.prev, at: first.at, hole: index == 0 && first.prev.rev > 0 };
+        if let (true, Some(archive)) = (at_log.hole, &self.archive) {
+            let span = Span { room: room.clone(), from: since, to: UnixMs(u64::MAX), after: None, limit: 1 };
+            if let Some(older) = archive.commits(span).await?.first() {
+                return Ok(Some(Beginning { cursor: older.prev, at: older.at, hole: false }));
+            }
+        }
+        Ok(Some(at_log))
+    }
+}

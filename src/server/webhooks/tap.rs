@@ -1,0 +1,155 @@
+//! A store that tells which rooms have moved, after their commits are settled. It changes nothing and delays nothing.
+use crate::{
+    hub::{
+        cursor::Cursor,
+        id::{RoomId, UserId},
+    },
+    server::store::{CommitError, Later, Listener, Loaded, LogEntry, Restored, Store, StoreFault},
+};
+use bytes::Bytes;
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, Mutex, PoisonError},
+};
+use tokio::sync::Notify;
+
+/// The rooms that have moved, each with the newest rev that is settled. As large as the number of rooms at most.
+#[derive(Debug, Default)]
+pub struct Moved {
+    rooms: Mutex<BTreeMap<RoomId, u64>>,
+    news: Notify,
+}
+
+impl Moved {
+    /// Notes that a room is settled up to `rev`.
+    pub(super) fn note(&self, room: &RoomId, rev: u64) {
+        let mut rooms = self.rooms.lock().unwrap_or_else(PoisonError::into_inner);
+        match rooms.get_mut(room) {
+            Some(known) => *known = rev.max(*known),
+            None => {
+                rooms.insert(room.clone(), rev);
+                drop(rooms);
+                self.news.notify_one();
+            }
+        }
+    }
+
+    /// Waits for rooms that have moved, and takes them.
+    pub(super) async fn take(&self) -> BTreeMap<RoomId, u64> {
+        loop {
+            let rooms = std::mem::take(&mut *self.rooms.lock().unwrap_or_else(PoisonError::into_inner));
+            if !rooms.is_empty() {
+                return rooms;
+            }
+            self.news.notified().await;
+        }
+    }
+}
+
+/// A store, watched.
+pub struct Tap {
+    store: Arc<dyn Store>,
+    moved: Arc<Moved>,
+}
+
+impl Tap {
+    /// Watches a store.
+    #[must_use]
+    pub fn new(store: Arc<dyn Store>, moved: Arc<Moved>) -> Arc<Self> {
+        Arc::new(Self { store, moved })
+    }
+}
+
+impl Store for Tap {
+    fn create<'a>(&'a self, room: &'a RoomId, at: Cursor, snapshot: Bytes) -> Later<'a, Result<bool, CommitError>> {
+        Box::pin(async move {
+            let created = self.store.create(room, at, snapshot).await;
+            if let Ok(true) = created {
+                self.moved.note(room, at.rev);
+            }
+            created
+        })
+    }
+
+    fn load<'a>(&'a self, room: &'a RoomId) -> Later<'a, Result<Option<Loaded>, StoreFault>> {
+        Box::pin(async move {
+            let loaded = self.store.load(room).await;
+            // A commit whose outcome was unknown shows here.
+            if let Ok(Some(loaded)) = &loaded {
+                self.moved.note(room, loaded.log.last().map_or(loaded.at.rev, |entry| entry.cursor.rev));
+            }
+            loaded
+        })
+    }
+
+    fn commit<'a>(&'a self, room: &'a RoomId, entry: LogEntry, snapshot: Option<Bytes>) -> Later<'a, Result<(), CommitError>> {
+        Box::pin(async move {
+            let rev = entry.cursor.rev;
+            let committed = self.store.commit(room, entry, snapshot).await;
+            match &committed {
+                Ok(()) => self.moved.note(room, rev),
+                Err(CommitError::Mismatch { since: Some(since) }) => {
+                    if let Some(last) = since.last() {
+                        self.moved.note(room, last.cursor.rev);
+                    }
+                }
+                Err(_) => {}
+            }
+            committed
+        })
+    }
+
+    fn confirm<'a>(&'a self, room: &'a RoomId, at: Cursor) -> Later<'a, Result<(), CommitError>> {
+        self.store.confirm(room, at)
+    }
+
+    fn restore<'a>(
+        &'a self,
+        room: &'a RoomId,
+        at: Cursor,
+        snapshot: Bytes,
+        entries: Vec<LogEntry>,
+    ) -> Later<'a, Result<Restored, StoreFault>> {
+        self.store.restore(room, at, snapshot, entries)
+    }
+
+    fn project<'a>(&'a self, room: &'a RoomId, at: Cursor, queue: Vec<UserId>) -> Later<'a, Result<(), StoreFault>> {
+        self.store.project(room, at, queue)
+    }
+
+    fn follow<'a>(&'a self, room: &'a RoomId, listener: Listener) -> Later<'a, bool> {
+        self.store.follow(room, listener)
+    }
+
+    fn unfollow(&self, room: &RoomId) {
+        self.store.unfollow(room);
+    }
+
+    fn shared(&self) -> bool {
+        self.store.shared()
+    }
+
+    fn log_after<'a>(&'a self, room: &'a RoomId, from: Cursor, limit: usize) -> Later<'a, Result<Vec<LogEntry>, StoreFault>> {
+        self.store.log_after(room, from, limit)
+    }
+
+    fn keep_log<'a>(&'a self, room: &'a RoomId, reader: &'a str, from: Option<u64>) -> Later<'a, Result<(), StoreFault>> {
+        self.store.keep_log(room, reader, from)
+    }
+
+    fn rooms(&self) -> Later<'_, Result<Vec<RoomId>, StoreFault>> {
+        self.store.rooms()
+    }
+
+    fn put_session<'a>(&'a self, session_id: &'a str, record: Option<Bytes>) -> Later<'a, Result<(), StoreFault>> {
+        self.store.put_session(session_id, record)
+    }
+
+    fn sessions(&self) -> Later<'_, Result<Vec<(String, Bytes)>, StoreFault>> {
+        self.store.sessions()
+    }
+
+    fn healthy(&self) -> bool {
+        self.store.healthy()
+    }
+}
