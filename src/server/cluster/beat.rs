@@ -1,6 +1,6 @@
 //! The beat of a node: it says that it lives, sees who does not any more, and clears up after the dead in two steps: at once their lines
 //! are lost ones of a survivor's; when the time of the lost is over, nothing of them is left in any room.
-use super::{Cluster, Node, STOOD_STILL_MS, Unreachable, fresh, parts::Part, people::Adopted};
+use super::{Cluster, LIVES_MAX, Node, STOOD_STILL_MS, Unreachable, fresh, parts::Part, people::Adopted};
 use crate::hub::{
     id::RoomId,
     time::{Millis, UnixMs},
@@ -85,6 +85,11 @@ impl Cluster {
     fn renew(&self) -> (Node, Node) {
         let new = fresh();
         let old = std::mem::replace(&mut *self.me.lock().unwrap_or_else(PoisonError::into_inner), new.clone());
+        let mut former = self.former.lock().unwrap_or_else(PoisonError::into_inner);
+        former.push_back(old.clone());
+        while former.len() > LIVES_MAX {
+            former.pop_front();
+        }
         (old, new)
     }
 
@@ -294,7 +299,9 @@ impl Keeper {
         metrics::counter!("michub_lives_total").increment(1);
         self.cluster.store.live().unlisten(self.cluster.store.keys().node(&old, ":c"));
         self.cluster.listen(&new, self.presence.clone()).await;
-        if let Err(error) = self.cluster.beat().await {
+        // What the old life may have left behind somewhere is cleared up as that of any dead node.
+        let bye = self.cluster.care(&old, "bye", UnixMs(0)).await;
+        if let Err(error) = bye.and(self.cluster.beat().await.map(|_| ())) {
             tracing::warn!(%error, "the new life is not known yet");
         }
         self.presence.announce(None);

@@ -18,6 +18,7 @@ use crate::hub::time::Millis;
 pub use mail::Mail;
 use redis::Value;
 use std::{
+    collections::VecDeque,
     sync::{
         Arc, Mutex, PoisonError,
         atomic::{AtomicBool, AtomicU64, Ordering::Relaxed},
@@ -73,6 +74,8 @@ pub struct Cluster {
     /// The name that operators see.
     name: String,
     me: Mutex<Node>,
+    /// What it was called before, the newest lives only.
+    former: Mutex<VecDeque<Node>>,
     epoch: Mutex<Option<String>>,
     wiped: AtomicBool,
     leaving: AtomicBool,
@@ -84,6 +87,8 @@ pub struct Cluster {
     pauses: AtomicU64,
 }
 
+/// How many former lives are remembered.
+const LIVES_MAX: usize = 8;
 /// A process that is not seen to run for this long has stood still.
 const STOOD_STILL_MS: u64 = 1_500;
 
@@ -120,6 +125,7 @@ impl Cluster {
             scripts,
             name,
             me: Mutex::new(fresh()),
+            former: Mutex::default(),
             epoch: Mutex::default(),
             wiped: AtomicBool::new(false),
             leaving: AtomicBool::new(false),
@@ -159,6 +165,12 @@ impl Cluster {
     #[must_use]
     pub fn me(&self) -> Node {
         self.me.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Returns the names of former lives, with blanks between them.
+    fn former(&self) -> String {
+        let former = self.former.lock().unwrap_or_else(PoisonError::into_inner);
+        former.iter().map(AsRef::as_ref).collect::<Vec<_>>().join(" ")
     }
 
     /// Tells whether Redis has lost what it held, and nobody has accepted that yet: then no room is made.
