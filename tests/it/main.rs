@@ -11,3 +11,4 @@ mod poll;
 mod presence;
 mod resume;
 mod rooms;
+mod srs;

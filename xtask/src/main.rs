@@ -21,16 +21,19 @@ fn main() -> ExitCode {
         Some("test" | "ci") => all(),
         Some("web") => done(web::test()),
         Some("picture") => done(web::picture()),
+        Some("types") => done(xtask::types::write()),
         Some("load") => done(measure::load(&rest)),
         Some("measure") => done(measure::measure(&rest)),
         Some("bench") => done(measure::bench()),
         Some("sim") if rest == ["--own-hub"] => done(sim::on_a_hub()),
         Some("sim") => done(sim::run(&rest)),
+        Some("srs") => done(srs(rest.first())),
         Some("webhooks") => done(webhooks(rest.first().map_or("120000", String::as_str))),
         _ => {
-            eprintln!("usage: cargo xtask test | web | picture | webhooks [EVENTS]");
+            eprintln!("usage: cargo xtask test | web | picture | webhooks [EVENTS] | srs BINARY");
             eprintln!("       cargo xtask sim [--seed S] [--seeds N] [--steps K] [--cluster] [--hub URL] | --own-hub");
             eprintln!("       cargo xtask load SCENARIO... | measure [--json] [--write] [NAME...] | bench");
+            eprintln!("       cargo xtask types    writes the client's frame types");
             ExitCode::from(2)
         }
     }
@@ -63,9 +66,18 @@ fn all() -> ExitCode {
     done(web::test())
 }
 
+/// Lets a real SRS ask the hub who may publish. `binary`: SRS, built from its sources (7.0.18 was).
+fn srs(binary: Option<&String>) -> Result<(), String> {
+    let binary = binary.ok_or("usage: cargo xtask srs BINARY")?;
+    let args = ["test", "--test", "it", "srs::", "--", "--ignored", "--nocapture"];
+    let run = Command::new("cargo").args(args).env("SRS", binary).status();
+    let status = run.map_err(|error| format!("cargo: {error}"))?;
+    if status.success() { Ok(()) } else { Err(format!("srs: {status}")) }
+}
+
 /// Delivers so many events to a receiver that fails, hangs and dies, from a hub that dies.
 fn webhooks(events: &str) -> Result<(), String> {
-    let args = ["test", "--release", "--test", "webhooks", "storm::", "--", "--nocapture"];
+    let args = ["test", "--test", "webhooks", "storm::", "--", "--nocapture"];
     let run = Command::new("cargo").args(args).env("WEBHOOK_EVENTS", events).status();
     let status = run.map_err(|error| format!("cargo: {error}"))?;
     if status.success() { Ok(()) } else { Err(format!("webhooks: {status}")) }
