@@ -133,6 +133,10 @@ fn edges() {
     let all_week = vec![window(0, 23 * HOUR + 59, 4).json(r#","deny_roles":["member"]"#).replace("\"fri\"", "")];
     let at = opens_at(&windows(&all_week), "member", UnixMs(midnight)).unwrap();
     assert_eq!(at, UnixMs(midnight + 1439 * MINUTE), "the one minute that is left of a day");
+    // 02:00 on Sunday, 29 March 2026, never comes in Berlin, and the night that began on Saturday goes over into the next one.
+    let zone = ZONES.iter().position(|(name, _)| *name == "Europe/Berlin").unwrap();
+    let nights = [Plain { zone, days: vec![5, 6], start: 121, end: 120 }.json(r#","deny_roles":["member"]"#)];
+    assert_eq!(opens_at(&windows(&nights), "member", UnixMs(1_774_659_600_001)), Some(UnixMs(1_774_828_800_000)));
     let never = [all_week[0].clone(), window(23 * HOUR, HOUR, 4).json(r#","only_roles":["vip"]"#).replace("\"fri\"", "")];
     assert_eq!(opens_at(&windows(&never), "member", UnixMs(eight)), None);
 }

@@ -81,16 +81,15 @@ function note(event) {
   else if (event.event === "queue_left") reasons.delete(event.user_id);
 }
 
-/** A fresh room gets rules that show something: four seats, two of them locked, turns of 90 s, a VIP role. */
+/** A fresh room gets rules that show something: four seats, two of them locked, turns of 90 s, a VIP role. In every room this window's people get their roles. */
 async function furnish() {
   const { room } = admin;
-  if (room.state.owner_user_id !== admin.id || room.state.rev !== 0) return;
+  const fresh = room.state.owner_user_id === admin.id && room.state.rev === 0;
   const [vip, host] = guests;
-  await quiet(admin.send("rules_set", { rules: { ...room.state.rules, max_mic_count: 4, timeout_seconds: 90, turn_max_total_seconds: 600, roles: [{ role_id: "vip", level: 200, priority_level: 50, timeout_seconds: 120 }] } }));
-  await quiet(admin.send("seat_take", { seat_no: 1 }));
-  await quiet(admin.send("seat_lock", { seat_nos: [4, 5], on: true }));
-  await quiet(admin.send("role_set", { target_user_id: vip.id, role_id: "vip" }));
-  await quiet(admin.send("role_set", { target_user_id: host.id, role_id: "host" }));
+  if (fresh) await quiet(admin.send("rules_set", { rules: { ...room.state.rules, max_mic_count: 4, timeout_seconds: 90, turn_max_total_seconds: 600, roles: [{ role_id: "vip", level: 200, priority_level: 50, timeout_seconds: 120 }] } }));
+  if (!room.state.seats[0].occupant) await quiet(admin.send("seat_take", { seat_no: 1 }));
+  if (fresh) await quiet(admin.send("seat_lock", { seat_nos: [4, 5], on: true }));
+  for (const [{ id }, role_id] of [[vip, "vip"], [host, "host"]]) if (!room.state.roles[id]) await quiet(admin.send("role_set", { target_user_id: id, role_id }));
 }
 
 const NOTES = ["", "", "a question about pricing", "想说两句", "first time here"];
@@ -99,7 +98,7 @@ const NOTES = ["", "", "a question about pricing", "想说两句", "first time h
 export async function open() {
   admin.client.on("status", (changes) => changes.forEach((one) => statuses.set(one.user_id, one)));
   admin.room.on("event", note);
-  admin.room.on("presence", ({ changes }) => changes.forEach((one) => statuses.set(one.user_id, { ...statuses.get(one.user_id), ...one, online: one.status !== "offline" })));
+  admin.room.on("presence", ({ changes }) => changes.forEach((one) => one.joined && statuses.set(one.user_id, { ...statuses.get(one.user_id), ...one, online: one.status !== "offline" })));
   await admin.client.connect();
   await admin.room.join();
   while (!admin.room.state) await new Promise((done) => { const off = admin.room.on("change", () => { off(); done(); }); });

@@ -2,7 +2,7 @@
 import { admin, everybody, guests, nameOf, statuses } from "./cast.js";
 import { button, clock, h, icon, iconButton } from "./dom.js";
 import { timeLeft } from "./stage.js";
-import { attempt, chip, face, openMenu, roleChip } from "./ui.js";
+import { attempt, chip, face, openMenu, roleChip, toast } from "./ui.js";
 import { t } from "./words.js";
 
 /** Where somebody is, as he would say it. */
@@ -28,6 +28,13 @@ function ownActions(person) {
   if (state.mode === "apply") return [apply ? act(t("unapply"), "apply_cancel", { apply_id: apply.apply_id }, "unapply") : act(t("apply"), "apply_submit", {}, "apply"), waits];
   if (state.mode === "free") return [act(t("takeSeat"), "seat_take", {}, "take"), waits];
   return [waits];
+}
+
+/** Asks the hub what would happen if he joined, and why. */
+async function explain(person) {
+  const { would, name, index, why = [], code } = await person.send("explain", { command: { type: "queue_join" } });
+  const where = would === "ok" ? t("wouldBe", index + 1) : `${name} (${code})`;
+  toast([where, ...why].join(" · "), would !== "ok");
 }
 
 const actButtons = (person) => ownActions(person).map(([label, run, name], index) => button(label, run, { key: name, class: index ? "" : "strong", "data-act": name, disabled: person.client.state !== "connected" }));
@@ -91,7 +98,7 @@ export function viewerLine() {
   return h("div", { key: "me", class: "me" }, h("span", { class: "where" }, invite ? t("invitesYou", nameOf(invite.by), invite.seat_no) : where(chosen), invite && h("small", null, ` ${clock(invite.expires_at_ms - now)}`), " ", line(chosen)),
       h("span", { class: "acts" }, invite
         ? [button(t("accept"), () => attempt(chosen.send("invite_reply", { invite_id: invite.invite_id, accept: true })), { key: "yes", class: "strong", "data-act": "accept" }), button(t("decline"), () => attempt(chosen.send("invite_reply", { invite_id: invite.invite_id, accept: false })), { key: "no", "data-act": "decline" })]
-        : actButtons(chosen)));
+        : [actButtons(chosen), chosen.queued < 0 && !chosen.seat && iconButton("info", t("whatIf"), () => attempt(explain(chosen)), { key: "if", "data-act": "explain", disabled: chosen.client.state !== "connected" })]));
 }
 
 /** Do both views stand at the same position? */

@@ -57,7 +57,7 @@ function seatItem(seat, state, now) {
   const reserved = seat.reserved_for;
   const kind = who ? (held ? "held" : "on") : seat.locked ? "locked" : reserved ? "kept" : "free";
   const below = held ? chip("held", t("heldFor", clock(held - now)), "clock")
-    : turn ? h("span", { class: `time ${turn.paused ? "paused" : ""}` }, turn.paused && icon("pause", 14), left ? clock(left.ms) : t("endless"))
+    : turn ? h("span", { class: `time ${turn.paused ? "paused" : ""}` }, turn.paused && icon("pause", 14), left ? clock(left.ms) : t("endless"), roleChip(state, who))
       : who ? roleChip(state, who) ?? h("span", { class: "soft" }, label)
         : reserved ? h("span", { class: "soft" }, `${t("reserved")} ${nameOf(reserved.user_id)} ${clock(reserved.until_ms - now)}`)
           : h("span", { class: "soft" }, seat.locked ? t("locked") : t("free"));
@@ -88,7 +88,7 @@ export function controls(openRules) {
   const { state } = admin.room;
   const modes = ["free", "apply", "queue", "chair"].map((mode) => h("button", { type: "button", key: mode, "aria-pressed": String(state?.mode === mode), title: t(`modeHint_${mode}`), "data-mode": mode, onclick: () => send("mode_set", { mode }) }, t(`mode_${mode}`)));
   const flags = ["queue_open", "floor_controlled", "mute_all"].map((flag) => h("label", { key: flag, class: "switch" },
-    h("input", { type: "checkbox", role: "switch", "data-flag": flag, checked: Boolean(state?.flags[flag]), onchange: (event) => { const { target } = event; const on = target.checked; send("flag_set", { flag, on }).finally(() => { target.checked = Boolean(admin.room.state?.flags[flag]); }); } }), h("span", { class: "knob" }), h("span", null, t(flag))));
+    h("input", { type: "checkbox", role: "switch", "data-flag": flag, checked: Boolean(state?.flags[flag]), onchange: (event) => { const { target } = event; const on = target.checked; attempt(admin.send("flag_set", { flag, on }).catch((error) => { target.checked = !on; throw error; })); } }), h("span", { class: "knob" }), h("span", null, t(flag))));
   return [h("div", { key: "modes", class: "seg", role: "group", "aria-label": t("mode") }, modes), h("div", { key: "flags", class: "flags" }, flags),
     h("button", { key: "rules", type: "button", id: "rules", onclick: openRules }, icon("sliders", 18), h("span", null, t("rules")))];
 }

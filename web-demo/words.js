@@ -26,6 +26,7 @@ const WORDS = {
   join: ["Join the queue", "排麦"], leave: ["Leave the queue", "退出排麦"], apply: ["Ask to speak", "申请上麦"], unapply: ["Take the request back", "撤回申请"], takeSeat: ["Take a seat", "上麦"], back: ["Come back in", "重新进房"],
   youSeat: [(n) => `On seat ${n}`, (n) => `在 ${n} 号麦上`], youQueue: [(n) => `Number ${n} in the queue`, (n) => `排在第 ${n} 位`], youListen: ["Listening", "在听"], youOut: ["Not in the room", "不在房间"], left: [(s) => `${s} left`, (s) => `剩 ${s}`], muted: ["muted", "已静音"],
   ownReplica: ["A replica of its own, folded from a connection of its own.", "由他自己的连接独立还原的房间副本。"],
+  whatIf: ["What if he joined the queue?", "如果他排麦会怎样？"], wouldBe: [(n) => `would be number ${n}`, (n) => `会排在第 ${n} 位`],
   waitsForRoom: ["no room yet", "尚未进房"], muteMe: ["Mute me", "静音自己"], unmuteMe: ["Unmute me", "取消静音"],
   status: ["Status", "状态"], online: ["online", "在线"], busy: ["busy", "忙碌"], offline: ["offline", "离线"], status_away: ["away", "离开"],
   connecting: ["connecting", "连接中"], connected: ["connected", "已连接"], disconnected: ["disconnected", "已断开"], failed: ["gave up", "已放弃"], retryIn: [(s, n) => `again in ${s} s (${n})`, (s, n) => `${s} 秒后重试 (${n})`], polling: ["polling", "轮询"],

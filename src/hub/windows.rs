@@ -4,7 +4,7 @@ use super::{
     id::RoleId,
     time::{Millis, UnixMs},
 };
-use jiff::{Timestamp, civil, tz::TimeZone};
+use jiff::{Span, Timestamp, civil, tz::TimeZone};
 use std::{
     collections::BTreeMap,
     hash::{Hash, Hasher},
@@ -14,6 +14,8 @@ use std::{
 pub const OPENS_WITHIN: Millis = Millis::from_seconds(8 * 24 * 3600);
 
 const MINUTE: u64 = 60_000;
+/// How many days the end of an opening is looked for: openings can follow each other without a gap only where the clocks change.
+const NIGHTS: usize = 3;
 
 /// A day of the week.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -187,11 +189,13 @@ impl Window {
         let local = self.local(now)?;
         let tomorrow = self.start > self.end && WallTime::of(local.time()) >= self.start;
         let date = if tomorrow { local.date().tomorrow().ok()? } else { local.date() };
-        let end = self.zone.zone.to_ambiguous_timestamp(date.to_datetime(self.end.civil()));
-        // An end that comes twice or never in that night: the first of its times that lies ahead.
-        let ends = [end.earlier().ok(), end.later().ok()];
-        let ahead = ends.into_iter().flatten().filter_map(unix).filter(|at| *at > now);
-        let end = ahead.filter(|at| !self.inside(*at)).min();
+        // An end that comes twice or never in that night: the first of its times that lies ahead. Where the next opening has begun by then, the end of that one.
+        let end = date.series(Span::new().days(1)).take(NIGHTS).find_map(|date| {
+            let end = self.zone.zone.to_ambiguous_timestamp(date.to_datetime(self.end.civil()));
+            let ends = [end.earlier().ok(), end.later().ok()];
+            let ahead = ends.into_iter().flatten().filter_map(unix).filter(|at| *at > now);
+            ahead.filter(|at| !self.inside(*at)).min()
+        });
         let from = Timestamp::from_millisecond(i64::try_from(now.0).ok()?).ok()?;
         let shifts = self.zone.zone.following(from).filter_map(|shift| unix(shift.timestamp()));
         let shift = shifts.take_while(|at| end.is_none_or(|end| *at < end)).take(8).find(|at| !self.inside(*at));

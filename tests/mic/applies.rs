@@ -4,7 +4,7 @@ use michub::hub::{
     code::Code,
     command::{Actor, Command},
     room::Mode,
-    rules::Rules,
+    rules::{Access, Rules},
     time::{Millis, UnixMs},
 };
 
@@ -66,6 +66,26 @@ fn apply_submit_is_refused_in_this_order() {
     table.ask("own", kick).unwrap();
     table.ask("own", resolve(&table.apply_id("a"), false)).unwrap();
     assert_eq!(refusal(table.apply("a")), "cooldown");
+}
+
+#[test]
+fn the_lists_count_for_an_application_as_for_a_join() {
+    for (access, expected) in [
+        (Access::Open, ["", ""]),
+        (Access::Blacklist, ["blacklisted", ""]),
+        (Access::Whitelist, ["blacklisted", "not_whitelisted"]),
+    ] {
+        let lists = Rules { access, blacklist: vec![id("a")], whitelist: vec![id("a"), id("c")], ..rules() };
+        for (person, expected) in ["a", "b"].into_iter().zip(expected) {
+            let told = Table::new(Mode::Apply, lists.clone()).apply(person);
+            assert_eq!(told.is_ok(), expected.is_empty(), "{access:?} {person}");
+            let taken = Table::new(Mode::Free, lists.clone()).ask(person, Command::SeatTake { seat_no: Some(9) });
+            assert_eq!(refusal(taken), if expected.is_empty() { "seat_not_found" } else { expected }, "{access:?} {person}");
+            if !expected.is_empty() {
+                assert_eq!(refusal(told), expected, "{access:?} {person}");
+            }
+        }
+    }
 }
 
 #[test]

@@ -7,6 +7,7 @@ use michub::hub::{
     rules::Rules,
     time::Millis,
 };
+use std::sync::Arc;
 
 fn reply(invite_id: &str, accept: bool) -> Command {
     Command::InviteReply { invite_id: invite_id.to_owned(), accept }
@@ -187,6 +188,16 @@ fn locking_a_kept_seat_cancels_its_invitation() {
     table.invite("hst", "a", Some(2)).unwrap();
     assert_eq!(table.lock(2, true, false), ["seat_updated 2 locked=true", "invite_ended a 2 cancelled"]);
     assert!(table.room().seats.list[1].reserved_for.is_none());
+}
+
+#[test]
+fn closing_a_kept_seat_cancels_its_invitation() {
+    let mut table = Table::new(Mode::Queue, rules());
+    table.invite("hst", "a", Some(3)).unwrap();
+    let fewer = Rules { max_mic_count: 1, queue_mode: Mode::Queue, ..rules() };
+    let told = table.ask("own", Command::RulesSet { rules: Ok(Arc::new(fewer)), if_rules_rev: None }).unwrap();
+    assert_eq!(told.last().unwrap(), "invite_ended a 3 cancelled", "{told:?}");
+    assert!(table.room().seats.list.iter().all(|seat| seat.reserved_for.is_none()));
 }
 
 #[test]

@@ -8,7 +8,9 @@ use michub::hub::{
     rules::{RoleRule, Rules},
     time::{Millis, UnixMs},
     turns::{Causes, Clock},
+    windows::{WallTime, Window, Zone},
 };
+use std::collections::BTreeMap;
 
 fn next(expect: Option<String>) -> Command {
     Command::TurnNext { expect, seat_no: None }
@@ -92,6 +94,34 @@ fn the_length_is_that_of_the_window_else_the_role_else_the_rules() {
         table.role("a", "vip");
         table.join("a");
         assert_eq!(table.left("a"), expected, "{by_role:?} {timeout:?}");
+    }
+}
+
+#[test]
+fn an_open_window_says_how_long_a_turn_is() {
+    let window = |timeout: Option<u64>| Window {
+        name: "w".to_owned(),
+        days: Vec::new(),
+        start: WallTime::parse("00:00").unwrap(),
+        end: WallTime::parse("12:00").unwrap(),
+        zone: Zone::parse("UTC").unwrap(),
+        boost: BTreeMap::new(),
+        deny_roles: Vec::new(),
+        only_roles: Vec::new(),
+        timeout: timeout.map(Millis::from_seconds),
+        max_queue_len: None,
+    };
+    for (windows, expected) in
+        [(vec![Some(60)], 60), (vec![Some(60), Some(90)], 90), (vec![Some(60), None], 60), (vec![None], 180)]
+    {
+        let shown = format!("{windows:?}");
+        let windows = windows.into_iter().map(window).collect();
+        let mut table = Table::new(Mode::Queue, Rules { windows, ..rules() });
+        table.join("a");
+        assert_eq!(table.left("a"), Some(expected), "{shown}");
+        table.wait(43_200_000);
+        table.join("b");
+        assert_eq!(table.left("b"), Some(180), "the windows are over");
     }
 }
 

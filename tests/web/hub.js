@@ -2,11 +2,11 @@
 import { spawn } from "node:child_process";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 
 const root = fileURLToPath(new URL("../..", import.meta.url));
-export const binary = process.env.MICHUB_BIN ?? join(root, "target/debug/michub");
+export const binary = process.env.MICHUB_BIN ?? join(resolve(root, process.env.CARGO_TARGET_DIR ?? "target"), "debug/michub");
 
 /** Starts a hub on free ports; `env` sets configuration keys. `restart()` comes back on the same port and data. */
 export async function startHub(env = {}) {

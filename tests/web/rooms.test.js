@@ -10,7 +10,7 @@ const { fresh } = home;
 const seated = (page, no) => page.locator(`#seats [data-seat="${no}"]`).getAttribute("data-user");
 const sits = (page, no, user) => until(`${user} on seat ${no}`, async () => { const who = await seated(page, no); return who === user || who; });
 const seatMenu = (page, no, text) => choose(page, `#seats [data-seat="${no}"] [data-act="seat"]`, text);
-const time = async (page, no) => { const [minutes, seconds] = (await page.locator(`#seats [data-seat="${no}"] .time`).textContent()).split(":"); return Number(minutes) * 60 + Number(seconds); };
+const time = async (page, no) => { const [, minutes, seconds] = /(\d+):(\d+)/.exec(await page.locator(`#seats [data-seat="${no}"] .time`).textContent()); return Number(minutes) * 60 + Number(seconds); };
 const rev = async (page) => Number(await page.locator("#rev b").textContent());
 
 test("apply, approve; invite, accept", async () => {
@@ -41,6 +41,19 @@ test("a turn: longer, paused, resumed, next", async () => {
   await page.locator('#seats [data-seat="3"] .time.paused').waitFor({ state: "detached" });
   await page.locator('#seats [data-seat="3"] [data-act="next"]').click();
   await sits(page, 3, ana);
+  await healthy(page);
+});
+
+test("what if he joined", async () => {
+  const { page, waiting: [ana] } = await fresh();
+  await page.locator(`[data-as="${ana}"]`).click();
+  await page.locator('#viewer [data-act="leave"]').click();
+  await page.locator('#viewer [data-act="explain"]').click();
+  await until("the forecast", async () => (await page.locator("#toast").textContent()).startsWith("would be number 3") || page.locator("#toast").textContent());
+  await page.locator('[data-flag="queue_open"]').uncheck({ force: true });
+  await until("the queue is closed", async () => (await page.locator("#viewer").textContent()).length > 0 && (await page.locator('[data-flag="queue_open"]').isChecked()) === false);
+  await page.locator('#viewer [data-act="explain"]').click();
+  await until("the refusal", async () => (await page.locator("#toast").textContent()).startsWith("queue_closed (3001)") || page.locator("#toast").textContent());
   await healthy(page);
 });
 
@@ -102,6 +115,21 @@ test("token expiry, half-open, slow line, drain: everybody comes back to his pla
   await page.locator("#people .c-down").first().waitFor();
   await until("everybody is back", async () => (await page.locator("#people .c-down").count()) === 0);
   assert.deepEqual(await order(page), waiting);
+  await healthy(page);
+});
+
+test("without a network nothing is tried; with it everybody is back at once", async () => {
+  const { page, waiting } = await fresh();
+  await page.context().setOffline(true);
+  await until("six lines are down", async () => (await page.locator("#people .c-down").count()) === 6);
+  const tries = () => page.$$eval("#log code", (lines) => lines.filter((line) => line.textContent.includes('"user_online"')).length);
+  const before = await tries();
+  await page.waitForTimeout(4000);
+  assert.equal(await tries(), before, "tries without a network");
+  await page.context().setOffline(false);
+  await until("everybody is back", async () => (await page.locator("#people .c-down").count()) === 0, 5000);
+  await shows(page, waiting);
+  page.bad.splice(0); // the browser reports what it could not fetch
   await healthy(page);
 });
 

@@ -200,17 +200,18 @@ async fn what_a_receiver_says_it_wants_is_obeyed() {
 
 #[tokio::test]
 async fn private_addresses_are_refused_unless_allowed() {
-    let dir = tempfile::tempdir().unwrap();
     let receiver = Receiver::start(|_| Reply::Status(200)).await;
-    let open = format!(
-        "[webhook.a]\nurl = \"http://{}\"\nallow_http = true\nsecrets = [\"{SECRET}\"]\nretry_ms = []\n",
-        receiver.address
-    );
-    std::fs::write(dir.path().join("config.toml"), open).unwrap();
-    let (hub, _own) = hub(dir.path()).await;
-    until(&hub, "given up", |state| state["dead"] == 1).await;
-    let dead = text(&michub(&hub, &["webhooks", "dead", "a"]));
-    assert!(dead.contains("is no address that is allowed"), "{dead}");
+    for (host, why) in [("127.0.0.1", "is no address that is allowed"), ("localhost", "the name has no address that is allowed")]
+    {
+        let dir = tempfile::tempdir().unwrap();
+        let url = format!("http://{host}:{}", receiver.address.port());
+        let open = format!("[webhook.a]\nurl = \"{url}\"\nallow_http = true\nsecrets = [\"{SECRET}\"]\nretry_ms = []\n");
+        std::fs::write(dir.path().join("config.toml"), open).unwrap();
+        let (hub, _own) = hub(dir.path()).await;
+        until(&hub, "given up", |state| state["dead"] == 1).await;
+        let dead = text(&michub(&hub, &["webhooks", "dead", "a"]));
+        assert!(dead.contains(why), "{dead}");
+    }
     assert_eq!(receiver.got().len(), 0);
 }
 

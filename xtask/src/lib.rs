@@ -1,2 +1,3 @@
 //! What tests and people need to see many nodes at work on one machine: servers, hubs, a balancer and a line that can be broken.
 pub mod bed;
+pub mod types;

@@ -18,26 +18,34 @@ const STEPS: &[(&str, &[&str])] = &[
 fn main() -> ExitCode {
     let rest: Vec<String> = std::env::args().skip(2).collect();
     match std::env::args().nth(1).as_deref() {
-        Some("test" | "ci") => all(),
+        Some("test") => all(),
+        Some("ci") => match deny() {
+            Ok(()) => all(),
+            refused => done(refused),
+        },
+        Some("deny") => done(deny()),
         Some("web") => done(web::test()),
         Some("picture") => done(web::picture()),
+        Some("types") => done(xtask::types::write()),
         Some("load") => done(measure::load(&rest)),
         Some("measure") => done(measure::measure(&rest)),
         Some("bench") => done(measure::bench()),
         Some("sim") if rest == ["--own-hub"] => done(sim::on_a_hub()),
         Some("sim") => done(sim::run(&rest)),
+        Some("srs") => done(srs(rest.first())),
         Some("webhooks") => done(webhooks(rest.first().map_or("120000", String::as_str))),
         _ => {
-            eprintln!("usage: cargo xtask test | web | picture | webhooks [EVENTS]");
+            eprintln!("usage: cargo xtask test | ci (deny, then test) | deny | web | picture | webhooks [EVENTS] | srs BINARY");
             eprintln!("       cargo xtask sim [--seed S] [--seeds N] [--steps K] [--cluster] [--hub URL] | --own-hub");
             eprintln!("       cargo xtask load SCENARIO... | measure [--json] [--write] [NAME...] | bench");
+            eprintln!("       cargo xtask types    writes the client's frame types");
             ExitCode::from(2)
         }
     }
 }
 
 fn all() -> ExitCode {
-    if let Err(why) = setup::redis() {
+    if let Err(why) = setup::servers() {
         eprintln!("{why}");
         return ExitCode::FAILURE;
     }
@@ -63,9 +71,33 @@ fn all() -> ExitCode {
     done(web::test())
 }
 
+/// Checks licences, bans and sources of all dependencies; installs cargo-deny if it is missing (some minutes).
+fn deny() -> Result<(), String> {
+    let run = |args: &[&str]| Command::new("cargo").args(args).status().is_ok_and(|status| status.success());
+    if !run(&["deny", "--version"]) {
+        println!("== cargo-deny");
+        run(&["install", "cargo-deny", "--locked"]);
+    }
+    println!("== licences, bans and sources of the dependencies");
+    if run(&["deny", "check", "licenses", "bans", "sources"]) {
+        Ok(())
+    } else {
+        Err("cargo deny refuses, or is missing".to_owned())
+    }
+}
+
+/// Lets a real SRS ask the hub who may publish. `binary`: SRS, built from its sources (7.0.18 was).
+fn srs(binary: Option<&String>) -> Result<(), String> {
+    let binary = binary.ok_or("usage: cargo xtask srs BINARY")?;
+    let args = ["test", "--test", "it", "srs::", "--", "--ignored", "--nocapture"];
+    let run = Command::new("cargo").args(args).env("SRS", binary).status();
+    let status = run.map_err(|error| format!("cargo: {error}"))?;
+    if status.success() { Ok(()) } else { Err(format!("srs: {status}")) }
+}
+
 /// Delivers so many events to a receiver that fails, hangs and dies, from a hub that dies.
 fn webhooks(events: &str) -> Result<(), String> {
-    let args = ["test", "--release", "--test", "webhooks", "storm::", "--", "--nocapture"];
+    let args = ["test", "--test", "webhooks", "storm::", "--", "--nocapture"];
     let run = Command::new("cargo").args(args).env("WEBHOOK_EVENTS", events).status();
     let status = run.map_err(|error| format!("cargo: {error}"))?;
     if status.success() { Ok(()) } else { Err(format!("webhooks: {status}")) }

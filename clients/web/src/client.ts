@@ -85,8 +85,6 @@ export class HubClient extends Emitter<Events> {
   transport: "ws" | "poll" = "ws";
   /** Tries since the line was last stable. */
   attempt = 0;
-  /** The round trip of the last heartbeat, in milliseconds. */
-  latencyMs = NaN;
   /** What the hub said last when it let this client in. */
   welcome: Welcome | null = null;
   readonly userId: string;
@@ -95,7 +93,7 @@ export class HubClient extends Emitter<Events> {
   private _nextId = 1;
   private _sent = new Map<number, Waiting>();
   private _queue: Waiting[] = [];
-  private _watched = new Map<string, number>();
+  private _watched: string[] = [];
   private _token: string | undefined;
   private _tokenReason: TokenContext["reason"] = "connect";
   private _retry: any;
@@ -175,16 +173,12 @@ export class HubClient extends Emitter<Events> {
   /** Calls back with a person's state now and on every change, also across reconnects. */
   onUserStatusChange(userId: string, listener: (status: UserStatus) => void): () => void {
     const off = this.on("status", (changes) => changes.filter((one) => one.user_id === userId).forEach(listener));
-    const count = this._watched.get(userId) ?? 0;
-    this._watched.set(userId, count + 1);
+    this._watched.push(userId);
     if (this.state === "connected") this._watch([userId]);
     return () => {
       off();
-      const left = (this._watched.get(userId) ?? 0) - 1;
-      this._watched.set(userId, left);
-      if (left > 0) return;
-      this._watched.delete(userId);
-      if (this.state === "connected") this.request("unwatch_status", { user_ids: [userId] }).catch(() => {});
+      this._watched.splice(this._watched.indexOf(userId) >>> 0, 1);
+      if (this.state === "connected" && !this._watched.includes(userId)) this.request("unwatch_status", { user_ids: [userId] }).catch(() => {});
     };
   }
 
@@ -244,7 +238,7 @@ export class HubClient extends Emitter<Events> {
       if (this._line !== line) return;
       opened = true;
       this._lastIn = Date.now();
-      const rooms = [...this.rooms.values()].filter((room) => room.joined).map(({ id, cursor }) => ({ room_id: id, cursor }));
+      const rooms = [...this.rooms.values()].filter((room) => room.joined).map((room) => room._since());
       const hello = { type: "user_online", user_id: this.userId, user_type: this.options.userType, timestamp: (Date.now() / 1000) | 0, token: this._token, session_token: this.welcome?.session_token, rooms };
       if (this._lostAt) Object.assign(hello, { attempt: this.attempt, down_ms: Date.now() - this._lostAt });
       this._send(hello);
@@ -350,7 +344,7 @@ export class HubClient extends Emitter<Events> {
     this.emit("frame", { out: false, frame });
     switch (frame.type) {
       case "welcome": this._welcome(frame as Welcome); break;
-      case "heartbeat_ack": this.emit("latency", this.latencyMs = Date.now() - frame.ts_ms!); break;
+      case "heartbeat_ack": this.emit("latency", Date.now() - frame.ts_ms!); break;
       case "closing": this._advice = frame.retry_after_ms; this.emit("closing", frame as Closing); break;
       case "message": this.emit("message", frame as DirectMessage); break;
       case "userOnlineStatus": this.emit("status", frame.user_status); break;
@@ -370,7 +364,7 @@ export class HubClient extends Emitter<Events> {
     this._stable = setTimeout(() => { this.attempt = 0; }, STABLE_MS);
     const back = new Set(welcome.rooms.map((room) => room.room_id));
     for (const room of this.rooms.values()) if (room.joined && !back.has(room.id)) room.join().catch(() => {});
-    if (this._watched.size) this._watch([...this._watched.keys()]);
+    if (this._watched[0]) this._watch([...new Set(this._watched)]);
     for (const one of this._queue.splice(0)) this._ask(one);
     this._heartbeat();
     this._plan();

@@ -22,7 +22,7 @@ export function fold(state: RoomState, event: RoomEvent): void {
   const sort = () => queue.sort((a, b) => rest.order.indexOf(a.user_id) - rest.order.indexOf(b.user_id));
   const put = (map: Record<string, any>, value: any) => { if (value) map[user_id] = value; else delete map[user_id]; };
   state.rev = rev;
-  switch (name as RoomEvent["event"]) {
+  switch (name as string) {
     case "queue_joined": {
       const { index, why, ...entry } = rest;
       if (!rest.pinned) for (const passed of queue.slice(index)) passed.jumped_by++;
@@ -92,6 +92,9 @@ export function fold(state: RoomState, event: RoomEvent): void {
     case "member_unbanned": delete state.bans[user_id]; break;
     case "queue_banned": put(state.queue_bans, rest.until_ms); break;
     case "room_closed": state.status = "closed"; break;
+    case "queue_on_deck": case "member_kicked": break;
+    // An event of a newer hub: the room is fetched anew.
+    default: throw 0;
   }
 }
 

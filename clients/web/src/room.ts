@@ -30,10 +30,10 @@ export class Room extends Emitter<RoomEvents> {
   state: RoomState | null = null;
   /** The position in the room's log; opaque. */
   cursor = "";
+  /** The position in the messages that are kept; opaque. */
+  msgCursor: string | undefined;
   /** How many people are here. */
   online = 0;
-  /** This client's role when it joined. */
-  role = "";
   /** Hub time minus local time, for countdowns. */
   skewMs = 0;
   joined = false;
@@ -55,7 +55,7 @@ export class Room extends Emitter<RoomEvents> {
   /** Joins, or comes back; `joined` holds when it resolves. */
   async join(): Promise<Ack> {
     try {
-      return await this.client.request("room_join", { room_id: this.id, cursor: this.cursor });
+      return await this.client.request("room_join", this._since());
     } catch (error) {
       if ((error as HubError).code) this._take({ type: "refused", name: (error as HubError).name });
       throw error;
@@ -68,8 +68,6 @@ export class Room extends Emitter<RoomEvents> {
     this._clear();
     return this.client.request("room_leave", { room_id: this.id });
   }
-
-  members(offset = 0, limit = 200): Promise<Ack> { return this.client.request("room_members", { room_id: this.id, offset, limit }); }
 
   /** Sends a command; resolves when it is committed, rejects with the hub's error. */
   send<Name extends Quiet>(type: Name, fields?: Commands[Name]): Promise<Ack>;
@@ -121,9 +119,13 @@ export class Room extends Emitter<RoomEvents> {
     this.emit("change", this);
   }
 
+  /** Where this client stands. @internal */
+  _since() { return { room_id: this.id, cursor: this.cursor, msg_cursor: this.msgCursor }; }
+
   private _clear(): void {
     this.state = null;
     this.cursor = "";
+    this.msgCursor = undefined;
     this._pending.clear();
   }
 
@@ -138,7 +140,7 @@ export class Room extends Emitter<RoomEvents> {
   /** Takes a frame of this room. @internal */
   _take(frame: any): void {
     switch (frame.type) {
-      case "ack": this._deaf = false; this.joined = true; this.role = frame.role; break;
+      case "ack": this._deaf = false; this.joined = true; this.msgCursor ??= frame.msg_cursor; break;
       case "room_snapshot":
         this.state = frame.state;
         this.cursor = frame.cursor;
@@ -163,7 +165,7 @@ export class Room extends Emitter<RoomEvents> {
       }
       case "room_reset": this.cursor = ""; this.emit("reset", frame.reason); break;
       case "room_presence": this.online = frame.online; this.emit("presence", frame); break;
-      case "room_message": this.emit("message", frame); break;
+      case "room_message": this.msgCursor = frame.msg_cursor ?? this.msgCursor; this.emit("message", frame); break;
       case "refused": this.joined = false; this._clear(); this.emit("refused", frame.name); break;
       case "line": this._deaf = false; break;
     }

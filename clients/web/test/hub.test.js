@@ -24,13 +24,14 @@ async function member(userId, roomId, options) {
   return room;
 }
 
-/** Waits for a change of the room after which `probe` holds. */
-const shown = (room, probe) => new Promise((done, refuse) => {
-  const late = setTimeout(() => { off(); refuse(new Error(`not shown: ${JSON.stringify(room.state)}`)); }, 10_000);
-  const off = room.on("change", look);
-  function look() { if (probe()) { clearTimeout(late); off?.(); done(); } }
-  queueMicrotask(look);
-});
+/** Waits until `probe` holds. */
+async function shown(room, probe) {
+  const end = Date.now() + 10_000;
+  while (!probe()) {
+    if (Date.now() > end) throw new Error(`not shown: ${JSON.stringify(room.state)}`);
+    await new Promise((wake) => setTimeout(wake, 5));
+  }
+}
 
 const waiting = (room) => room.queue.map(({ user_id }) => user_id);
 const nothing = (value) => JSON.parse(JSON.stringify(value, (_, inner) => inner ?? undefined));

@@ -185,6 +185,14 @@ pub trait Store: Send + Sync + 'static {
         false
     }
 
+    /// Returns the rev at which a room stands, where that is cheaper than to load the room; `None` = there is no such room.
+    fn head<'a>(&'a self, room: &'a RoomId) -> Later<'a, Result<Option<u64>, StoreFault>> {
+        Box::pin(async move {
+            let loaded = self.load(room).await?;
+            Ok(loaded.map(|loaded| loaded.log.last().map_or(loaded.at.rev, |entry| entry.cursor.rev)))
+        })
+    }
+
     /// Reads the commits behind a position, `limit` at most, where that is cheaper than to load the room. Empty = load it.
     fn log_after<'a>(&'a self, _room: &'a RoomId, _from: Cursor, _limit: usize) -> Later<'a, Result<Vec<LogEntry>, StoreFault>> {
         Box::pin(std::future::ready(Ok(Vec::new())))

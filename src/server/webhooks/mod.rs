@@ -30,7 +30,7 @@ use tokio::sync::{Notify, mpsc};
 /// How often gauges are set.
 const GAUGES: Duration = Duration::from_secs(5);
 /// How often all rooms are looked at, where other nodes may have died with something to deliver.
-const LOOK_AGAIN: Duration = Duration::from_secs(60);
+const LOOK_AGAIN: Duration = Duration::from_secs(300);
 /// How many changes of status may wait for the thread.
 const STATUS_QUEUE: usize = 65_536;
 
@@ -157,7 +157,7 @@ impl Webhooks {
         }
     }
 
-    /// Looks for rooms with something that was not delivered before. Cost: one read of each room's log.
+    /// Looks for rooms with something that was not delivered before. Cost: two small reads per room.
     async fn look_at_all(self) {
         let source = &self.0.deps.source;
         let rooms = loop {
@@ -170,7 +170,7 @@ impl Webhooks {
             }
         };
         for room in rooms {
-            match source.head(&room).await {
+            match source.store.head(&room).await {
                 Ok(Some(head)) if self.is_behind(&room, head).await => self.deliver(&room, head),
                 Ok(_) => {}
                 Err(fault) => tracing::warn!(%room, %fault, "a room cannot be looked at"),

@@ -94,11 +94,6 @@ impl Source {
         Ok(Next::Commits(found))
     }
 
-    /// Returns the rev at which a room stands; `None` = there is no such room.
-    pub(super) async fn head(&self, room: &RoomId) -> Result<Option<u64>, StoreFault> {
-        Ok(self.store.load(room).await?.map(|loaded| head(&loaded).0.rev))
-    }
-
     /// Finds where an endpoint begins that wants everything from `since` on.
     pub(super) async fn begin(&self, room: &RoomId, since: UnixMs) -> Result<Option<Beginning>, StoreFault> {
         let Some(loaded) = self.store.load(room).await? else { return Ok(None) };

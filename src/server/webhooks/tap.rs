@@ -129,6 +129,10 @@ impl Store for Tap {
         self.store.shared()
     }
 
+    fn head<'a>(&'a self, room: &'a RoomId) -> Later<'a, Result<Option<u64>, StoreFault>> {
+        self.store.head(room)
+    }
+
     fn log_after<'a>(&'a self, room: &'a RoomId, from: Cursor, limit: usize) -> Later<'a, Result<Vec<LogEntry>, StoreFault>> {
         self.store.log_after(room, from, limit)
     }

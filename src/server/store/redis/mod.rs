@@ -186,6 +186,10 @@ impl Store for RedisStore {
         true
     }
 
+    fn head<'a>(&'a self, room: &'a RoomId) -> Later<'a, Result<Option<u64>, StoreFault>> {
+        Box::pin(self.read_head(room))
+    }
+
     fn log_after<'a>(&'a self, room: &'a RoomId, from: Cursor, limit: usize) -> Later<'a, Result<Vec<LogEntry>, StoreFault>> {
         Box::pin(self.read_after(room, from, limit))
     }

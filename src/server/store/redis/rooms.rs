@@ -152,6 +152,11 @@ impl RedisStore {
         }
     }
 
+    pub(super) async fn read_head(&self, room: &RoomId) -> Result<Option<u64>, StoreFault> {
+        let value = self.link.run(&redis::Cmd::hget(self.keys.room(room, 'm'), "v"), self.deadline()).await.map_err(engine)?;
+        redis::from_redis_value(value).map_err(engine)
+    }
+
     pub(super) async fn read_after(&self, room: &RoomId, from: Cursor, limit: usize) -> Result<Vec<LogEntry>, StoreFault> {
         let start = format!("({}-0", from.rev);
         let cmd = redis::Cmd::xrange_count(self.keys.room(room, 'l'), start, "+", limit);
