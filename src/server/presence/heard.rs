@@ -45,10 +45,11 @@ impl Actor {
             }
             FromCluster::Synced { told } => self.synced(told).await,
             FromCluster::Looked { news, then } => {
-                let mut missing = Vec::new();
+                let (mut missing, careless) = (Vec::new(), matches!(then, Then::Careless));
                 for news in news {
                     let there = self.people.is_elsewhere(&news.user);
-                    if matches!(then, Then::Careful) && there && !news.elsewhere.known {
+                    // Redis may have begun anew, and his own node not have told of him yet.
+                    if there && !news.elsewhere.known && !careless {
                         missing.push(news.user);
                     } else {
                         self.news(news);
@@ -63,7 +64,7 @@ impl Actor {
                         let shown = users.iter().map(|user| self.shown(user)).collect();
                         self.rooms.post(&room, RoomMsg::Presence(shown));
                     }
-                    Then::Nothing | Then::Careful => {}
+                    Then::Nothing | Then::Careless => {}
                 }
             }
             FromCluster::Chosen { user, status, news, reply } => {
@@ -122,7 +123,7 @@ impl Actor {
             shared.watched.insert(user.clone(), 0);
         }
         if !users.is_empty() {
-            shared.look(users, false, Then::Careful);
+            shared.look(users, false, Then::Nothing);
         }
     }
 

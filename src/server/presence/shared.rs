@@ -68,9 +68,8 @@ pub(super) enum Then {
     Room(RoomId, Vec<UserId>),
     /// Nothing more.
     Nothing,
-    /// Nothing more; but whoever is not there any more is looked for once more before that counts: Redis may have begun anew, and his own
-    /// node may not have told of him yet.
-    Careful,
+    /// Nothing more, and whoever is not there any more is gone.
+    Careless,
 }
 
 /// The actor's side of the other nodes.
@@ -185,7 +184,7 @@ impl Shared {
         self.ask(move |cluster| async move {
             tokio::time::sleep(TOLD_AGAIN).await;
             let news = cluster.look(&users).await.unwrap_or_default();
-            FromCluster::Looked { news, then: Then::Nothing }
+            FromCluster::Looked { news, then: Then::Careless }
         });
     }
 

@@ -1,6 +1,7 @@
 //! A batch: decided on the draft, committed once, and decided again where the log has moved on.
 use super::{Fate, SNAPSHOT_EVERY, Settled, Task, follow::losses, unavailable};
 use crate::server::{
+    metrics,
     msg::{Class, EndedByHub, Frame, Member, RoomMsg, TokenRole},
     room_log,
     room_members::Handover,
@@ -32,6 +33,9 @@ const ATTEMPTS: usize = 32;
 /// From which attempt on there is a pause before the next one, so that nodes do not race in step; milliseconds, at most.
 const PAUSE_FROM: usize = 3;
 const PAUSE_MS: u64 = 8;
+/// For how long after a lost race a node that wins lets others go first, and how long it waits then; milliseconds, at most.
+const RACE_MS: u64 = 100;
+const YIELD_MS: u64 = 3;
 /// For how long after a load nobody is promoted past somebody held.
 const LOAD_GRACE: Millis = Millis(10_000);
 /// At how many bytes of events a batch ends.
@@ -47,6 +51,9 @@ impl Task {
     /// Returns the messages that did not fit into it.
     pub(super) async fn batch(&mut self, mut batch: Vec<RoomMsg>) -> Vec<RoomMsg> {
         let mut rest = Vec::new();
+        let deps = self.seat.rooms.deps();
+        self.bucket.set_rate(deps.settings.load().commands_per_second, deps.clock.mono());
+        let since = self.seat.waiting.begin();
         let bucket = self.bucket.clone();
         let mut outcome = Settled::Moved;
         let mut fates = Vec::new();
@@ -57,6 +64,11 @@ impl Task {
         self.members.begin();
         let mut checked = self.follow.is_none();
         for attempt in 0..ATTEMPTS {
+            if attempt >= PAUSE_FROM {
+                tokio::time::sleep(Duration::from_millis(rand::random_range(0..=PAUSE_MS))).await;
+                // Others have gone on meanwhile: what is decided on the old head is lost before it is offered.
+                self.unsure = true;
+            }
             if self.unsure && !self.catch_up().await {
                 outcome = Settled::Failed(unavailable("none"));
                 break;
@@ -64,9 +76,6 @@ impl Task {
             if attempt > 0 && self.standing != self.standing_now() {
                 outcome = Settled::Failed(unavailable("none"));
                 break;
-            }
-            if attempt >= PAUSE_FROM {
-                tokio::time::sleep(Duration::from_millis(rand::random_range(0..=PAUSE_MS))).await;
             }
             self.bucket = bucket.clone();
             fates = self.decide(&batch);
@@ -98,7 +107,10 @@ impl Task {
                 Some(commit) => self.commit(commit).await,
             };
             match &outcome {
-                Settled::Moved => self.members.rewind(),
+                Settled::Moved => {
+                    self.raced_at = Some(self.seat.rooms.deps().clock.mono());
+                    self.members.rewind();
+                }
                 Settled::Done | Settled::Failed(_) => break,
             }
         }
@@ -111,9 +123,22 @@ impl Task {
                 // A deadline that is still due would make the task spin.
                 let stuck = committed.is_none() && self.draft.next_deadline().is_some_and(|at| at <= now);
                 self.retry_at = if stuck { now.plus(RETRY) } else { UnixMs(0) };
+                for fate in &fates {
+                    if let Fate::Decided(decided) = fate {
+                        metrics::command(decided.as_ref().err().map(Reject::code));
+                    }
+                }
+                let changed = committed.is_some();
                 self.publish(batch, fates, committed).await;
+                if let Some(since) = since {
+                    let micros = self.seat.rooms.deps().clock.micros().saturating_sub(since);
+                    metrics::message(metrics::Message::Command, micros);
+                }
                 self.settle_members();
                 self.level_at = None;
+                if changed {
+                    self.let_others_go_first().await;
+                }
                 return rest;
             }
             Settled::Failed(refusal) => refusal,
@@ -128,6 +153,15 @@ impl Task {
         self.settle_members();
         self.level_at = Some(again);
         rest
+    }
+
+    /// Rests for a moment if other nodes want to change the room too: without that whoever has just won is first again, and the commands
+    /// of the others wait for ever. What comes in meanwhile makes the next batch larger.
+    async fn let_others_go_first(&mut self) {
+        let now = self.seat.rooms.deps().clock.mono();
+        if self.raced_at.is_some_and(|at| now.since(at) < RACE_MS) {
+            tokio::time::sleep(Duration::from_millis(rand::random_range(1..=YIELD_MS))).await;
+        }
     }
 
     pub(super) fn fresh_draft(&self) -> Draft {
@@ -168,7 +202,8 @@ impl Task {
         };
         self.members.begin();
         self.draft = self.fresh_draft();
-        metrics::counter!("michub_room_races_total").increment(1);
+        metrics::commit(metrics::Commit::Moved);
+        ::metrics::counter!("michub_room_races_total").increment(1);
         Settled::Moved
     }
 
@@ -187,7 +222,7 @@ impl Task {
         self.draft.begin(CommitId(rand::random()), now);
         if !self.held_at_load {
             self.no_promotion_before = now.plus(LOAD_GRACE);
-            let handover = self.seat.rooms.deps().settings.handover;
+            let handover = self.seat.rooms.deps().settings.load().handover;
             self.draft.after_load(&self.members, handover);
         }
         self.draft.due(&self.members);
@@ -254,7 +289,7 @@ impl Task {
     }
 
     fn handover(&self, ended: EndedByHub) -> Handover {
-        let hold = ended.retry_after.plus(self.seat.rooms.deps().settings.handover);
+        let hold = ended.retry_after.plus(self.seat.rooms.deps().settings.load().handover);
         let drained = ended.drained.then(|| self.now().plus(ended.retry_after.plus(DRAINED)));
         Handover { hold, shown_from: drained.unwrap_or(UnixMs(0)) }
     }
@@ -307,11 +342,13 @@ impl Task {
         let written_snapshot = snapshot.is_some();
         let rooms = self.seat.rooms.clone();
         let store = &rooms.deps().store;
+        let begin = rooms.deps().clock.micros();
         let mut result = store.commit(&self.seat.id, entry.clone(), snapshot.clone()).await;
         let uncertain = matches!(result, Err(CommitError::Unknown(_)));
         if uncertain {
             result = store.commit(&self.seat.id, entry.clone(), snapshot).await;
         }
+        metrics::COMMIT_SECONDS.record(metrics::seconds(rooms.deps().clock.micros().saturating_sub(begin)));
         match result {
             Ok(()) => {}
             Err(CommitError::Mismatch { since }) => {
@@ -325,6 +362,7 @@ impl Task {
                 }
             }
             Err(CommitError::NotDone(fault)) if !uncertain => {
+                metrics::commit(metrics::Commit::Refused);
                 tracing::error!(room = %self.seat.id, %fault, "a commit was not written");
                 return Settled::Failed(unavailable("none"));
             }
@@ -337,10 +375,12 @@ impl Task {
         self.committed(entry);
         self.commits = if written_snapshot { 1 } else { self.commits + 1 };
         self.held_at_load = true;
+        metrics::commit(metrics::Commit::Ok);
         Settled::Done
     }
 
     fn unsure(&mut self, why: &str) -> Settled {
+        metrics::commit(metrics::Commit::Unknown);
         tracing::error!(room = %self.seat.id, why, "it is not known whether a commit was written");
         self.unsure = true;
         Settled::Failed(unavailable("unknown"))

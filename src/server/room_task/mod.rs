@@ -10,6 +10,7 @@ mod tell;
 
 use self::{follow::Follow, parked::Parked};
 use crate::server::{
+    clock::Mono,
     msg::{ConnId, Frame, Refusal, RoomMsg, ShardMsg},
     rate::Bucket,
     room_log::Tail,
@@ -129,12 +130,14 @@ struct Task {
     standing: Option<u64>,
     /// What there is on many nodes only.
     follow: Option<Follow>,
+    /// When a batch last found that another node had been faster.
+    raced_at: Option<Mono>,
 }
 
 impl Task {
     fn new(seat: Seat, room: Room, tail: Tail, follow: Option<Follow>) -> Self {
         let deps = seat.rooms.deps();
-        let per_second = deps.settings.commands_per_second;
+        let per_second = deps.settings.load().commands_per_second;
         let bucket = Bucket::new(per_second, per_second, deps.clock.mono());
         let draft = Draft::new(&room);
         let standing = deps.cluster.as_ref().map_or(Some(0), |cluster| cluster.standing());
@@ -161,6 +164,7 @@ impl Task {
             parked: Parked::default(),
             standing,
             follow,
+            raced_at: None,
         }
     }
 
@@ -217,7 +221,7 @@ impl Task {
 
     /// Returns when the task has something to do although nobody writes.
     fn wake_at(&self) -> UnixMs {
-        let idle = self.idle_since.map(|since| since.plus(self.seat.rooms.deps().settings.idle));
+        let idle = self.idle_since.map(|since| since.plus(self.seat.rooms.deps().settings.load().idle));
         let first = self.due_at().into_iter().chain(self.tell_at).chain(self.parked.next_end()).chain(idle);
         let first = first.chain(self.follow_at()).min();
         first.unwrap_or(UnixMs(u64::MAX)).min(self.now().plus(SLEEP_MAX))
@@ -237,7 +241,7 @@ impl Task {
         }
         let now = self.now();
         let since = *self.idle_since.get_or_insert(now);
-        now.since(since) >= self.seat.rooms.deps().settings.idle
+        now.since(since) >= self.seat.rooms.deps().settings.load().idle
     }
 }
 

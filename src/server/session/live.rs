@@ -1,17 +1,21 @@
 //! The life of a session: every frame is counted against the rates and read; when the line goes, presence and rooms hear how.
 use super::{BAD_REQUESTS_MAX, EXPIRY_SLACK_MS, Next, RATE_RETRY_MS, Session, error, text};
 use crate::server::{
-    msg::{EndedByHub, Frame, RoomMsg},
+    metrics,
+    msg::{Class, EndedByHub, Frame, RoomMsg},
     rate::Verdict,
     reader::{Inbound, Reader},
 };
 use crate::{
-    hub::{code::Code, time::Millis},
+    hub::{
+        code::Code,
+        time::{Millis, UnixMs},
+    },
     wire::{
         client::{self, ClientFrame, Parsed},
         close::Close,
         heartbeat,
-        server::{ErrorJson, HeartbeatAck},
+        server::ErrorJson,
     },
 };
 use std::time::Duration;
@@ -31,9 +35,10 @@ impl Session {
                     }
                 },
             };
-            self.seen.stamp(self.all().clock.now());
+            let now = self.all().clock.now();
+            self.seen.stamp(now);
             next = match inbound {
-                Inbound::Text(line) if self.is_beat(&line) => Next::Stay,
+                Inbound::Text(line) if self.is_beat(&line, now) => Next::Stay,
                 // Boxed: what a command needs is not kept for the life of the session.
                 Inbound::Text(line) => Box::pin(self.take(&line)).await,
                 Inbound::Binary => {
@@ -55,7 +60,7 @@ impl Session {
         if !free.is_empty() {
             all.presence.unwatch(self.shard.shard, free);
         }
-        all.settings.user_rates.forget(&self.user, all.clock.mono());
+        all.settings.load().user_rates.forget(&self.user, all.clock.mono());
         if how == Next::Offline {
             for room in self.rooms.list() {
                 all.rooms.post(&room, RoomMsg::Leave { session: self.session.clone(), reply: None });
@@ -63,6 +68,7 @@ impl Session {
             all.presence.end(self.session.clone());
             self.conn.close(Close::Normal, 0);
         } else {
+            metrics::LINES_LOST.increment(1);
             all.presence.lost(self.user.clone(), self.session.clone(), self.conn.id(), self.rooms.list(), self.by_hub());
         }
     }
@@ -98,7 +104,7 @@ impl Session {
     fn admit(&mut self, id: Option<i64>) -> bool {
         let all = &self.shard.shared;
         let now = all.clock.mono();
-        let user_ok = all.settings.user_rates.take(&self.user, now);
+        let user_ok = all.settings.load().user_rates.take(&self.user, now);
         match self.rates.take(now, user_ok) {
             Verdict::Fine => return true,
             Verdict::TooFast => self.error(id, Code::RateLimited),
@@ -111,17 +117,18 @@ impl Session {
     }
 
     /// Answers a plain heartbeat, or leaves the frame to the parser.
-    fn is_beat(&self, line: &str) -> bool {
+    fn is_beat(&self, line: &str, now: UnixMs) -> bool {
         let Some(beat) = heartbeat::read(line) else { return false };
         let is_own = beat.user_id.is_none_or(|user| user == self.user.as_str());
-        self.heartbeat(beat.id, is_own, beat.ts_ms);
+        self.heartbeat(beat.id, is_own, beat.ts_ms, now);
         true
     }
 
     async fn take(&mut self, line: &str) -> Next {
         let parsed = match client::parse(line) {
             Ok(Parsed { frame: ClientFrame::Heartbeat { ts_ms }, senders, id, .. }) => {
-                self.heartbeat(id, senders.iter().all(|sender| *sender == self.user), ts_ms);
+                let is_own = senders.iter().all(|sender| *sender == self.user);
+                self.heartbeat(id, is_own, ts_ms, self.all().clock.now());
                 return Next::Stay;
             }
             Ok(parsed) if self.admit(parsed.id) => parsed,
@@ -145,11 +152,12 @@ impl Session {
         self.handle(parsed).await
     }
 
-    pub(super) fn heartbeat(&self, id: Option<i64>, is_own: bool, ts_ms: Option<i64>) {
-        if !is_own {
-            return self.error(id, Code::IdentityMismatch);
+    pub(super) fn heartbeat(&self, id: Option<i64>, is_own: bool, ts_ms: Option<i64>, now: UnixMs) {
+        if is_own {
+            metrics::HEARTBEATS.increment(1);
+            self.conn.send_own(&heartbeat::ack(now, ts_ms), Class::Must);
+        } else {
+            self.error(id, Code::IdentityMismatch);
         }
-        let now = self.all().clock.now();
-        self.send(text(&HeartbeatAck { timestamp: now.seconds(), ts_ms, server_ts_ms: now.0 }));
     }
 }
