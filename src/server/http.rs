@@ -155,10 +155,10 @@ pub fn router(api: Api) -> Router {
         .route("/api/online-status", get(online_status).post(rooms::online_status))
         .route("/api/rooms/{room_id}/commands", post(command))
         .route("/api/rooms/{room_id}/history", get(history::history))
-        .route("/api/openapi.json", get(async || reply(StatusCode::OK, json(&spec::openapi()).into())))
-        .route("/api/asyncapi.json", get(async || reply(StatusCode::OK, json(&spec::asyncapi()).into())))
         .route("/api/rooms/{room_id}/messages", get(messages::page).post(messages::say))
         .merge(rooms::routes())
+        .route("/api/openapi.json", get(async || reply(StatusCode::OK, json(&spec::openapi()).into())))
+        .route("/api/asyncapi.json", get(async || reply(StatusCode::OK, json(&spec::asyncapi()).into())))
         .merge(super::poll::routes())
         .merge(super::media::routes());
     let routes = if api.demo { routes.fallback(super::page::serve) } else { routes };

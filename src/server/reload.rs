@@ -90,6 +90,7 @@ fn merge(old: &Config, new: &Config) -> Config {
     limits.frames_burst = new.limits.frames_burst;
     limits.frames_per_second_per_user = new.limits.frames_per_second_per_user;
     limits.commands_per_second_per_room = new.limits.commands_per_second_per_room;
+    limits.messages_per_second_per_room = new.limits.messages_per_second_per_room;
     limits.rooms_per_session = new.limits.rooms_per_session;
     limits.watches_per_session = new.limits.watches_per_session;
     limits.memory_bytes = new.limits.memory_bytes;

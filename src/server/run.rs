@@ -344,6 +344,7 @@ async fn serve(config: Config, reload: Reload) -> Result<(), StartError> {
         clock,
         node: node.clone(),
     };
+    let presence_told = deps.presence.clone();
     admin.read_from(Sources { admission: bound.admission().clone(), rooms: rooms.clone() });
     let mut reloader = Reloader {
         config: config.clone(),
@@ -404,6 +405,7 @@ async fn serve(config: Config, reload: Reload) -> Result<(), StartError> {
         tracing::error!("the shards did not end well");
     }
     if let Some(cluster) = &cluster {
+        presence_told.announced(Duration::from_millis(2_000)).await;
         cluster.leave().await;
     }
     admin_served.abort();

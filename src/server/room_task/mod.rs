@@ -143,6 +143,8 @@ struct Task {
     parked: Parked,
     ears: Ears,
     talking: Talking,
+    /// How often the process had stood still when the commands that wait were taken.
+    standing: Option<u64>,
     /// What there is on many nodes only.
     follow: Option<Follow>,
     /// When a batch last found that another node had been faster.
@@ -156,6 +158,7 @@ impl Task {
         let bucket = Bucket::new(per_second, per_second, deps.clock.mono());
         let talking = Talking::new(&deps.settings.load(), deps.clock.mono());
         let draft = Draft::new(&room);
+        let standing = deps.cluster.as_ref().map_or(Some(0), |cluster| cluster.standing());
         Self {
             seat,
             draft,
@@ -179,6 +182,7 @@ impl Task {
             parked: Parked::default(),
             ears: Ears::default(),
             talking,
+            standing,
             follow,
             raced_at: None,
         }
@@ -211,8 +215,10 @@ impl Task {
             };
             self.follow(heard).await;
             queue.extend(inbox.drain(..));
+            if self.standing.is_none() || self.standing != self.standing_now() {
+                self.refuse_in_doubt(&mut queue).await;
+            }
             let batch = take_batch(&mut queue);
-            let batch = self.refuse_in_doubt(batch).await;
             if !batch.is_empty() || self.due_at().is_some_and(|at| at <= self.now()) {
                 for message in self.batch(batch).await.into_iter().rev() {
                     queue.push_front(message);

@@ -1,6 +1,7 @@
 //! Direct messages, from a socket or without one: to whoever is here, or kept for him.
 use super::SessionDeps;
 use crate::server::{
+    metrics,
     msg::{Frame, Refusal, ShownStatus},
     room_log::payload,
     rooms::refusal,
@@ -30,10 +31,11 @@ impl SessionDeps {
         if self.letters.is_blocked(from, &to) {
             return Err(refusal(Code::UserNotReachable));
         }
-        let timestamp = self.clock.now().seconds();
+        let (timestamp, begin) = (self.clock.now().seconds(), self.clock.micros());
         let frame = Message { from_user_id: from.as_str(), to_user_id: to.as_str(), message, timestamp };
         let frame = Frame(text_frame(&json(&frame)));
         if let Some(delivered) = self.presence.message(to.clone(), frame.clone()).await {
+            metrics::message(metrics::Message::Direct, self.clock.micros().saturating_sub(begin));
             return Ok(Delivered { delivered, kept: None });
         }
         self.letters.keep(&to, &payload(&frame)).await?;

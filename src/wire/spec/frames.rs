@@ -27,13 +27,13 @@ shapes! {
         "watch_status" "Asks to hear of changes of people's statuses." "user_ids:ids1000!"
         "unwatch_status" "Asks to hear no more of them." "user_ids:ids1000!"
         "refresh_token" "A newer token of the same user." "token:text!"
-        "block_users" "Wants no messages of these people any more." "user_ids:ids1000!"
-        "unblock_users" "Wants their messages again." "user_ids:ids1000!"
-        "blocked_users" "Asks whom one has blocked." ""
-        "room_message" "Says something in a room." "room_id:room! class:must|normal|droppable! kind:text64! body:text12288! dedup_id:text64"
         "room_join" "Enters a room, at a position if the client has one." "room_id:room! cursor:text msg_cursor:text"
         "room_leave" "Leaves a room; place and seat are freed." "room_id:room!"
         "room_sync" "Asks for what was missed since a position." "room_id:room! cursor:text"
+        "room_message" "Says something in a room." "room_id:room! class:must|normal|droppable! kind:text64! body:text12288! dedup_id:text64"
+        "block_users" "Blocks people: their direct messages do not arrive." "user_ids:ids1000!"
+        "unblock_users" "Blocks people no longer." "user_ids:ids1000!"
+        "blocked_users" "Asks who is blocked." ""
         "room_members" "Asks for a page of members." "room_id:room! offset:0..4294967295 limit:0..200"
     }
 }
@@ -79,8 +79,8 @@ shapes! {
         "user_unban" "Lifts a ban." "target_user_id:user!"
         "queue_ban" "Bans somebody from the queue until a time; 0 lifts it." "target_user_id:user! until_ms:ms!"
         "room_close" "Closes the room for ever." "reason:text200"
-        "talk_set" "Says who may say what, and how often." "slow_mode_seconds:0..3600 must_level:0..1000 normal_level:0..1000 droppable_level:0..1000"
-        "talk_mute" "Lets somebody say nothing until a time; 0 lifts it." "target_user_id:user! until_ms:ms"
+        "talk_set" "Says who may say what in the room." "slow_mode_seconds:0..3600 must_level:0..1000 normal_level:0..1000 droppable_level:0..1000"
+        "talk_mute" "Takes the word from somebody until a time; 0 gives it back." "target_user_id:user! until_ms:ms"
         "batch" "Up to 32 commands as one commit." "ops:operation[]! atomic:bool"
         "explain" "Says what a command would do." "command:operation! as_user_id:user"
     }
@@ -93,13 +93,13 @@ shapes! {
         "heartbeat_ack" "Answers a heartbeat." "id:int timestamp:seconds! ts_ms:int server_ts_ms:ms!"
         "userOnlineStatus" "Statuses: an answer with `id`, or a change of somebody watched." "id:int user_status:person[]!"
         "message" "A direct message." "from_user_id:user! to_user_id:user! message:text! timestamp:seconds!"
-        "room_message" "Somebody has said something." "room_id:room! seq:count! msg_cursor:text from_user_id:user! system:true class:must|normal|droppable! kind:text! body:text! dedup_id:text at_ms:ms! skipped:true"
-        "ack" "The answer to a request that was accepted: with the fields of the command's own event." "id:int msg_cursor:text msg_skipped:bool seq:count at_ms:ms kept:true blocked:user[] room_id:room rev:count dup:true noop:true by:text cursor:cursor role:role recovered:bool event:text user_id:user index:count why:text[] results:object[] members:member[] total:count delivered:count expires_at_ms:ms user_status:person[] would:ok|error code:int name:text message:text details:object"
+        "ack" "The answer to a request that was accepted: with the fields of the command's own event." "id:int room_id:room rev:count dup:true noop:true by:text cursor:cursor role:role recovered:bool event:text user_id:user index:count why:text[] results:object[] members:member[] total:count delivered:count expires_at_ms:ms user_status:person[] would:ok|error code:int name:text message:text details:object"
         "error" "A request was refused; nothing has changed." "id:int code:int! name:text! message:text! temporary:bool! retry_after_ms:ms! details:object!"
         "closing" "The hub is about to close the connection." "code:int! name:text! retry_after_ms:ms!"
         "room_snapshot" "The whole state of a room." "room_id:room! cursor:cursor! rev:count! state:state! server_time_ms:ms!"
         "room_update" "What has happened since `prev`." "room_id:room! prev:cursor! cursor:cursor! events:event[]!"
         "room_reset" "What the client holds is no longer part of the history; a snapshot follows." "room_id:room! reason:text! revoked:text[]"
+        "room_message" "Something said in a room; `skipped`: older ones are left out." "room_id:room! seq:count! msg_cursor:cursor from_user_id:text! system:true class:must|normal|droppable! kind:text! body:text! dedup_id:text64 at_ms:ms! skipped:true"
         "room_presence" "Who is in the room." "room_id:room! online:count! changes:presence_change[]!"
     }
 }
@@ -147,7 +147,7 @@ shapes! {
     /// What frames are made of.
     PARTS {
         "room_at" "A room, and the position that the client has." "room_id:room! cursor:text msg_cursor:text"
-        "entered" "A room of a resumed session, or why it is not." "room_id:room! recovered:bool cursor:cursor msg_cursor:text msg_skipped:bool error:text"
+        "entered" "A room of a resumed session, or why it is not." "room_id:room! recovered:bool cursor:cursor msg_cursor:cursor msg_skipped:true error:text"
         "person" "Somebody's shown status." "user_id:user! user_type:id! online:bool! status:online|busy|away|offline! last_seen:seconds!"
         "member" "Somebody in a room." "user_id:user! user_type:id! role:role! status:online|busy|away|offline!"
         "presence_change" "A change of who is in a room." "user_id:user! status:online|busy|away|offline! joined:bool!"

@@ -92,21 +92,6 @@ pub const ROUTES: &[Route] = &[
         errors: &[400, 401, 403, 404, 409, 410, 413, 429, 503],
     },
     Route {
-        method: "get",
-        path: "/api/rooms/{room_id}/messages",
-        about: "What was said in a room and is kept: a page, at once or as soon as there is something; with `Accept: text/event-stream` for ever.",
-        query: &[
-            ("since", "text", "The position that the client has."),
-            ("before", "text", "Only what was said before this message."),
-            ("limit", "page", "1 to 200 messages."),
-            ("wait_ms", "count", "How long to wait if nothing is new, at most 25,000."),
-        ],
-        body: None,
-        answer: "object",
-        example: "",
-        errors: &[400, 401, 403, 404, 429, 503],
-    },
-    Route {
         method: "post",
         path: "/api/poll/frame",
         about: "One frame as over the socket, of a client without one.",
@@ -130,6 +115,21 @@ pub const ROUTES: &[Route] = &[
         body: None,
         answer: "history",
         example: r#"{"events":[{"room_id":"r1","rev":42,"event":"queue_left","user_id":"u9","reason":"self","by":"u9","at_ms":1700000000000}],"cursor":null}"#,
+        errors: &[400, 401, 403, 404, 429, 503],
+    },
+    Route {
+        method: "get",
+        path: "/api/rooms/{room_id}/messages",
+        about: "Messages that are kept, oldest first: after a position, before one, or the newest.",
+        query: &[
+            ("since", "text", "The position that the client has."),
+            ("before", "text", "The position of the message before which the page ends."),
+            ("limit", "count", "1 to 200 messages, default 50."),
+            ("wait_ms", "count", "How long to wait if nothing is new, at most 25,000."),
+        ],
+        body: None,
+        answer: "object",
+        example: r#"{"messages":[],"cursor":"9.000000000000a8f9","more":false}"#,
         errors: &[400, 401, 403, 404, 429, 503],
     },
     Route {
@@ -191,7 +191,6 @@ fn kind(name: &str) -> Value {
     match name {
         "count" => json!({"type": "integer", "minimum": 0}),
         "limit" => json!({"type": "integer", "minimum": 1, "maximum": 1000}),
-        "page" => json!({"type": "integer", "minimum": 1, "maximum": 200}),
         "user" => json!({"$ref": "#/components/schemas/id"}),
         "ids" => json!({"type": "string", "pattern": "^[A-Za-z0-9_.:@-]{1,64}(,[A-Za-z0-9_.:@-]{1,64}){0,499}$"}),
         _ => json!({"type": "string"}),
