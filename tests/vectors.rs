@@ -21,10 +21,11 @@ use michub::{
         answer::decision_ack,
         client::{self, Choice, ClientFrame, Parsed},
         close::Close,
+        heartbeat,
         membership::{self, MemberJson, PresenceChange},
         record::{decode_commit, decode_room, encode_commit, encode_room},
         rules::{self, RulesJson},
-        server::{self, Ack, ErrorJson, HeartbeatAck, Message, UserOnlineStatus, UserStatus, Welcome, WelcomeRoom, json},
+        server::{self, Ack, ErrorJson, Message, UserOnlineStatus, UserStatus, Welcome, WelcomeRoom, json},
     },
 };
 use serde_json::{Map, Value, json};
@@ -449,9 +450,9 @@ fn hub_frames_look_as_they_did() {
         rooms: vec![joined, refused],
     };
     add("welcome", &json(&welcome));
-    let beat = |ts_ms| HeartbeatAck { timestamp: 1_640_995_200, ts_ms, server_ts_ms: 1_640_995_200_123 };
-    add("heartbeat_ack", &json(&beat(None)));
-    add("heartbeat_ack with ts_ms", &json(&beat(Some(12))));
+    let beat = |ts_ms| heartbeat::ack(UnixMs(1_640_995_200_123), ts_ms).split_off(2);
+    add("heartbeat_ack", &beat(None));
+    add("heartbeat_ack with ts_ms", &beat(Some(12)));
     let status = |name: &str, online, status, last_seen| UserStatus {
         user_id: name.to_owned(),
         user_type: "user".to_owned(),

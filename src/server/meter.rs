@@ -56,6 +56,12 @@ impl Meter {
                 self.at = At::Payload { left: left - part as u64 };
                 input = input.get(part..).unwrap_or_default();
                 part
+            } else if let (At::Start, [_, second @ 0x80..0xfe, _, _, _, _, behind @ ..]) = (self.at, input) {
+                // Nearly every frame: short, masked, its header in one piece.
+                self.step(first);
+                self.at = At::Payload { left: u64::from(second & 0x7f) };
+                input = behind;
+                6
             } else {
                 self.step(first);
                 input = rest;
@@ -132,6 +138,19 @@ mod tests {
         assert_eq!(metered, Metered { frame: true, clean: false, unfinished: true });
         assert_eq!(meter.bytes(), 12);
         assert!(!meter.feed(&[0x80, 0x80, 1, 2, 3, 4]).unfinished);
+    }
+
+    #[test]
+    fn a_header_in_pieces_is_the_same_header() {
+        let frames = [0x01, 0x82, 1, 2, 3, 4, 9, 9, 0x89, 0x80, 1, 2, 3, 4, 0x80, 0xfd, 1, 2, 3, 4, 5];
+        for cut in 0..=frames.len() {
+            let (mut whole, mut pieces) = (Meter::default(), Meter::default());
+            let expected = whole.feed(&frames);
+            let (first, second) = frames.split_at(cut);
+            let (first, second) = (pieces.feed(first), pieces.feed(second));
+            assert_eq!(first.frame || second.frame, expected.frame, "{cut}");
+            assert_eq!((pieces.at, pieces.bytes, pieces.in_message), (whole.at, whole.bytes, whole.in_message), "{cut}");
+        }
     }
 
     #[test]

@@ -1,7 +1,14 @@
-//! The commonest frame by far, read in one pass without allocation: a plain heartbeat. It accepts nothing that the full parser would refuse,
+//! The commonest frame by far, a plain heartbeat, read in one pass without allocation, and its answer. It accepts nothing that the full parser would refuse,
 //! and leaves to that one everything unusual: escapes, other fields, other numbers.
-use super::client::{ClientFrame, Parsed};
-use crate::hub::id::{UserId, is_name};
+use super::{
+    client::{ClientFrame, Parsed},
+    codec,
+};
+use crate::hub::{
+    id::{UserId, is_name},
+    time::UnixMs,
+};
+use std::io::Write;
 
 /// A heartbeat, its texts still in the frame.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -68,6 +75,21 @@ pub fn read(text: &str) -> Option<Beat<'_>> {
         }
     }
     (seen & 1 == 1 && scan.next().is_none()).then_some(beat)
+}
+
+/// Makes the frame of the answer to a heartbeat, `heartbeat_ack`; by hand, since there are no texts in it that could need an escape.
+#[must_use]
+pub fn ack(now: UnixMs, ts_ms: Option<i64>) -> Vec<u8> {
+    let mut frame = Vec::with_capacity(codec::SHORT_MAX);
+    frame.extend_from_slice(&[0; codec::SHORT_HEADER]);
+    // Writing to memory cannot fail.
+    let _ = write!(frame, r#"{{"type":"heartbeat_ack","timestamp":{}"#, now.seconds());
+    if let Some(ts_ms) = ts_ms {
+        let _ = write!(frame, r#","ts_ms":{ts_ms}"#);
+    }
+    let _ = write!(frame, r#","server_ts_ms":{}}}"#, now.0);
+    codec::short_text(&mut frame);
+    frame
 }
 
 struct Scan<'a> {

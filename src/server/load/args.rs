@@ -36,9 +36,9 @@ pub struct LoadArgs {
     /// What the clients do
     #[arg(value_enum)]
     pub scenario: Scenario,
-    /// The hub's address
-    #[arg(long, default_value = "127.0.0.1:8080", value_name = "ADDRESS")]
-    pub target: SocketAddr,
+    /// The hub's address; several nodes, with commas between them, share the clients
+    #[arg(long, default_value = "127.0.0.1:8080", value_name = "ADDRESS", value_delimiter = ',')]
+    pub target: Vec<SocketAddr>,
     /// How long it is measured, in seconds
     #[arg(long, default_value_t = 10, value_parser = clap::value_parser!(u64).range(1..=3_600))]
     pub seconds: u64,
@@ -91,9 +91,9 @@ pub struct LoadArgs {
     /// How many addresses 127.0.0.x the clients come from
     #[arg(long, default_value_t = 8, value_parser = clap::value_parser!(u32).range(1..=250))]
     pub sources: u32,
-    /// The hub's process: its processor time and memory are shown too
-    #[arg(long, value_name = "PID")]
-    pub hub_pid: Option<u32>,
+    /// The hub's process, or those of several nodes: their processor time and memory are shown too
+    #[arg(long, value_name = "PID", value_delimiter = ',')]
+    pub hub_pid: Vec<u32>,
     /// Print the result as JSON
     #[arg(long)]
     pub json: bool,

@@ -8,6 +8,7 @@ use crate::server::clock::Clock;
 use futures_util::StreamExt;
 use std::{
     cell::RefCell,
+    net::SocketAddr,
     rc::Rc,
     sync::{
         Arc, Mutex, OnceLock, PoisonError,
@@ -113,6 +114,17 @@ impl Crew {
         format!("load-{}-{number}", self.shared.name)
     }
 
+    /// Returns the hub that a client connects to: they take turns.
+    pub fn target(&self, number: u32) -> SocketAddr {
+        let targets = &self.args().target;
+        targets
+            .iter()
+            .copied()
+            .cycle()
+            .nth(number as usize % targets.len().max(1))
+            .unwrap_or_else(|| ([127, 0, 0, 1], 8080).into())
+    }
+
     /// Connects and says hello.
     pub async fn enter(&self, kind: char, number: u32) -> Option<Client> {
         let entered = self.try_enter(kind, number).await;
@@ -120,7 +132,7 @@ impl Crew {
     }
 
     async fn try_enter(&self, kind: char, number: u32) -> Result<Client, Failure> {
-        let mut client = Client::connect(self.args().target, number % self.args().sources).await?;
+        let mut client = Client::connect(self.target(number), number % self.args().sources).await?;
         client.hello(&self.user(kind, number), "").await?;
         self.shared.open.fetch_add(1, Relaxed);
         Ok(client)

@@ -67,7 +67,7 @@ pub(super) async fn part(crew: Crew) {
 }
 
 async fn enter(crew: &Crew, room: &str, number: u32) -> Result<Poller, Failure> {
-    let mut http = Http::connect(crew.args().target, number % crew.args().sources).await?;
+    let mut http = Http::connect(crew.target(number), number % crew.args().sources).await?;
     let user = crew.user('p', number);
     http.ask("POST", "/api/poll/heartbeat", &format!(r#"{{"user_id":"{user}","rooms":[{{"room_id":"{room}"}}]}}"#)).await?;
     let snapshot = http.ask("GET", &format!("/api/rooms/{room}"), "").await?;

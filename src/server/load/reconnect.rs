@@ -105,7 +105,7 @@ pub(super) async fn part(crew: Crew) {
 }
 
 async fn enter(crew: &Crew, number: u32) -> Result<(Ticket, Client), Failure> {
-    let mut client = Client::connect(crew.args().target, number % crew.args().sources).await?;
+    let mut client = Client::connect(crew.target(number), number % crew.args().sources).await?;
     let welcome = client.hello(&crew.user('c', number), "").await?;
     crew.shared.open.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
     let token = frames::after(&welcome, br#""session_token":""#).map(frames::quoted).unwrap_or_default();
@@ -127,7 +127,7 @@ fn remember(cursor: &RefCell<String>, payload: &[u8]) {
 }
 
 async fn resume(crew: &Crew, ticket: &Ticket) -> Result<Client, Failure> {
-    let mut client = Client::connect(crew.args().target, ticket.number % crew.args().sources).await?;
+    let mut client = Client::connect(crew.target(ticket.number), ticket.number % crew.args().sources).await?;
     let room = crew.room(ticket.number % crew.args().rooms);
     let more =
         format!(r#","session_token":"{}","rooms":[{{"room_id":"{room}","cursor":"{}"}}]"#, ticket.token, ticket.cursor.borrow());

@@ -59,7 +59,7 @@ impl Report {
             let [p50, p95, p99] = [0.5, 0.95, 0.99].map(|q| ms(h.value_at_quantile(q)));
             let _ = writeln!(out, "{what:<24} {:>12} {p50:>9.2} {p95:>9.2} {p99:>9.2} {:>9.2}", h.len(), ms(h.max()));
         }
-        if self.args.hub_pid.is_some() {
+        if !self.args.hub_pid.is_empty() {
             let [before, begin, end] = self.usage;
             let cores = self.cpu_ns() as f64 / 1e9 / self.seconds;
             let _ = writeln!(out, "\nhub: {:.2} s of processor time ({cores:.2} cores)", self.cpu_ns() as f64 / 1e9);

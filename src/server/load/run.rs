@@ -126,7 +126,7 @@ fn work(shared: Arc<Shared>, thread: u32) -> std::io::Result<Tally> {
 
 /// Sees the threads through their three steps. Returns how long the measured one took, and the hub's usage before, at its begin and its end.
 async fn watch_over(shared: &Shared, crews: &[JoinHandle<std::io::Result<Tally>>]) -> Result<(f64, [Usage; 3]), LoadError> {
-    let sample = || shared.args.hub_pid.map(usage::of).unwrap_or_default();
+    let sample = || usage::of(&shared.args.hub_pid);
     let mut taken = [sample(), Usage::default(), Usage::default()];
     step(shared, crews, "connecting", GRACE).await?;
     step(shared, crews, "preparing", GRACE).await?;
@@ -167,9 +167,7 @@ async fn step(
                     if crews.iter().any(JoinHandle::is_finished) {
                         return Err(LoadError::Panicked);
                     }
-                    if let Some(pid) = shared.args.hub_pid {
-                        shared.peak_kb.fetch_max(usage::of(pid).rss_kb, Relaxed);
-                    }
+                    shared.peak_kb.fetch_max(usage::of(&shared.args.hub_pid).rss_kb, Relaxed);
                     let done = shared.done.load(Relaxed);
                     progress(shared, what, done.saturating_sub(before) * 2);
                     before = done;

@@ -144,7 +144,7 @@ async fn follow(crew: &Crew, copy: &Copy, mut client: Client, hurry: &Cell<bool>
 impl Copy {
     async fn connect(&self, crew: &Crew) -> Result<Client, Failure> {
         let receive = self.slow.then_some(RECEIVE_BYTES);
-        Client::connect_with(crew.args().target, self.number % crew.args().sources, receive).await
+        Client::connect_with(crew.target(self.number), self.number % crew.args().sources, receive).await
     }
 
     async fn enter(&self, crew: &Crew) -> Result<Client, Failure> {

@@ -10,8 +10,13 @@ pub(super) struct Usage {
     pub rss_kb: u64,
 }
 
-/// Reads a process; zeros if there is none or the kernel does not say.
-pub(super) fn of(pid: u32) -> Usage {
+/// Reads processes, all together; zeros where there is none or the kernel does not say.
+pub(super) fn of(pids: &[u32]) -> Usage {
+    let add = |sum: Usage, one: Usage| Usage { cpu_ns: sum.cpu_ns + one.cpu_ns, rss_kb: sum.rss_kb + one.rss_kb };
+    pids.iter().copied().map(process).fold(Usage::default(), add)
+}
+
+fn process(pid: u32) -> Usage {
     let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
     let rss = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
     let rss_kb = rss.and_then(|rest| rest.trim().trim_end_matches(" kB").parse().ok()).unwrap_or(0);
@@ -34,7 +39,7 @@ fn thread(path: &std::path::Path) -> u64 {
 mod tests {
     #[test]
     fn this_process_costs_something() {
-        let usage = super::of(std::process::id());
+        let usage = super::of(&[std::process::id()]);
         assert!(usage.rss_kb > 100);
         assert!(usage.cpu_ns >= super::this_thread_ns());
     }

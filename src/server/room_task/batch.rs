@@ -32,6 +32,9 @@ const ATTEMPTS: usize = 32;
 /// From which attempt on there is a pause before the next one, so that nodes do not race in step; milliseconds, at most.
 const PAUSE_FROM: usize = 3;
 const PAUSE_MS: u64 = 8;
+/// For how long after a lost race a node that wins lets others go first, and how long it waits then; milliseconds, at most.
+const RACE_MS: u64 = 100;
+const YIELD_MS: u64 = 3;
 /// For how long after a load nobody is promoted past somebody held.
 const LOAD_GRACE: Millis = Millis(10_000);
 /// At how many bytes of events a batch ends.
@@ -57,6 +60,11 @@ impl Task {
         self.members.begin();
         let mut checked = self.follow.is_none();
         for attempt in 0..ATTEMPTS {
+            if attempt >= PAUSE_FROM {
+                tokio::time::sleep(Duration::from_millis(rand::random_range(0..=PAUSE_MS))).await;
+                // Others have gone on meanwhile: what is decided on the old head is lost before it is offered.
+                self.unsure = true;
+            }
             if self.unsure && !self.catch_up().await {
                 outcome = Settled::Failed(unavailable("none"));
                 break;
@@ -65,9 +73,6 @@ impl Task {
             if attempt > 0 && doubtful() {
                 outcome = Settled::Failed(unavailable("none"));
                 break;
-            }
-            if attempt >= PAUSE_FROM {
-                tokio::time::sleep(Duration::from_millis(rand::random_range(0..=PAUSE_MS))).await;
             }
             self.bucket = bucket.clone();
             fates = self.decide(&batch);
@@ -99,7 +104,10 @@ impl Task {
                 Some(commit) => self.commit(commit).await,
             };
             match &outcome {
-                Settled::Moved => self.members.rewind(),
+                Settled::Moved => {
+                    self.raced_at = Some(self.seat.rooms.deps().clock.mono());
+                    self.members.rewind();
+                }
                 Settled::Done | Settled::Failed(_) => break,
             }
         }
@@ -112,9 +120,13 @@ impl Task {
                 // A deadline that is still due would make the task spin.
                 let stuck = committed.is_none() && self.draft.next_deadline().is_some_and(|at| at <= now);
                 self.retry_at = if stuck { now.plus(RETRY) } else { UnixMs(0) };
+                let changed = committed.is_some();
                 self.publish(batch, fates, committed).await;
                 self.settle_members();
                 self.level_at = None;
+                if changed {
+                    self.let_others_go_first().await;
+                }
                 return rest;
             }
             Settled::Failed(refusal) => refusal,
@@ -129,6 +141,15 @@ impl Task {
         self.settle_members();
         self.level_at = Some(again);
         rest
+    }
+
+    /// Rests for a moment if other nodes want to change the room too: without that whoever has just won is first again, and the commands
+    /// of the others wait for ever. What comes in meanwhile makes the next batch larger.
+    async fn let_others_go_first(&mut self) {
+        let now = self.seat.rooms.deps().clock.mono();
+        if self.raced_at.is_some_and(|at| now.since(at) < RACE_MS) {
+            tokio::time::sleep(Duration::from_millis(rand::random_range(1..=YIELD_MS))).await;
+        }
     }
 
     pub(super) fn fresh_draft(&self) -> Draft {

@@ -10,6 +10,7 @@ mod tell;
 
 use self::{follow::Follow, parked::Parked};
 use crate::server::{
+    clock::Mono,
     msg::{ConnId, Frame, Refusal, RoomMsg, ShardMsg},
     rate::Bucket,
     room_log::Tail,
@@ -127,6 +128,8 @@ struct Task {
     parked: Parked,
     /// What there is on many nodes only.
     follow: Option<Follow>,
+    /// When a batch last found that another node had been faster.
+    raced_at: Option<Mono>,
 }
 
 impl Task {
@@ -157,6 +160,7 @@ impl Task {
             level_at: None,
             parked: Parked::default(),
             follow,
+            raced_at: None,
         }
     }
 

@@ -24,7 +24,7 @@ impl Session {
         let Parsed { id, op_id, if_rev, senders: _, frame } = parsed;
         match frame {
             ClientFrame::UserOnline(_) => self.not_understood(error(id, Code::BadRequest)),
-            ClientFrame::Heartbeat { ts_ms } => self.heartbeat(id, true, ts_ms),
+            ClientFrame::Heartbeat { ts_ms } => self.heartbeat(id, true, ts_ms, self.all().clock.now()),
             ClientFrame::UserOffline => {
                 self.ack(id, Nothing {});
                 return Next::Offline;

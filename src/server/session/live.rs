@@ -1,17 +1,20 @@
 //! The life of a session: every frame is counted against the rates and read; when the line goes, presence and rooms hear how.
 use super::{BAD_REQUESTS_MAX, EXPIRY_SLACK_MS, Next, RATE_RETRY_MS, Session, error, text};
 use crate::server::{
-    msg::{EndedByHub, Frame, RoomMsg},
+    msg::{Class, EndedByHub, Frame, RoomMsg},
     rate::Verdict,
     reader::{Inbound, Reader},
 };
 use crate::{
-    hub::{code::Code, time::Millis},
+    hub::{
+        code::Code,
+        time::{Millis, UnixMs},
+    },
     wire::{
         client::{self, ClientFrame, Parsed},
         close::Close,
         heartbeat,
-        server::{ErrorJson, HeartbeatAck},
+        server::ErrorJson,
     },
 };
 use std::time::Duration;
@@ -31,9 +34,10 @@ impl Session {
                     }
                 },
             };
-            self.seen.stamp(self.all().clock.now());
+            let now = self.all().clock.now();
+            self.seen.stamp(now);
             next = match inbound {
-                Inbound::Text(line) if self.is_beat(&line) => Next::Stay,
+                Inbound::Text(line) if self.is_beat(&line, now) => Next::Stay,
                 // Boxed: what a command needs is not kept for the life of the session.
                 Inbound::Text(line) => Box::pin(self.take(&line)).await,
                 Inbound::Binary => {
@@ -111,17 +115,18 @@ impl Session {
     }
 
     /// Answers a plain heartbeat, or leaves the frame to the parser.
-    fn is_beat(&self, line: &str) -> bool {
+    fn is_beat(&self, line: &str, now: UnixMs) -> bool {
         let Some(beat) = heartbeat::read(line) else { return false };
         let is_own = beat.user_id.is_none_or(|user| user == self.user.as_str());
-        self.heartbeat(beat.id, is_own, beat.ts_ms);
+        self.heartbeat(beat.id, is_own, beat.ts_ms, now);
         true
     }
 
     async fn take(&mut self, line: &str) -> Next {
         let parsed = match client::parse(line) {
             Ok(Parsed { frame: ClientFrame::Heartbeat { ts_ms }, senders, id, .. }) => {
-                self.heartbeat(id, senders.iter().all(|sender| *sender == self.user), ts_ms);
+                let is_own = senders.iter().all(|sender| *sender == self.user);
+                self.heartbeat(id, is_own, ts_ms, self.all().clock.now());
                 return Next::Stay;
             }
             Ok(parsed) if self.admit(parsed.id) => parsed,
@@ -145,11 +150,11 @@ impl Session {
         self.handle(parsed).await
     }
 
-    pub(super) fn heartbeat(&self, id: Option<i64>, is_own: bool, ts_ms: Option<i64>) {
-        if !is_own {
-            return self.error(id, Code::IdentityMismatch);
+    pub(super) fn heartbeat(&self, id: Option<i64>, is_own: bool, ts_ms: Option<i64>, now: UnixMs) {
+        if is_own {
+            self.conn.send_own(&heartbeat::ack(now, ts_ms), Class::Must);
+        } else {
+            self.error(id, Code::IdentityMismatch);
         }
-        let now = self.all().clock.now();
-        self.send(text(&HeartbeatAck { timestamp: now.seconds(), ts_ms, server_ts_ms: now.0 }));
     }
 }

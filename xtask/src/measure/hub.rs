@@ -59,17 +59,21 @@ impl Hub {
     /// Starts a hub with these settings, `("SERVER__SHARDS", "1")`, under a program such as valgrind if `under` names one.
     pub fn start(settings: &[(&str, &str)], under: &[&str]) -> Result<Self, String> {
         let data = Folder::new()?;
+        let binary = std::fs::canonicalize(BINARY).map_err(|error| format!("{BINARY}: {error}"))?;
         let mut command = match under.split_first() {
             Some((program, args)) => {
                 let mut command = Command::new(program);
-                command.args(args).arg(BINARY);
+                command.args(args).arg(binary);
                 command
             }
-            None => Command::new(BINARY),
+            None => Command::new(binary),
         };
         command.args(["--listen", "127.0.0.1:0", "--data"]).arg(data.path().join("data"));
+        // Not the project's own config.toml: the built-in defaults, which that one repeats.
+        command.current_dir(data.path());
         command.env("MICHUB_ADMIN__LISTEN", "127.0.0.1:0").env("MICHUB_LOG__LEVEL", "error");
-        command.env("MICHUB_LIMITS__CONNECTIONS_MAX", CONNECTIONS);
+        command.env("MICHUB_LIMITS__CONNECTIONS_MAX", CONNECTIONS).env("MICHUB_LIMITS__HTTP_CONNECTIONS_MAX", CONNECTIONS);
+        command.env("MICHUB_LIMITS__LONG_POLLS_PER_ROOM", CONNECTIONS);
         for (key, value) in settings {
             command.env(format!("MICHUB_{key}"), value);
         }
@@ -97,15 +101,9 @@ impl Hub {
         self.child.id()
     }
 
-    fn command(&self, args: &[String]) -> Command {
-        let mut command = Command::new(BINARY);
-        command.arg("load").args(args).args(["--target", &self.address, "--hub-pid", &self.pid().to_string()]);
-        command
-    }
-
     /// Puts a load on it and shows what comes of it.
     pub fn show(&self, args: &[String]) -> Result<(), String> {
-        match self.command(args).status() {
+        match command(&[self], args).status() {
             Ok(status) if status.success() => Ok(()),
             Ok(status) => Err(format!("michub load: {status}")),
             Err(error) => Err(format!("michub load cannot be started: {error}")),
@@ -114,21 +112,33 @@ impl Hub {
 
     /// Puts a load on it, shows the progress and returns the report. Errors: also errors that the load has met.
     pub fn load(&self, args: &str) -> Result<Report, String> {
-        let args: Vec<String> = args.split_whitespace().map(str::to_owned).collect();
-        eprintln!("   michub load {}", args.join(" "));
-        let output = self
-            .command(&args)
-            .arg("--json")
-            .stderr(Stdio::inherit())
-            .output()
-            .map_err(|error| format!("michub load cannot be started: {error}"))?;
-        let text = String::from_utf8_lossy(&output.stdout);
-        let report = serde_json::from_str::<Value>(&text).map_err(|_| format!("michub load {}: no report", args.join(" ")))?;
-        if output.status.success() {
-            Ok(Report(report))
-        } else {
-            Err(format!("michub load {}: {}", args.join(" "), report["errors"]))
-        }
+        load(&[self], args)
+    }
+}
+
+fn command(hubs: &[&Hub], args: &[String]) -> Command {
+    let list = |of: &dyn Fn(&Hub) -> String| hubs.iter().map(|hub| of(hub)).collect::<Vec<_>>().join(",");
+    let mut command = Command::new(BINARY);
+    command.arg("load").args(args);
+    command.args(["--target", &list(&|hub| hub.address.clone()), "--hub-pid", &list(&|hub| hub.pid().to_string())]);
+    command
+}
+
+/// Puts a load on several nodes, which share its clients, shows the progress and returns the report. Errors: also errors that the load has met.
+pub fn load(hubs: &[&Hub], args: &str) -> Result<Report, String> {
+    let args: Vec<String> = args.split_whitespace().map(str::to_owned).collect();
+    eprintln!("   michub load {}", args.join(" "));
+    let output = command(hubs, &args)
+        .arg("--json")
+        .stderr(Stdio::inherit())
+        .output()
+        .map_err(|error| format!("michub load cannot be started: {error}"))?;
+    let text = String::from_utf8_lossy(&output.stdout);
+    let report = serde_json::from_str::<Value>(&text).map_err(|_| format!("michub load {}: no report", args.join(" ")))?;
+    if output.status.success() {
+        Ok(Report(report))
+    } else {
+        Err(format!("michub load {}: {}", args.join(" "), report["errors"]))
     }
 }
 

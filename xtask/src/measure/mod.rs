@@ -2,6 +2,7 @@
 mod core;
 mod counts;
 mod hub;
+mod redis;
 mod row;
 mod times;
 
@@ -32,6 +33,10 @@ const ALL: &[Measurement] = &[
     Measurement { name: "slow-readers", exact: false, run: times::slow_readers },
     Measurement { name: "watch", exact: false, run: times::watch },
     Measurement { name: "reconnect", exact: false, run: times::reconnect },
+    Measurement { name: "poll", exact: false, run: times::poll },
+    Measurement { name: "redis", exact: false, run: redis::commits },
+    Measurement { name: "redis-acks", exact: false, run: redis::acks },
+    Measurement { name: "redis-idle", exact: false, run: redis::idle },
     Measurement { name: "move", exact: false, run: core::queue_move },
 ];
 

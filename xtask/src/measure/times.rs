@@ -205,3 +205,25 @@ pub fn reconnect() -> Result<Vec<Row>, String> {
         goal: Goal::AtMost(10.0),
     }])
 }
+
+/// Clients who cannot hold a socket.
+pub fn poll() -> Result<Vec<Row>, String> {
+    let hub = Hub::start(&[], &[])?;
+    let run = hub.load("poll --clients 10000 --rate 1 --sources 100 --seconds 8")?;
+    Ok(vec![
+        Row {
+            key: "poll_p99",
+            what: "an update reaches each of 10,000 long-polling clients of one room, p99, 1 update per second",
+            value: run.ms("update to a poller", "p99")?,
+            unit: "ms",
+            goal: Goal::None,
+        },
+        Row {
+            key: "poll_kb",
+            what: "resident memory per long-polling client",
+            value: run.number("/hub/rss_kb_per_client")?,
+            unit: "KB",
+            goal: Goal::None,
+        },
+    ])
+}

@@ -1,0 +1,162 @@
+//! What a Redis of one's own has to do for the hub: commits per second of its core, how long an ack takes, what idle people cost it.
+use super::{
+    hub::{self, Folder, Hub},
+    row::{Goal, Row},
+};
+use xtask::bed::{self, Redis, RedisOptions};
+
+/// A server, its replica if it has one, and their folders.
+struct Bed {
+    master: Redis,
+    _replica: Option<Redis>,
+    _folders: Vec<Folder>,
+}
+
+impl Bed {
+    fn start(args: &[&str], with_replica: bool) -> Result<Self, String> {
+        crate::setup::redis()?;
+        let mut folders = Vec::new();
+        let mut start = |args: Vec<String>| {
+            let folder = Folder::new()?;
+            let server =
+                Redis::start(folder.path(), RedisOptions { args, sentinel: false }).map_err(|error| error.to_string())?;
+            folders.push(folder);
+            Ok::<_, String>(server)
+        };
+        let master = start(args.iter().map(|arg| (*arg).to_owned()).collect())?;
+        let port = master.port().to_string();
+        let replica = with_replica.then(|| start(vec!["--replicaof".to_owned(), "127.0.0.1".to_owned(), port])).transpose()?;
+        if with_replica {
+            bed::until(bed::READY, || match master.ask("INFO replication")? {
+                info if info.contains("state=online") => Ok(()),
+                _ => Err(std::io::Error::other("the replica is not online")),
+            })
+            .map_err(|error| error.to_string())?;
+        }
+        Ok(Self { master, _replica: replica, _folders: folders })
+    }
+
+    fn hub(&self, durability: &str) -> Result<Hub, String> {
+        let url = self.master.url();
+        let settings = [("STORE__KIND", "redis"), ("STORE__REDIS__URL", &url), ("STORE__REDIS__DURABILITY", durability)];
+        Hub::start(&settings, &[])
+    }
+
+    /// Reads a number of `INFO`.
+    fn info(&self, name: &str) -> Result<f64, String> {
+        let info = self.master.ask("INFO").map_err(|error| error.to_string())?;
+        let line = info.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':'));
+        line.and_then(|value| value.trim().parse().ok()).ok_or_else(|| format!("Redis does not tell its {name}"))
+    }
+
+    /// Returns the seconds of processor time that the server has used, its own threads for persistence not among them.
+    fn cpu(&self) -> Result<f64, String> {
+        Ok(self.info("used_cpu_sys_main_thread")? + self.info("used_cpu_user_main_thread")?)
+    }
+}
+
+/// Commits per second of a Redis core, over many rooms and in one.
+pub fn commits() -> Result<Vec<Row>, String> {
+    let bed = Bed::start(&[], false)?;
+    let hub = bed.hub("async")?;
+    let before = bed.cpu()?;
+    let many = hub.load("fanout --rooms 1000 --subscribers 1 --rate 0 --seconds 8 --sources 50")?;
+    let cpu = bed.cpu()? - before;
+    let hot = hub.load("queue --admins 64 --queued 20 --depth 4 --seconds 5")?;
+    let (second, third) = (bed.hub("async")?, bed.hub("async")?);
+    let shared = hub::load(&[&hub, &second, &third], "queue --admins 63 --queued 21 --depth 4 --seconds 5")?;
+    Ok(vec![
+        Row {
+            key: "redis_commits",
+            what: "commits per second of one Redis core, 1,000 rooms, one node",
+            value: many.number("/counts/commands answered")? / cpu,
+            unit: "",
+            goal: Goal::AtLeast(40_000.0),
+        },
+        Row {
+            key: "redis_commits_wall",
+            what: "the same per second of the clock, hub and load generator beside it",
+            value: many.number("/counts/commands answered")? / many.number("/seconds")?,
+            unit: "",
+            goal: Goal::None,
+        },
+        Row {
+            key: "redis_hot",
+            what: "moves per second that 64 admins get acked in one room, Redis, one node",
+            value: hot.number("/counts/commands acked")? / hot.number("/seconds")?,
+            unit: "",
+            goal: Goal::None,
+        },
+        Row {
+            key: "redis_hot_nodes",
+            what: "the same with 63 admins on three nodes",
+            value: shared.number("/counts/commands acked")? / shared.number("/seconds")?,
+            unit: "",
+            goal: Goal::None,
+        },
+        Row { key: "redis_hot_p99", what: "their ack, p99", value: shared.ms("ack", "p99")?, unit: "ms", goal: Goal::None },
+    ])
+}
+
+/// Command to ack of one admin alone, by durability.
+pub fn acks() -> Result<Vec<Row>, String> {
+    let async_ = (
+        "async",
+        &[][..],
+        false,
+        ["redis_async_p50", "redis_async_p99"],
+        ["Redis, durability async: command to ack, p50", "the same, p99"],
+    );
+    let replica = (
+        "replica",
+        &[][..],
+        true,
+        ["redis_replica_p50", "redis_replica_p99"],
+        ["Redis, durability replica: command to ack, p50", "the same, p99"],
+    );
+    let disk_args = &["--appendonly", "yes", "--appendfsync", "always"][..];
+    let disk = (
+        "disk",
+        disk_args,
+        false,
+        ["redis_disk_p50", "redis_disk_p99"],
+        ["Redis, durability disk: command to ack, p50", "the same, p99"],
+    );
+    let mut rows = Vec::new();
+    for (durability, args, with_replica, keys, whats) in [async_, replica, disk] {
+        let bed = Bed::start(args, with_replica)?;
+        let hub = bed.hub(durability)?;
+        let run = hub.load("queue --admins 1 --queued 20 --depth 1 --seconds 4")?;
+        for ((key, what), quantile) in keys.into_iter().zip(whats).zip(["p50", "p99"]) {
+            rows.push(Row { key, what, value: run.ms("ack", quantile)?, unit: "ms", goal: Goal::None });
+        }
+    }
+    Ok(rows)
+}
+
+/// What people cost Redis who are only there.
+#[expect(clippy::disallowed_methods, reason = "a rate is counted over real time")]
+pub fn idle() -> Result<Vec<Row>, String> {
+    let bed = Bed::start(&[], false)?;
+    let hubs = [bed.hub("async")?, bed.hub("async")?];
+    let counted = std::thread::scope(|scope| {
+        let loads: Vec<_> =
+            hubs.iter().map(|hub| scope.spawn(|| hub.load("idle --clients 10000 --sources 100 --seconds 45"))).collect();
+        // Long enough for everybody to be in and for what follows an opening to be over.
+        std::thread::sleep(std::time::Duration::from_secs(25));
+        let (begin, from) = (std::time::Instant::now(), bed.info("total_commands_processed")?);
+        std::thread::sleep(std::time::Duration::from_secs(15));
+        let per_second = (bed.info("total_commands_processed")? - from) / begin.elapsed().as_secs_f64();
+        for load in loads {
+            load.join().map_err(|_| "a load panicked".to_owned())??;
+        }
+        Ok::<_, String>(per_second)
+    })?;
+    Ok(vec![Row {
+        key: "redis_idle",
+        what: "Redis commands per second with 20,000 idle people on two nodes, inside scripts included",
+        value: counted,
+        unit: "",
+        goal: Goal::AtMost(10.0),
+    }])
+}
