@@ -2,6 +2,7 @@
 use super::{
     admit::Admitted,
     conn::{Conn, Hello},
+    metrics,
     msg::ConnId,
     reader::Reader,
     shard::Shard,
@@ -143,7 +144,7 @@ pub(super) async fn accept(
 
 /// Tells a connection that there are too many: the first of them hear it, the others are dropped.
 fn turn_away(stream: TcpStream) {
-    metrics::counter!("michub_connections_refused_total").increment(1);
+    metrics::CONNECTIONS_REFUSED.increment(1);
     if TURNED_AWAY.get() >= TURNED_AWAY_MAX {
         return;
     }
@@ -243,13 +244,13 @@ fn upgrade(
     draining: bool,
     takeover: &RefCell<Option<Takeover>>,
 ) -> Response<Body> {
-    let Offer { response, spoken, has_origin, bearer, query_token } = match ws::judge(request, &shard.settings.allowed_origins) {
+    let Offer { response, spoken, has_origin, bearer, query_token } = match ws::judge(request, &shard.origins.load()) {
         Ok(offer) => offer,
         Err(refusal) => return *refusal,
     };
     let admitted = if draining { None } else { shard.admission.admit(peer) };
     let Some(admitted) = admitted else {
-        metrics::counter!("michub_upgrades_refused_total").increment(1);
+        metrics::UPGRADES_REFUSED.increment(1);
         return *ws::come_back(if draining { 1 } else { 5 });
     };
     takeover.replace(Some(Takeover { hello: Hello { peer, has_origin, bearer, query_token }, spoken, admitted }));

@@ -3,7 +3,9 @@ mod history;
 
 use super::{
     auth::{Auth, AuthError, Claims, MAX_LIFE_SECONDS},
+    clock::Clock,
     history::History,
+    metrics,
     msg::{Refusal, Reply, RoomMsg, Shown, ShownStatus},
     presence::Presence,
     rooms::Rooms,
@@ -19,13 +21,15 @@ use crate::{
         client::{self, ClientFrame, Parsed},
         fields::{BadFrame, Fields},
         server::{ErrorJson, UserOnlineStatus, UserStatus, details, json},
+        spec,
     },
 };
 use axum::{
     Router,
     body::Bytes,
-    extract::{DefaultBodyLimit, Path, Query, State},
+    extract::{DefaultBodyLimit, MatchedPath, Path, Query, State},
     http::{HeaderMap, HeaderValue, StatusCode, header},
+    middleware::{Next, from_fn_with_state, map_response},
     response::{IntoResponse, Response},
     routing::{get, post},
 };
@@ -145,10 +149,22 @@ pub fn router(api: Api) -> Router {
         .route("/api/online-status", get(online_status))
         .route("/api/rooms/{room_id}/commands", post(command))
         .route("/api/rooms/{room_id}/history", get(history::history))
+        .route("/api/openapi.json", get(async || reply(StatusCode::OK, json(&spec::openapi()).into())))
+        .route("/api/asyncapi.json", get(async || reply(StatusCode::OK, json(&spec::asyncapi()).into())))
         .merge(super::poll::routes())
         .merge(super::media::routes());
     let routes = if api.demo { routes.fallback(super::page::serve) } else { routes };
-    routes.layer(limit).layer(axum::middleware::map_response(as_error_object)).with_state(api)
+    let routes = routes.layer(limit).layer(from_fn_with_state(api.sessions.clock, measured));
+    routes.layer(map_response(as_error_object)).with_state(api)
+}
+
+/// Counts a request under its route.
+async fn measured(State(clock): State<Clock>, request: axum::extract::Request, next: Next) -> Response {
+    let route = request.extensions().get::<MatchedPath>().map_or_else(|| "other".to_owned(), |path| path.as_str().to_owned());
+    let begin = clock.micros();
+    let response = next.run(request).await;
+    metrics::http(&route, response.status().as_u16(), clock.micros().saturating_sub(begin));
+    response
 }
 
 /// Gives the error object to answers that come from beneath the routes: no such route or method, a body that is too large, a broken query.
@@ -183,7 +199,7 @@ impl Api {
                 let refused = |_: AuthError| Failure::new(Code::Unauthorized);
                 let claims = self.auth.verify(token).map_err(refused)?;
                 // What a person sends over HTTP counts as what he sends over his sockets.
-                if !self.sessions.settings.user_rates.take(&claims.user, self.sessions.clock.mono()) {
+                if !self.sessions.settings.load().user_rates.take(&claims.user, self.sessions.clock.mono()) {
                     return Err(Failure::new(Code::RateLimited));
                 }
                 Ok(Caller::Person(Box::new(claims)))

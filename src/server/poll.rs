@@ -53,7 +53,7 @@ async fn heartbeat(State(api): State<Api>, headers: HeaderMap, body: Bytes) -> R
     let (user, claims) = identify(caller, &poll)?;
     let all = &api.sessions;
     let user_type = claims.as_ref().and_then(|claims| claims.user_type.clone()).unwrap_or(poll.user_type);
-    if !all.settings.user_types.iter().any(|known| known == user_type.as_str()) {
+    if !all.settings.load().user_types.iter().any(|known| known == user_type.as_str()) {
         return Err(BadFrame::argument("/user_type".to_owned(), "a known kind of user").into());
     }
     let resume = poll.session_token.and_then(|token| all.auth.verify_session(&token)).filter(|claim| claim.user == user);
@@ -119,7 +119,7 @@ async fn enter(
 ) -> Vec<u8> {
     let all = &api.sessions;
     let Entered { session, resumed, kept, rooms: before, set, watches: _ } = entered;
-    let max = all.settings.rooms_per_session;
+    let max = all.settings.load().rooms_per_session;
     let entry = Entry { rooms: &all.rooms, max, user, user_type, session: &session, conn: None, set: &set, claims };
     let rooms = if moves.offline { Vec::new() } else { entry.back_to(moves.rooms, &before) };
     let joined = entry.enter_all(rooms).await;

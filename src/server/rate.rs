@@ -6,7 +6,7 @@ use std::{
     collections::VecDeque,
     sync::{
         Arc,
-        atomic::{AtomicUsize, Ordering::Relaxed},
+        atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed},
     },
 };
 
@@ -31,6 +31,13 @@ impl Bucket {
     pub fn new(per_second: u64, burst: u64, now: Mono) -> Self {
         let max = burst.max(per_second).max(1).saturating_mul(1_000);
         Self { per_second, credit: max, max, at: now }
+    }
+
+    /// Starts anew, full, if the rate is another one.
+    pub fn set_rate(&mut self, per_second: u64, now: Mono) {
+        if self.per_second != per_second {
+            *self = Self::new(per_second, per_second, now);
+        }
     }
 
     fn earn(&mut self, now: Mono) {
@@ -107,7 +114,7 @@ impl Rates {
 /// The rates of users over all their devices.
 #[derive(Clone, Debug)]
 pub struct UserRates {
-    per_second: u64,
+    per_second: Arc<AtomicU64>,
     by_user: Arc<DashMap<UserId, Bucket>>,
     prune_at: Arc<AtomicUsize>,
 }
@@ -116,24 +123,31 @@ impl UserRates {
     /// Starts with nobody; 0 = no limit.
     #[must_use]
     pub fn new(per_second: u64) -> Self {
-        Self { per_second, by_user: Arc::default(), prune_at: Arc::default() }
+        Self { per_second: Arc::new(per_second.into()), by_user: Arc::default(), prune_at: Arc::default() }
     }
 
     /// Counts a frame of a user.
     #[must_use]
     pub fn take(&self, user: &UserId, now: Mono) -> bool {
-        if self.per_second == 0 {
+        let per_second = self.per_second.load(Relaxed);
+        if per_second == 0 {
             return true;
         }
         if let Some(mut bucket) = self.by_user.get_mut(user) {
+            bucket.set_rate(per_second, now);
             return bucket.take(now);
         }
         if self.by_user.len() >= self.prune_at.load(Relaxed) {
             self.by_user.retain(|_, bucket| !bucket.is_full(now));
             self.prune_at.store(self.by_user.len() * 2 + 1024, Relaxed);
         }
-        let fresh = || Bucket::new(self.per_second, self.per_second, now);
+        let fresh = || Bucket::new(per_second, per_second, now);
         self.by_user.entry(user.clone()).or_insert_with(fresh).take(now)
+    }
+
+    /// Changes the rate for everybody; 0 = no limit.
+    pub fn set(&self, per_second: u64) {
+        self.per_second.store(per_second, Relaxed);
     }
 
     /// Forgets a user unless he has just sent something: coming again must not give a flood a fresh bucket.

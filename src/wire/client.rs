@@ -106,6 +106,10 @@ pub struct UserOnline {
     pub token: Option<String>,
     pub session_token: Option<String>,
     pub rooms: Vec<(RoomId, Option<Cursor>)>,
+    /// Which try to come back this is, counted from 1; for the operators' numbers only.
+    pub attempt: Option<u64>,
+    /// How long the client was away.
+    pub down_ms: Option<u64>,
 }
 
 /// Reads a frame. Errors: `bad_request`, `bad_argument` with a path, `unknown_type`, `message_too_large`; never a panic.
@@ -214,6 +218,8 @@ fn user_online(f: &Fields) -> Result<UserOnline, BadFrame> {
     ["timestamp", "attempt", "down_ms"].iter().try_for_each(|name| f.check_number(name))?;
     let text = |name| Ok::<_, BadFrame>(f.text(name)?.map(|text| text.into_owned()));
     Ok(UserOnline {
+        attempt: f.number("attempt").ok().flatten(),
+        down_ms: f.number("down_ms").ok().flatten(),
         user: f.needed_user("user_id")?,
         user_type: match user_type(f)? {
             Some(user_type) => user_type,

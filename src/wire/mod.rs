@@ -13,6 +13,7 @@ pub mod record;
 pub mod rules;
 pub mod server;
 pub mod session;
+pub mod spec;
 pub mod state;
 pub mod turn;
 pub mod webhook;

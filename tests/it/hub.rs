@@ -85,6 +85,17 @@ impl Hub {
         assert!(Command::new("kill").arg(format!("-{name}")).arg(self.child.id().to_string()).status().unwrap().success());
     }
 
+    /// Sends SIGHUP.
+    pub fn hang_up(&self) {
+        assert!(Command::new("kill").arg("-HUP").arg(self.child.id().to_string()).status().unwrap().success());
+    }
+
+    /// Tells whether an upgrade is accepted now.
+    pub async fn is_let_in(&self) -> bool {
+        let stream = TcpStream::connect(&self.address).await.unwrap();
+        tokio_tungstenite::client_async(format!("ws://{}/ws", self.address), stream).await.is_ok()
+    }
+
     /// Waits for the end.
     pub async fn ended(mut self) -> ExitStatus {
         let child = std::mem::replace(&mut self.child, Command::new("true").spawn().unwrap());

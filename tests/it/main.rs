@@ -3,12 +3,15 @@
 mod access;
 mod client;
 mod crash;
+mod deploy;
 mod drain;
 mod history;
 mod hub;
 mod media;
 mod poll;
+mod postgres;
 mod presence;
+mod reload;
 mod resume;
 mod rooms;
 mod srs;

@@ -18,7 +18,12 @@ const STEPS: &[(&str, &[&str])] = &[
 fn main() -> ExitCode {
     let rest: Vec<String> = std::env::args().skip(2).collect();
     match std::env::args().nth(1).as_deref() {
-        Some("test" | "ci") => all(),
+        Some("test") => all(),
+        Some("ci") => match deny() {
+            Ok(()) => all(),
+            refused => done(refused),
+        },
+        Some("deny") => done(deny()),
         Some("web") => done(web::test()),
         Some("picture") => done(web::picture()),
         Some("types") => done(xtask::types::write()),
@@ -30,7 +35,7 @@ fn main() -> ExitCode {
         Some("srs") => done(srs(rest.first())),
         Some("webhooks") => done(webhooks(rest.first().map_or("120000", String::as_str))),
         _ => {
-            eprintln!("usage: cargo xtask test | web | picture | webhooks [EVENTS] | srs BINARY");
+            eprintln!("usage: cargo xtask test | ci (deny, then test) | deny | web | picture | webhooks [EVENTS] | srs BINARY");
             eprintln!("       cargo xtask sim [--seed S] [--seeds N] [--steps K] [--cluster] [--hub URL] | --own-hub");
             eprintln!("       cargo xtask load SCENARIO... | measure [--json] [--write] [NAME...] | bench");
             eprintln!("       cargo xtask types    writes the client's frame types");
@@ -40,7 +45,7 @@ fn main() -> ExitCode {
 }
 
 fn all() -> ExitCode {
-    if let Err(why) = setup::redis() {
+    if let Err(why) = setup::servers() {
         eprintln!("{why}");
         return ExitCode::FAILURE;
     }
@@ -64,6 +69,21 @@ fn all() -> ExitCode {
         return ExitCode::FAILURE;
     }
     done(web::test())
+}
+
+/// Checks licences, bans and sources of all dependencies; installs cargo-deny if it is missing (some minutes).
+fn deny() -> Result<(), String> {
+    let run = |args: &[&str]| Command::new("cargo").args(args).status().is_ok_and(|status| status.success());
+    if !run(&["deny", "--version"]) {
+        println!("== cargo-deny");
+        run(&["install", "cargo-deny", "--locked"]);
+    }
+    println!("== licences, bans and sources of the dependencies");
+    if run(&["deny", "check", "licenses", "bans", "sources"]) {
+        Ok(())
+    } else {
+        Err("cargo deny refuses, or is missing".to_owned())
+    }
 }
 
 /// Lets a real SRS ask the hub who may publish. `binary`: SRS, built from its sources (7.0.18 was).

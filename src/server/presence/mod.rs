@@ -12,6 +12,7 @@ use crate::hub::{
     presence::Status,
     time::{Millis, UnixMs},
 };
+use crate::server::history::postgres::People as LastSeen;
 use crate::server::{
     cluster::{
         Mail,
@@ -186,6 +187,15 @@ pub struct Inbox {
     asks: mpsc::UnboundedReceiver<Ask>,
     own: mpsc::WeakUnboundedSender<Ask>,
     webhooks: Option<Webhooks>,
+    noted: Option<LastSeen>,
+}
+
+impl Inbox {
+    /// Writes down when people are shown online and offline, for the history.
+    #[must_use]
+    pub fn noting(self, noted: Option<LastSeen>) -> Self {
+        Self { noted, ..self }
+    }
 }
 
 /// What presence is allowed to do, and for how long.
@@ -207,7 +217,7 @@ impl Presence {
     pub fn new() -> (Self, Inbox) {
         let (sender, receiver) = mpsc::unbounded_channel();
         let own = sender.downgrade();
-        (Self(sender), Inbox { asks: receiver, own, webhooks: None })
+        (Self(sender), Inbox { asks: receiver, own, webhooks: None, noted: None })
     }
 
     fn ask(&self, ask: Ask) {

@@ -110,7 +110,7 @@ impl Task {
             }
             (RoomMsg::Updates { reader, cursor, wait, reply }, _) => match self.may_read(reader.as_ref()) {
                 Ok(()) if wait > Millis(0) && cursor == Some(self.room.head) => {
-                    let max = self.seat.rooms.deps().settings.long_polls_max;
+                    let max = self.seat.rooms.deps().settings.load().long_polls_max;
                     self.parked.park(reply, self.now().plus(wait), max);
                 }
                 may => {

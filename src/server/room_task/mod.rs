@@ -135,7 +135,7 @@ struct Task {
 impl Task {
     fn new(seat: Seat, room: Room, tail: Tail, follow: Option<Follow>) -> Self {
         let deps = seat.rooms.deps();
-        let per_second = deps.settings.commands_per_second;
+        let per_second = deps.settings.load().commands_per_second;
         let bucket = Bucket::new(per_second, per_second, deps.clock.mono());
         let draft = Draft::new(&room);
         Self {
@@ -215,7 +215,7 @@ impl Task {
 
     /// Returns when the task has something to do although nobody writes.
     fn wake_at(&self) -> UnixMs {
-        let idle = self.idle_since.map(|since| since.plus(self.seat.rooms.deps().settings.idle));
+        let idle = self.idle_since.map(|since| since.plus(self.seat.rooms.deps().settings.load().idle));
         let first = self.due_at().into_iter().chain(self.tell_at).chain(self.parked.next_end()).chain(idle);
         let first = first.chain(self.follow_at()).min();
         first.unwrap_or(UnixMs(u64::MAX)).min(self.now().plus(SLEEP_MAX))
@@ -235,7 +235,7 @@ impl Task {
         }
         let now = self.now();
         let since = *self.idle_since.get_or_insert(now);
-        now.since(since) >= self.seat.rooms.deps().settings.idle
+        now.since(since) >= self.seat.rooms.deps().settings.load().idle
     }
 }
 

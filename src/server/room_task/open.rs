@@ -29,8 +29,8 @@ pub(super) async fn open(seat: &mut Seat, follow: &mut Option<Follow>) -> Option
         // Where a store has lost what it held, a room may come back from another node's memory.
         let wiped = deps.cluster.as_ref().is_some_and(|cluster| cluster.is_wiped());
         let code = if wiped && code == Code::RoomNotFound { Code::Unavailable } else { code };
-        if let (Code::RoomNotFound, true, RoomMsg::Join { member, .. }) = (code, deps.settings.auto_create, &message) {
-            let (rules, commit) = (deps.settings.rules.clone(), CommitId(rand::random()));
+        if let (Code::RoomNotFound, true, RoomMsg::Join { member, .. }) = (code, deps.settings.load().auto_create, &message) {
+            let (rules, commit) = (deps.settings.load().rules.clone(), CommitId(rand::random()));
             let room = Room::create(seat.id.clone(), member.user.clone(), rules, commit, deps.clock.now());
             match deps.store.create(&seat.id, room.head, encode_room(&room)).await {
                 Ok(true) => {
@@ -48,7 +48,7 @@ pub(super) async fn open(seat: &mut Seat, follow: &mut Option<Follow>) -> Option
             turn_away(seat, message, code).await;
         }
         while let Ok(message) = seat.mailbox.try_recv() {
-            if matches!(message, RoomMsg::Join { .. }) && code == Code::RoomNotFound && deps.settings.auto_create {
+            if matches!(message, RoomMsg::Join { .. }) && code == Code::RoomNotFound && deps.settings.load().auto_create {
                 // The next in line may create it.
                 let _ = seat.rooms.post(&seat.id, message);
                 break;

@@ -2,6 +2,7 @@
 use super::{Delivered, ExpiresAt, Next, Nothing, Session, Watched, error, text};
 use crate::server::{
     auth::AuthError,
+    metrics,
     msg::{JoinReply, Reply, RoomMsg, Shown},
     presence::Answer,
     watch::{status_frame, user_status},
@@ -109,15 +110,18 @@ impl Session {
     async fn message(&self, id: Option<i64>, to: UserId, message: &str) {
         let timestamp = self.all().clock.now().seconds();
         let frame = Message { from_user_id: self.user.as_str(), to_user_id: to.as_str(), message, timestamp };
-        let frame = text(&frame);
+        let (frame, begin) = (text(&frame), self.all().clock.micros());
         match self.all().presence.message(to, frame).await {
-            Some(delivered) => self.ack(id, Delivered { delivered }),
+            Some(delivered) => {
+                metrics::message(metrics::Message::Direct, self.all().clock.micros().saturating_sub(begin));
+                self.ack(id, Delivered { delivered });
+            }
             None => self.error(id, Code::UserNotReachable),
         }
     }
 
     fn watch(&self, id: Option<i64>, users: Vec<UserId>) {
-        let max = self.all().settings.watches_per_session;
+        let max = self.all().settings.load().watches_per_session;
         if !self.shard.watches.borrow_mut().add(&self.conn, &users, max) {
             return self.error(id, Code::TooMany);
         }

@@ -1,6 +1,7 @@
 //! The life of a session: every frame is counted against the rates and read; when the line goes, presence and rooms hear how.
 use super::{BAD_REQUESTS_MAX, EXPIRY_SLACK_MS, Next, RATE_RETRY_MS, Session, error, text};
 use crate::server::{
+    metrics,
     msg::{Class, EndedByHub, Frame, RoomMsg},
     rate::Verdict,
     reader::{Inbound, Reader},
@@ -59,7 +60,7 @@ impl Session {
         if !free.is_empty() {
             all.presence.unwatch(self.shard.shard, free);
         }
-        all.settings.user_rates.forget(&self.user, all.clock.mono());
+        all.settings.load().user_rates.forget(&self.user, all.clock.mono());
         if how == Next::Offline {
             for room in self.rooms.list() {
                 all.rooms.post(&room, RoomMsg::Leave { session: self.session.clone(), reply: None });
@@ -67,6 +68,7 @@ impl Session {
             all.presence.end(self.session.clone());
             self.conn.close(Close::Normal, 0);
         } else {
+            metrics::LINES_LOST.increment(1);
             all.presence.lost(self.user.clone(), self.session.clone(), self.conn.id(), self.rooms.list(), self.by_hub());
         }
     }
@@ -102,7 +104,7 @@ impl Session {
     fn admit(&mut self, id: Option<i64>) -> bool {
         let all = &self.shard.shared;
         let now = all.clock.mono();
-        let user_ok = all.settings.user_rates.take(&self.user, now);
+        let user_ok = all.settings.load().user_rates.take(&self.user, now);
         match self.rates.take(now, user_ok) {
             Verdict::Fine => return true,
             Verdict::TooFast => self.error(id, Code::RateLimited),
@@ -152,6 +154,7 @@ impl Session {
 
     pub(super) fn heartbeat(&self, id: Option<i64>, is_own: bool, ts_ms: Option<i64>, now: UnixMs) {
         if is_own {
+            metrics::HEARTBEATS.increment(1);
             self.conn.send_own(&heartbeat::ack(now, ts_ms), Class::Must);
         } else {
             self.error(id, Code::IdentityMismatch);

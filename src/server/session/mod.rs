@@ -9,6 +9,7 @@ use crate::server::{
     clock::Clock,
     config::Config,
     conn::{Conn, Hello},
+    live::Live,
     msg::{Class, Frame, Refusal, RoomSet, Shown},
     presence::{Presence, Seen},
     rate::{Rates, UserRates},
@@ -80,7 +81,7 @@ impl From<&Config> for SessionSettings {
 #[derive(Clone)]
 #[allow(missing_docs, reason = "the names say it")]
 pub struct SessionDeps {
-    pub settings: SessionSettings,
+    pub settings: Live<SessionSettings>,
     pub auth: Auth,
     pub presence: Presence,
     pub rooms: Rooms,

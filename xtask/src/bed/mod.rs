@@ -1,6 +1,8 @@
 //! The test bed: processes on free ports with folders of their own, ended by their own handle and by nothing else.
+mod postgres;
 mod redis;
 
+pub use postgres::Postgres;
 pub use redis::{Redis, RedisOptions};
 
 use std::{

@@ -1,12 +1,13 @@
 //! One opened database: reads, and commits as single batches. It is thrown away and opened anew after a failed write.
 use super::{
     days::Days,
+    feed,
     layout::{Packed, base_key, day_of, event_key, log_key},
     watermark::Mark,
 };
 use crate::{
     hub::{cursor::Cursor, id::RoomId},
-    server::store::{CommitError, Loaded, LogEntry, StoreFault},
+    server::store::{CommitError, Loaded, LogEntry, StoreFault, archive::FedKind},
 };
 use bytes::Bytes;
 use dashmap::DashMap;
@@ -36,8 +37,9 @@ pub(super) struct Engine {
     pub log: Keyspace,
     pub snapshots: Keyspace,
     pub sessions: Keyspace,
+    pub meta: Keyspace,
+    pub feed: Option<Keyspace>,
     pub notes: Keyspace,
-    meta: Keyspace,
     pub days: Option<Days>,
     /// Head and lowest kept rev of the rooms in use; read from the database at first touch.
     heads: DashMap<RoomId, Head>,
@@ -73,9 +75,9 @@ fn open_fault(error: &fjall::Error) -> StoreFault {
 }
 
 impl Engine {
-    /// Opens the database in `dir`. `history` = commits are archived too.
+    /// Opens the database in `dir`. `history` = commits are archived too, `feed` = somebody takes them elsewhere.
     /// Errors: [`StoreFault::Locked`] if another process has it, [`StoreFault::Damaged`] if it cannot be read.
-    pub fn open(dir: &Path, history: bool) -> Result<Self, StoreFault> {
+    pub fn open(dir: &Path, history: bool, feed: bool) -> Result<Self, StoreFault> {
         // The engine asserts what it expects of its files; damage must not end the process.
         let opened = catch_unwind(AssertUnwindSafe(|| Database::builder(dir).open()));
         let db = opened.map_err(|_| StoreFault::Damaged("the engine gave up".into()))?.map_err(|error| open_fault(&error))?;
@@ -83,10 +85,11 @@ impl Engine {
         let (log, snapshots, sessions, meta) =
             (keyspace("log")?, keyspace("snapshots")?, keyspace("sessions")?, keyspace("meta")?);
         let notes = keyspace("notes")?;
+        let feed = if feed { Some(keyspace("feed")?) } else { None };
         let days = if history { Some(Days::open(&db)?) } else { None };
         let ledger = read_mark(&meta, LEDGER)?.into_iter().next().unwrap_or_default();
         let (heads, failed) = (DashMap::new(), AtomicBool::new(false));
-        Ok(Self { db, log, snapshots, sessions, notes, meta, days, heads, ledger: Mutex::new(ledger), failed })
+        Ok(Self { db, log, snapshots, sessions, notes, meta, feed, days, heads, ledger: Mutex::new(ledger), failed })
     }
 
     fn ledger(&self) -> MutexGuard<'_, Mark> {
@@ -96,6 +99,11 @@ impl Engine {
     /// Tells whether a write has failed: nothing is written any more, and the database must be opened anew.
     pub fn has_failed(&self) -> bool {
         self.failed.load(Ordering::Relaxed)
+    }
+
+    /// Returns how many commits of all rooms were ever written.
+    pub fn written(&self) -> u64 {
+        self.ledger().commits
     }
 
     /// Notes that a write has failed.
@@ -195,8 +203,8 @@ impl Engine {
         let mut batch = self.db.batch().durability(Some(PersistMode::Buffer));
         let packed = Packed { number: 0, ..Packed::from(first) };
         batch.insert(&self.snapshots, room.as_str(), packed.pack());
-        self.archive_base(&mut batch, room, first, &mut head)?;
-        self.settle(batch, room, head)?;
+        let base = self.archive_base(&mut batch, room, first, &mut head)?;
+        self.settle(batch, room, head, [None, base])?;
         Ok(true)
     }
 
@@ -211,7 +219,9 @@ impl Engine {
             return Err(CommitError::Mismatch { since: from.map(|from| entries.into_iter().skip(from).collect()) });
         }
         let mut batch = self.db.batch().durability(Some(PersistMode::Buffer));
-        let value = Packed::from(entry).pack();
+        let packed = Packed::from(entry);
+        let value = packed.pack();
+        let mut base = None;
         if let Some(days) = &self.days {
             let day = days.day(&self.db, day_of(entry.at)).map_err(CommitError::NotDone)?;
             batch.insert(&day, event_key(room, entry.at, entry.cursor.rev), value.clone());
@@ -227,9 +237,9 @@ impl Engine {
             head.low = low;
             let state = LogEntry { prev: entry.cursor, record, ..entry.clone() };
             batch.insert(&self.snapshots, room.as_str(), Packed { number: low, ..Packed::from(&state) }.pack());
-            self.archive_base(&mut batch, room, &state, &mut head)?;
+            base = self.archive_base(&mut batch, room, &state, &mut head)?;
         }
-        self.settle(batch, room, head)
+        self.settle(batch, room, head, [Some((FedKind::Commit, packed)), base])
     }
 
     /// Keeps one state per room and day, so that the days after it can be replayed when older ones are gone.
@@ -239,26 +249,40 @@ impl Engine {
         room: &RoomId,
         state: &LogEntry,
         head: &mut Head,
-    ) -> Result<(), CommitError> {
-        let Some(days) = &self.days else { return Ok(()) };
+    ) -> Result<Option<(FedKind, Packed)>, CommitError> {
         let number = day_of(state.at);
-        if head.based != Some(number) {
+        let unwanted = self.days.is_none() && self.feed.is_none();
+        if unwanted || head.based == Some(number) {
+            return Ok(None);
+        }
+        head.based = Some(number);
+        if let Some(days) = &self.days {
             let day = days.day(&self.db, number).map_err(CommitError::NotDone)?;
             let there = day.contains_key(base_key(room)).map_err(|error| CommitError::NotDone(fault(&error)))?;
             if !there {
                 batch.insert(&day, base_key(room), Packed::from(state).pack());
             }
-            head.based = Some(number);
         }
-        Ok(())
+        Ok(Some((FedKind::State, Packed::from(state))))
     }
 
     /// Writes a batch as the next commit. A failed write may have reached the journal: its outcome is unknown, and the engine takes no more.
-    fn settle(&self, mut batch: OwnedWriteBatch, room: &RoomId, head: Head) -> Result<(), CommitError> {
+    fn settle(
+        &self,
+        mut batch: OwnedWriteBatch,
+        room: &RoomId,
+        head: Head,
+        fed: [Option<(FedKind, Packed)>; 2],
+    ) -> Result<(), CommitError> {
         // The lock makes the order of the numbers that of the journal.
         let mut ledger = self.ledger();
         let next = ledger.after(room, head.at);
         batch.insert(&self.meta, LEDGER, next.text());
+        if let Some(feed) = &self.feed {
+            for (kind, packed) in fed.into_iter().flatten() {
+                batch.insert(feed, feed::key(next.commits, kind), feed::value(room, &packed));
+            }
+        }
         match batch.commit() {
             Ok(()) => {
                 *ledger = next;
