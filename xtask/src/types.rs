@@ -8,7 +8,6 @@ const SOURCES: &[&str] = &["event.rs", "membership.rs", "rules.rs", "server.rs",
 /// Frames, and what is reachable from them.
 const ROOTS: &[&str] = &[
     "Welcome",
-    "HeartbeatAck",
     "UserOnlineStatus",
     "Message",
     "Closing",

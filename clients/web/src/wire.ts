@@ -7,7 +7,6 @@ export type Entry = { state: "waiting" | "held"; on_deck: boolean } & EntryField
 export type EntryFields = { user_id: string; seq: number; eff_priority: number; skip_queue: boolean; want_seat?: number; note?: string; held_until_ms?: number; pinned: boolean; jumped_by: number; joined_at_ms: number };
 export type ErrorFrame = { type: "error"; id?: number; code: number; name: string; message: string; temporary: boolean; retry_after_ms: number; details: Record<string, any> };
 export type Flags = { queue_open: boolean; floor_controlled: boolean; mute_all: boolean };
-export type HeartbeatAck = { type: "heartbeat_ack"; timestamp: number; ts_ms?: number; server_ts_ms: number };
 export type Invite = { invite_id: string; user_id: string; by: string; seat_no: number; expires_at_ms: number };
 export type LogEvent =
   | { event: "queue_joined"; user_id: string; index: number; eff_priority: number; skip_queue?: boolean; seq: number; pinned: boolean; want_seat?: number; note?: string; why: string[] }
