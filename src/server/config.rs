@@ -395,11 +395,6 @@ impl Config {
             ((1..=1000).contains(&presence.coalesce_ms), "presence.coalesce_ms", "1 to 1000 ms"),
             (self.store.embedded.reopen_ms >= 100, "store.embedded.reopen_ms", "at least 100 ms"),
             (history_url_is_good(&self.history.url.0), "history.url", "postgres://user@host:port/database, or nothing"),
-            (
-                self.history.url.0.is_empty() || self.store.kind == StoreKind::Embedded,
-                "history.url",
-                "nothing with store.kind = \"redis\": this version writes it from the embedded store only",
-            ),
             ((1..=10_000).contains(&self.history.batch_max), "history.batch_max", "1 to 10000 commits"),
             ((500..=60_000).contains(&self.history.timeout_ms), "history.timeout_ms", "500 to 60000 ms"),
             (self.history.outbox_max >= 1000, "history.outbox_max", "at least 1000 commits"),

@@ -239,7 +239,7 @@ async fn mint(State(api): State<Api>, headers: HeaderMap, body: Bytes) -> Result
         return Err(fields.wrong("expire_time", "1 to 86400 seconds").into());
     }
     let role = fields.role("role")?;
-    let rooms = match (fields.has("room_id"), role) {
+    let rooms = match (fields.text("room_id")?.is_some(), role) {
         (true, role) => [(fields.room("room_id")?, role.unwrap_or_else(RoleId::member))].into(),
         (false, Some(_)) => return Err(fields.wrong("room_id", "the room of the role").into()),
         (false, None) => Default::default(),

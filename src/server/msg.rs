@@ -138,6 +138,8 @@ pub enum RoomMsg {
     Members { offset: usize, limit: usize, reply: Reply },
     /// People's shown states have changed.
     Presence(Vec<Shown>),
+    /// Drop this as soon as the other nodes have heard of everybody here.
+    Settle(tokio::sync::mpsc::Sender<()>),
     /// A snapshot for HTTP: the `room_snapshot` object, empty if the room is still at `known`.
     Snapshot { reader: Option<UserId>, known: Option<Cursor>, reply: PollReply },
     /// Look at the log and at the other nodes' people: something may have been missed.

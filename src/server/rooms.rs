@@ -18,8 +18,12 @@ use std::{
         Arc,
         atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed},
     },
+    time::Duration,
 };
 use tokio::sync::mpsc;
+
+/// How long a hub that goes down waits until other nodes have heard of its rooms' people.
+const SETTLE: Duration = Duration::from_millis(2_000);
 
 /// What rooms are allowed to do.
 #[derive(Clone, Debug)]
@@ -198,12 +202,35 @@ impl Rooms {
         self.0.directory.get(room).is_some_and(|handle| handle.mailbox.send(message).is_ok())
     }
 
+    /// Tells whether other nodes have rooms, too.
+    #[must_use]
+    pub fn are_shared(&self) -> bool {
+        self.0.cluster.is_some()
+    }
+
+    /// Returns when all loaded rooms have told the other nodes of their people, or after [`SETTLE`].
+    pub async fn settle(&self) {
+        let (done, mut rest) = mpsc::channel::<()>(1);
+        self.post_all(|| RoomMsg::Settle(done.clone()));
+        drop(done);
+        // Every room drops its handle when it has nothing to tell any more.
+        if tokio::time::timeout(SETTLE, rest.recv()).await.is_err() {
+            tracing::warn!("other nodes have not heard of everybody in every room");
+        }
+    }
+
     /// Sends a message to every loaded room.
     pub fn post_all(&self, message: impl Fn() -> RoomMsg) {
         for handle in self.0.directory.iter() {
             // A task that ends just now needs no message.
             let _ = handle.mailbox.send(message());
         }
+    }
+
+    /// Returns how long a place is kept at least when the hub itself has ended the line.
+    #[must_use]
+    pub fn handover(&self) -> Millis {
+        self.0.settings.load().handover
     }
 
     /// Returns how long a lost session is still counted.
@@ -288,6 +315,7 @@ pub(super) fn refuse(message: RoomMsg, refusal: &Refusal, mut to_conn: impl FnMu
         | RoomMsg::Lost { .. }
         | RoomMsg::Gone { .. }
         | RoomMsg::Presence(_)
-        | RoomMsg::Look => {}
+        | RoomMsg::Look
+        | RoomMsg::Settle(_) => {}
     }
 }

@@ -26,6 +26,7 @@ use super::{
         archive::Archive,
         fjall::{FjallSettings, FjallStore},
         notes::Notes,
+        outbox::Outboxed,
         redis::RedisStore,
     },
     webhooks::{
@@ -142,6 +143,11 @@ pub fn store_settings(config: &Config) -> FjallSettings {
     }
 }
 
+/// How the outbox is kept that a node with a shared store has on its own disk.
+fn outbox_settings(config: &Config) -> FjallSettings {
+    FjallSettings { dir: config.data.dir.join("outbox"), ..store_settings(config) }
+}
+
 /// The store, what keeps the history, and what keeps notes.
 struct Opened {
     store: Arc<dyn Store>,
@@ -176,8 +182,17 @@ fn open(config: &Config, clock: Clock) -> Result<Opened, StoreFault> {
             Opened { notes: store.clone(), store, archive, redis: None, people: feeder.is_some().then_some(people), feeder }
         }
         StoreKind::Redis => {
-            let store = RedisStore::open(config.store.redis.settings(), clock)?;
-            Opened { store: store.clone(), archive: None, notes: store.clone(), redis: Some(store), people: None, feeder: None }
+            let redis = RedisStore::open(config.store.redis.settings(), clock)?;
+            let (notes, mut store): (Arc<dyn Notes>, Arc<dyn Store>) = (redis.clone(), redis.clone());
+            let (mut archive, mut feeder, people) = (None, None, People::default());
+            if is_history_outside(config) {
+                let postgres = Postgres::new(postgres_settings(config))?;
+                let outbox = FjallStore::open(outbox_settings(config), clock)?;
+                store = Outboxed::new(store, outbox.clone());
+                feeder = Some(Feeder::new(postgres.clone(), outbox, people.clone(), clock));
+                archive = Some(Arc::new(postgres) as Arc<dyn Archive>);
+            }
+            Opened { store, archive, notes, redis: Some(redis), people: feeder.is_some().then_some(people), feeder }
         }
     })
 }
@@ -202,7 +217,12 @@ fn webhooks(config: &Config, opened: Opened, clock: Clock, node: &str) -> Result
         return Ok((store, None));
     }
     let moved = Arc::new(Moved::default());
-    let deps = WebhookDeps { source: Source { store: store.clone(), archive }, notes, clock, node: node.into() };
+    let deps = WebhookDeps {
+        source: Source { store: store.clone(), archive, at_hand: !is_history_outside(config) },
+        notes,
+        clock,
+        node: node.into(),
+    };
     let webhooks = Webhooks::start(endpoints, deps, moved.clone()).map_err(io("webhooks"))?;
     Ok((Tap::new(store, moved), Some(webhooks)))
 }
@@ -300,6 +320,7 @@ async fn serve(config: Config, reload: Reload) -> Result<(), StartError> {
         clock,
         node: node.clone(),
     };
+    let presence_told = deps.presence.clone();
     admin.read_from(Sources { admission: bound.admission().clone(), rooms: rooms.clone() });
     let mut reloader = Reloader {
         config: config.clone(),
@@ -347,6 +368,7 @@ async fn serve(config: Config, reload: Reload) -> Result<(), StartError> {
         tracing::error!("the shards did not end well");
     }
     if let Some(cluster) = &cluster {
+        presence_told.announced(Duration::from_millis(2_000)).await;
         cluster.leave().await;
     }
     admin_served.abort();

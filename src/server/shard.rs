@@ -86,6 +86,10 @@ pub trait Sessions {
     fn serve(self: Rc<Self>, conn: Conn, reader: Reader, hello: Hello) -> LocalBoxFuture<'static, ()>;
     /// The shown state of watched people has changed.
     fn presence(&self, shown: &[Shown]);
+    /// All connections are gone: returns when everybody else has heard what that means.
+    fn settle(&self) -> LocalBoxFuture<'_, ()> {
+        Box::pin(std::future::ready(()))
+    }
 }
 
 /// Reaches a shard from anywhere.
@@ -290,6 +294,7 @@ impl Shard {
         if tokio::time::timeout(timeout, self.drain()).await.is_err() {
             tracing::warn!(shard = self.index, open = self.admission.open(), "drained by force");
         }
+        self.sessions.settle().await;
     }
 
     /// Takes a slot for a new connection.

@@ -57,6 +57,17 @@ pub struct PollAnswer<'a> {
     pub messages: Vec<&'a RawValue>,
 }
 
+/// `heartbeat_ack`. The hub writes it by hand, [`super::heartbeat::ack`], in the same form.
+#[derive(Serialize)]
+#[serde(tag = "type", rename = "heartbeat_ack")]
+#[allow(missing_docs, reason = "the names say it")]
+pub struct HeartbeatAck {
+    pub timestamp: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ts_ms: Option<i64>,
+    pub server_ts_ms: u64,
+}
+
 /// One person's shown state.
 #[derive(Clone, Debug, Serialize)]
 #[allow(missing_docs, reason = "the names say it")]

@@ -11,5 +11,6 @@ mod hub;
 mod lost;
 mod nodes;
 mod people;
+mod rolling;
 mod rooms;
 mod worker;

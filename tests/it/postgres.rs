@@ -3,7 +3,7 @@ use crate::hub::{DEADLINE, Hub};
 use serde_json::json;
 use std::{path::Path, process::Command};
 use tokio::time::timeout;
-use xtask::bed::Postgres;
+use xtask::bed::{Postgres, Redis, RedisOptions};
 
 const DAY_MS: u64 = 86_400_000;
 
@@ -114,4 +114,51 @@ async fn days_that_are_over_are_dropped() {
     let left = || postgres.sql("SELECT string_agg(rev::text, ',') FROM history_commits WHERE room = 'old'").unwrap();
     timeout(DEADLINE, async { while left() != "3" {} }).await.expect("31 days ago is dropped, 30 days ago is kept");
     drop(second);
+}
+
+#[tokio::test]
+async fn nodes_on_redis_write_one_history() {
+    let (dir, bed) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let postgres = Postgres::start(bed.path()).unwrap();
+    let folder = |name: &str| {
+        let path = dir.path().join(name);
+        std::fs::create_dir(&path).unwrap();
+        path
+    };
+    let redis = Redis::start(&folder("redis"), RedisOptions::default()).unwrap();
+    let (one, two) = (folder("one"), folder("two"));
+    let start = |data: &Path| {
+        let (url, store) = (postgres.url(), redis.url());
+        Hub::with(data, &[("HISTORY__URL", &url), ("STORE__KIND", "redis"), ("STORE__REDIS__URL", &store)])
+    };
+    let (mut first, second) = (start(&one), start(&two));
+    let mut own = first.member("own").await;
+    own.ok("seat_lock", json!({"seat_nos": "all", "on": true})).await;
+    let mut other = second.member("other").await;
+    let mut rev = 0;
+    for round in 0..3 {
+        for _ in 0..20 {
+            own.ok("queue_join", json!({})).await;
+            other.ok("queue_join", json!({})).await;
+            own.ok("queue_leave", json!({})).await;
+            rev = other.ok("queue_leave", json!({})).await["rev"].as_u64().unwrap();
+        }
+        if round < 2 {
+            first.kill();
+            first = start(&one);
+            own = first.resume(&own.welcome, json!([{"room_id": "r1"}])).await;
+            own.wait("room_snapshot").await;
+        }
+    }
+    arrived(&postgres, rev).await;
+    let (url, store) = (postgres.url(), redis.url());
+    let mut command = Command::new(env!("CARGO_BIN_EXE_michub"));
+    command.args(["replay", "r1", "--data"]).arg(&one).env("MICHUB_ADMIN__LISTEN", &first.admin);
+    let command =
+        command.env("MICHUB_HISTORY__URL", url).env("MICHUB_STORE__KIND", "redis").env("MICHUB_STORE__REDIS__URL", store);
+    let output = command.output().unwrap();
+    let text = format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    assert!(text.contains("from rev 0") && text.contains("nothing differs"), "{text}");
+    let twice = postgres.sql("SELECT count(*) FROM (SELECT rev FROM history_commits GROUP BY rev HAVING count(*) > 1) AS twice");
+    assert_eq!(twice.unwrap(), "0");
 }

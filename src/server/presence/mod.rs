@@ -311,6 +311,15 @@ impl Presence {
         self.ask(Ask::Cluster(FromCluster::Announce(done)));
     }
 
+    /// Returns when the other nodes have heard of everything here, or after `limit`.
+    pub(super) async fn announced(&self, limit: std::time::Duration) {
+        let (done, told) = oneshot::channel();
+        self.announce(Some(done));
+        if tokio::time::timeout(limit, told).await.is_err() {
+            tracing::warn!("other nodes have not heard of everybody");
+        }
+    }
+
     /// Sessions of a dead node are this node's from here on.
     pub(super) fn adopt(&self, adopted: Vec<Adopted>) {
         self.ask(Ask::Cluster(FromCluster::Adopted(adopted)));

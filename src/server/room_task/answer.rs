@@ -21,6 +21,7 @@ use crate::{
     },
 };
 use bytes::Bytes;
+use std::collections::VecDeque;
 
 /// An update frame larger than this is replaced by a snapshot.
 const UPDATE_BYTES: usize = 128 * 1024;
@@ -117,6 +118,11 @@ impl Task {
                     let _ = reply.send(may.map(|()| self.polled(cursor)));
                 }
             },
+            (RoomMsg::Settle(done), _) => {
+                if let Some(follow) = &mut self.follow {
+                    follow.settling.push(done);
+                }
+            }
             (RoomMsg::Presence(shown), _) => {
                 self.members.note(&shown);
             }
@@ -245,18 +251,21 @@ impl Task {
         Frame(text_frame(&room_snapshot(&self.room, self.now())))
     }
 
-    /// A node that has stood still takes no commands: whoever sent them may have gone on elsewhere, and done them there.
-    pub(super) async fn refuse_in_doubt(&mut self, batch: Vec<RoomMsg>) -> Vec<RoomMsg> {
-        if !self.seat.rooms.deps().cluster.as_ref().is_some_and(|cluster| cluster.is_in_doubt()) {
-            return batch;
-        }
-        let (commands, rest): (Vec<_>, Vec<_>) =
-            batch.into_iter().partition(|message| matches!(message, RoomMsg::Command { .. }));
+    pub(super) fn standing_now(&self) -> Option<u64> {
+        self.seat.rooms.deps().cluster.as_ref().map_or(Some(0), |cluster| cluster.standing())
+    }
+
+    /// A node that has stood still does no commands that it took before or that wait: whoever sent them may have done them elsewhere.
+    pub(super) async fn refuse_in_doubt(&mut self, queue: &mut VecDeque<RoomMsg>) {
+        self.standing = self.standing_now();
+        let (commands, rest): (Vec<_>, Vec<_>) = queue.drain(..).partition(|message| matches!(message, RoomMsg::Command { .. }));
+        queue.extend(rest);
         for _ in &commands {
             self.seat.waiting.taken();
         }
-        self.turn_away(commands, &unavailable("none")).await;
-        rest
+        if !commands.is_empty() {
+            self.turn_away(commands, &unavailable("none")).await;
+        }
     }
 
     /// Answers a batch that could not be committed. What only reads is answered; lines that are gone stay gone.

@@ -73,8 +73,7 @@ impl Task {
                 outcome = Settled::Failed(unavailable("none"));
                 break;
             }
-            let doubtful = || self.seat.rooms.deps().cluster.as_ref().is_some_and(|cluster| cluster.is_in_doubt());
-            if attempt > 0 && doubtful() {
+            if attempt > 0 && self.standing != self.standing_now() {
                 outcome = Settled::Failed(unavailable("none"));
                 break;
             }
@@ -217,6 +216,9 @@ impl Task {
         let now = self.now();
         self.kicked.clear();
         self.members.at(now);
+        if self.follow.is_some() && self.held_at_load {
+            self.members.expect(self.room.placed().into_iter().map(|(user, _)| user));
+        }
         self.draft.begin(CommitId(rand::random()), now);
         if !self.held_at_load {
             self.no_promotion_before = now.plus(LOAD_GRACE);
@@ -265,7 +267,8 @@ impl Task {
                 self.look();
                 Fate::Read
             }
-            RoomMsg::Presence(_)
+            RoomMsg::Settle(_)
+            | RoomMsg::Presence(_)
             | RoomMsg::Sync { .. }
             | RoomMsg::Members { .. }
             | RoomMsg::Seat { .. }

@@ -126,6 +126,8 @@ struct Task {
     /// The last batch was not committed: who is here is looked at again by then.
     level_at: Option<UnixMs>,
     parked: Parked,
+    /// How often the process had stood still when the commands that wait were taken.
+    standing: Option<u64>,
     /// What there is on many nodes only.
     follow: Option<Follow>,
     /// When a batch last found that another node had been faster.
@@ -138,6 +140,7 @@ impl Task {
         let per_second = deps.settings.load().commands_per_second;
         let bucket = Bucket::new(per_second, per_second, deps.clock.mono());
         let draft = Draft::new(&room);
+        let standing = deps.cluster.as_ref().map_or(Some(0), |cluster| cluster.standing());
         Self {
             seat,
             draft,
@@ -159,6 +162,7 @@ impl Task {
             retry_at: UnixMs(0),
             level_at: None,
             parked: Parked::default(),
+            standing,
             follow,
             raced_at: None,
         }
@@ -191,8 +195,10 @@ impl Task {
             };
             self.follow(heard).await;
             queue.extend(inbox.drain(..));
+            if self.standing.is_none() || self.standing != self.standing_now() {
+                self.refuse_in_doubt(&mut queue).await;
+            }
             let batch = take_batch(&mut queue);
-            let batch = self.refuse_in_doubt(batch).await;
             if !batch.is_empty() || self.due_at().is_some_and(|at| at <= self.now()) {
                 for message in self.batch(batch).await.into_iter().rev() {
                     queue.push_front(message);

@@ -117,6 +117,17 @@ impl Sessions for ShardSessions {
     fn presence(&self, shown: &[Shown]) {
         self.watches.borrow().tell(shown);
     }
+
+    fn settle(&self) -> LocalBoxFuture<'_, ()> {
+        Box::pin(async {
+            let all = &self.shared;
+            if all.rooms.are_shared() {
+                // An answer means that everything asked before it is done.
+                all.presence.states(Vec::new()).await;
+                all.rooms.settle().await;
+            }
+        })
+    }
 }
 
 impl ShardSessions {

@@ -181,7 +181,8 @@ fn body(body: Body) -> Value {
                 "room_id": {"$ref": "#/components/schemas/id"},
                 "role": {"$ref": "#/components/schemas/id", "description": "Needs `room_id`."},
                 "expire_time": {"type": "integer", "minimum": 1, "maximum": 86400, "description": "Seconds."},
-            }, "dependentRequired": {"role": ["room_id"]}}),
+            }, "if": {"required": ["role"], "properties": {"role": {"type": "string"}}},
+            "then": {"required": ["room_id"], "properties": {"room_id": {"type": "string"}}}}),
             json!({"user_id": "kol_123", "user_type": "kol", "room_id": "r1", "role": "admin", "expire_time": 3600}),
         ),
         Body::Poll => (
@@ -213,6 +214,7 @@ fn over_http(mut schema: Value) -> Value {
         required.retain(|name| name != "room_id");
     }
     if let Some(properties) = schema.get_mut("properties").and_then(Value::as_object_mut) {
+        properties.remove("room_id");
         properties.insert("act_as".to_owned(), json!({"anyOf": [{"$ref": "#/$defs/id"}, {"type": "null"}]}));
     }
     schema

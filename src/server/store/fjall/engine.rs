@@ -242,6 +242,16 @@ impl Engine {
         self.settle(batch, room, head, [Some((FedKind::Commit, packed)), base])
     }
 
+    /// Adds an entry to the feed alone, under a number of its own.
+    pub fn put_fed(&self, room: &RoomId, kind: FedKind, entry: &LogEntry) -> Result<(), StoreFault> {
+        let batch = self.db.batch().durability(Some(PersistMode::Buffer));
+        let head = Head { at: entry.cursor, low: 0, based: None };
+        self.settle(batch, room, head, [Some((kind, Packed::from(entry))), None]).map_err(|error| match error {
+            CommitError::NotDone(fault) | CommitError::Unknown(fault) => fault,
+            CommitError::Mismatch { .. } => StoreFault::Down,
+        })
+    }
+
     /// Keeps one state per room and day, so that the days after it can be replayed when older ones are gone.
     fn archive_base(
         &self,

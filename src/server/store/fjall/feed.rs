@@ -6,9 +6,9 @@ use super::{
     layout::Packed,
 };
 use crate::{
-    hub::id::RoomId,
+    hub::{id::RoomId, time::UnixMs},
     server::store::{
-        Later, StoreFault,
+        Later, LogEntry, StoreFault,
         archive::{Fed, FedKind, Feed},
     },
 };
@@ -87,6 +87,20 @@ fn done(engine: &Engine, consumers: &[String], consumer: &str, through: u64) -> 
         if count < REMOVE_MAX {
             return Ok(());
         }
+    }
+}
+
+impl FjallStore {
+    /// Adds an entry that no commit of this store brings. The operating system has it when this returns.
+    pub fn put_fed(&self, room: &RoomId, kind: FedKind, entry: &LogEntry) -> Result<(), StoreFault> {
+        let engine = self.shared.engine()?;
+        self.noted(&engine, engine.put_fed(room, kind, entry))
+    }
+
+    /// Returns the hub's time.
+    #[must_use]
+    pub fn now(&self) -> UnixMs {
+        self.shared.clock.now()
     }
 }
 
