@@ -100,19 +100,33 @@ pub async fn check_with<F: AsyncFnOnce(&mut Nodes, &Addresses)>(mut nodes: Nodes
     verify(workers, may).await;
 }
 
-async fn verify(mut workers: Vec<Worker>, may: Resets) {
-    let never = AtomicBool::new(false);
+/// Reads every copy up to the head that its node knows: position and state by room.
+async fn settle(workers: &mut [Worker], never: &AtomicBool) -> BTreeMap<String, Vec<(String, Value)>> {
     let mut settled: BTreeMap<String, Vec<(String, Value)>> = BTreeMap::new();
-    for worker in &mut workers {
+    for worker in workers {
         let mut end = None;
         for _ in 0..20 {
             end = worker.settle().await;
             if end.is_some() {
                 break;
             }
-            assert!(timeout(Duration::from_secs(30), worker.connect(&never)).await.unwrap());
+            assert!(timeout(Duration::from_secs(30), worker.connect(never)).await.unwrap());
         }
         settled.entry(worker.room.clone()).or_default().push(end.expect("a room that can be read"));
+    }
+    settled
+}
+
+async fn verify(mut workers: Vec<Worker>, may: Resets) {
+    let never = AtomicBool::new(false);
+    let mut settled = settle(&mut workers, &never).await;
+    // A node that was not told of something finds that out when it looks, every 30 s and a tenth.
+    for _ in 0..18 {
+        if settled.values().all(|ends| ends.windows(2).all(|pair| pair[0].0 == pair[1].0)) {
+            break;
+        }
+        pause(2_000).await;
+        settled = settle(&mut workers, &never).await;
     }
     let (mut acks, mut unavailable, mut resets) = (0, 0, 0);
     for (room, ends) in &settled {

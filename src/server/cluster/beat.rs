@@ -70,7 +70,7 @@ impl Cluster {
         let wiped = epoch.is_none();
         if wiped && !self.wiped.load(Relaxed) {
             tracing::error!(
-                "Redis has lost what it held; rooms come back from memory, new ones wait for `michub repair --accept-empty`"
+                "Redis has lost what it held; rooms come back from memory, new ones wait until hub:epoch is set again"
             );
             metrics::counter!("michub_redis_wiped_total").increment(1);
         }
