@@ -32,10 +32,13 @@ fn main() -> ExitCode {
         Some("bench") => done(measure::bench()),
         Some("sim") if rest == ["--own-hub"] => done(sim::on_a_hub()),
         Some("sim") => done(sim::run(&rest)),
+        Some("faults") => done(faults(&rest)),
         Some("srs") => done(srs(rest.first())),
         Some("webhooks") => done(webhooks(rest.first().map_or("120000", String::as_str))),
         _ => {
-            eprintln!("usage: cargo xtask test | ci (deny, then test) | deny | web | picture | webhooks [EVENTS] | srs BINARY");
+            eprintln!(
+                "usage: cargo xtask test | ci (deny, then test) | deny | web | picture | webhooks [EVENTS] | srs BINARY | faults [SEED [MS [NAME]]]"
+            );
             eprintln!("       cargo xtask sim [--seed S] [--seeds N] [--steps K] [--cluster] [--hub URL] | --own-hub");
             eprintln!("       cargo xtask load SCENARIO... | measure [--json] [--write] [NAME...] | bench");
             eprintln!("       cargo xtask types    writes the client's frame types");
@@ -84,6 +87,19 @@ fn deny() -> Result<(), String> {
     } else {
         Err("cargo deny refuses, or is missing".to_owned())
     }
+}
+
+/// Breaks what three hubs on one Redis live on, and checks the history: `[SEED [MILLISECONDS [NAME]]]`.
+fn faults(rest: &[String]) -> Result<(), String> {
+    setup::redis()?;
+    let number = |index: usize, default: &'static str| rest.get(index).map_or(default, String::as_str).to_owned();
+    let (seed, ms) = (number(0, "1"), number(1, "4000"));
+    let name = format!("faults::{}", rest.get(2).map_or("", String::as_str));
+    println!("seed {seed}, each fault lasts {ms} ms");
+    let args = ["test", "--test", "cluster", &name, "--", "--nocapture"];
+    let run = Command::new("cargo").args(args).env("MICHUB_SEED", seed).env("MICHUB_FAULT_MS", ms).status();
+    let status = run.map_err(|error| format!("cargo: {error}"))?;
+    if status.success() { Ok(()) } else { Err(format!("faults: {status}")) }
 }
 
 /// Lets a real SRS ask the hub who may publish. `binary`: SRS, built from its sources (7.0.18 was).
