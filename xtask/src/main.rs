@@ -1,6 +1,7 @@
 //! The project's own commands: `cargo xtask test` runs every check and test there is; `load`, `measure` and `bench` are in `measure/`.
 use std::process::{Command, ExitCode};
 
+mod cluster;
 mod measure;
 mod setup;
 mod sim;
@@ -32,6 +33,7 @@ fn main() -> ExitCode {
         Some("bench") => done(measure::bench()),
         Some("sim") if rest == ["--own-hub"] => done(sim::on_a_hub()),
         Some("sim") => done(sim::run(&rest)),
+        Some("cluster") => done(cluster::run(&rest)),
         Some("faults") => done(faults(&rest)),
         Some("srs") => done(srs(rest.first())),
         Some("webhooks") => done(webhooks(rest.first().map_or("120000", String::as_str))),
@@ -39,6 +41,7 @@ fn main() -> ExitCode {
             eprintln!(
                 "usage: cargo xtask test | ci (deny, then test) | deny | web | picture | webhooks [EVENTS] | srs BINARY | faults [SEED [MS [NAME]]]"
             );
+            eprintln!("       cargo xtask cluster [HUBS] [standalone|cluster|sentinel]");
             eprintln!("       cargo xtask sim [--seed S] [--seeds N] [--steps K] [--cluster] [--hub URL] | --own-hub");
             eprintln!("       cargo xtask load SCENARIO... | measure [--json] [--write] [NAME...] | bench");
             eprintln!("       cargo xtask types    writes the client's frame types");

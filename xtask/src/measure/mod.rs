@@ -1,7 +1,7 @@
 //! `cargo xtask load`, `measure` and `bench`: loads on a hub of one's own, the README's numbers, and the counts that must not grow.
 mod core;
 mod counts;
-mod hub;
+pub mod hub;
 mod redis;
 mod row;
 mod times;
