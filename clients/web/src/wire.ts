@@ -55,6 +55,7 @@ export type PresenceChange = { user_id: string; status: "online" | "busy" | "awa
 export type Reservation = { user_id: string; invite_id: string; until_ms: number };
 export type Role = { role_id: string; level: number; priority_level: number; can_skip_queue: boolean; timeout_seconds?: number; perms?: string[] };
 export type RoomEvent = { rev: number; by: string; op_id?: string; at_ms: number } & LogEvent;
+export type RoomMessage = { type: "room_message"; room_id: string; seq: number; msg_cursor?: string; from_user_id: string; system?: boolean; class: "must" | "normal" | "droppable"; kind: string; body: string; dedup_id?: string; at_ms: number; skipped?: boolean };
 export type RoomPresence = { type: "room_presence"; room_id: string; online: number; changes: PresenceChange[] };
 export type RoomReset = { type: "room_reset"; room_id: string; reason: string; revoked?: string[] };
 export type RoomSnapshot = { type: "room_snapshot"; room_id: string; cursor: string; rev: number; state: RoomState; server_time_ms: number };

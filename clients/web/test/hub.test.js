@@ -193,7 +193,7 @@ test("without a socket the same is seen and said", async () => {
   await polls.client.setStatus("busy");
   const [shownAs] = (await owner.client.request("request_online_status", { user_ids: ["p9"] })).user_status;
   assert.equal(shownAs.status, "busy");
-  const { members, total } = await polls.members();
+  const { members, total } = await polls.client.request("room_members", { room_id: "r9" });
   assert.deepEqual([members.map(({ user_id }) => user_id), total], [["own9", "p9"], 2]);
   await polls.leave();
   await shown(owner, () => waiting(owner).length === 0);
