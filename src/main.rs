@@ -12,10 +12,12 @@ use michub::{
         },
         load::{self, LoadArgs, LoadError},
         media::simulate::{self, SimulateArgs, SimulateError},
+        reload::{Reload, SetLevel},
         run,
         store::{StoreFault, fjall::Repair},
         webhooks::admin as webhooks,
     },
+    wire::spec,
 };
 use std::{
     io::{IsTerminal, Write},
@@ -23,12 +25,14 @@ use std::{
     path::PathBuf,
     process::ExitCode,
 };
+use tracing_subscriber::{EnvFilter, filter::ParseError, reload};
 
 const AFTER_HELP: &str = "\
 Configuration: built-in defaults < config.toml < MICHUB_<SECTION>__<KEY> < flags.
   MICHUB_SERVER__LISTEN=127.0.0.1:9000 michub     the same as --listen
   michub print-config                             what is in force, secrets redacted
 
+Signals: SIGTERM and SIGINT drain and end it, SIGHUP reads the configuration again (a bad one changes nothing).
 Exit codes: 0 well, 1 it failed and stderr says why, 2 the command line is wrong.";
 
 const REPAIR_HELP: &str = "\
@@ -119,6 +123,14 @@ enum What {
         #[arg(value_parser = UserId::parse)]
         user: UserId,
     },
+    /// Prints the protocol for machines
+    Spec {
+        /// asyncapi: the socket; openapi: HTTP; schema: every frame as JSON Schema
+        #[arg(value_parser = ["asyncapi", "openapi", "schema"])]
+        which: String,
+    },
+    /// Asks the running hub whether it is ready to serve; exit code 1 = it is not
+    Health,
     /// Shows webhooks of the hub that runs, and sends dead letters again
     Webhooks {
         #[command(subcommand)]
@@ -223,7 +235,7 @@ enum Failure {
     #[error("the replay differs from what is stored")]
     Differs,
     #[error("log.level: {0}")]
-    LogLevel(#[from] tracing_subscriber::filter::ParseError),
+    LogLevel(#[from] ParseError),
     #[error("the configuration cannot be written down: {0}")]
     Print(#[from] toml::ser::Error),
 }
@@ -239,23 +251,42 @@ fn main() -> ExitCode {
     }
 }
 
+/// What the command line says about the configuration; it stays in force over every reload.
+struct Flags {
+    config: Option<PathBuf>,
+    listen: Option<SocketAddr>,
+    data: Option<PathBuf>,
+    demo: bool,
+}
+
+impl Flags {
+    fn load(&self) -> Result<Config, ConfigError> {
+        let mut config = Config::load(self.config.as_deref())?;
+        config.server.listen = self.listen.unwrap_or(config.server.listen);
+        config.data.dir = self.data.clone().unwrap_or(config.data.dir);
+        config.demo.enabled |= self.demo;
+        config.demo.faults |= self.demo;
+        config.check()?;
+        Ok(config)
+    }
+}
+
 fn begin(args: &Args) -> Result<(), Failure> {
+    if let Some(What::Spec { which }) = &args.command {
+        return print_spec(which);
+    }
     if let Some(What::Load(load)) = &args.command {
         return Ok(load::run(load.clone())?);
     }
     if let Some(What::SimulateMedia(what)) = &args.command {
         return Ok(simulate::run_here(what.clone())?);
     }
-    let mut config = Config::load(args.config.as_deref())?;
-    config.server.listen = args.listen.unwrap_or(config.server.listen);
-    config.data.dir = args.data.clone().unwrap_or(config.data.dir);
-    config.demo.enabled |= args.demo;
-    config.demo.faults |= args.demo;
-    config.check()?;
+    let flags = Flags { config: args.config.clone(), listen: args.listen, data: args.data.clone(), demo: args.demo };
+    let config = flags.load()?;
     match args.command.as_ref().unwrap_or(&What::Serve) {
         What::Serve => {
-            log(&config)?;
-            Ok(run::run(config)?)
+            let level = log(&config)?;
+            Ok(run::run(config, Reload { read: Box::new(move || flags.load()), level })?)
         }
         What::CheckConfig => {
             println!("the configuration is good");
@@ -265,7 +296,7 @@ fn begin(args: &Args) -> Result<(), Failure> {
             print!("{}", toml::to_string(&config)?);
             Ok(())
         }
-        What::Load(_) | What::SimulateMedia(_) => Ok(()),
+        What::Load(_) | What::Spec { .. } | What::SimulateMedia(_) => Ok(()),
         What::Token { user_id, room, role, ttl } => {
             let rooms = room.clone().zip(role.clone()).into_iter().collect();
             let claims = Claims { user: user_id.clone(), user_type: None, rooms, expires_at: 0, issued_at: 0 };
@@ -287,6 +318,7 @@ fn begin(args: &Args) -> Result<(), Failure> {
         What::Why { room, user } => {
             report(&config, Ask::Why { room: RoomText(room.clone()), user: UserText(user.clone()) }).map(drop)
         }
+        What::Health => health(&config),
         What::Webhooks { what } => {
             let text = webhooks::ask(config.admin.listen, &what.into())?;
             std::io::stdout().write_all(text.as_bytes()).map_err(Failure::Output)
@@ -295,12 +327,29 @@ fn begin(args: &Args) -> Result<(), Failure> {
     }
 }
 
+fn print_spec(which: &str) -> Result<(), Failure> {
+    let document = match which {
+        "asyncapi" => spec::asyncapi(),
+        "openapi" => spec::openapi(),
+        _ => spec::schema(),
+    };
+    let mut stdout = std::io::stdout().lock();
+    serde_json::to_writer_pretty(&mut stdout, &document).map_err(|error| Failure::Output(error.into()))?;
+    stdout.write_all(b"\n").map_err(Failure::Output)
+}
+
+fn health(config: &Config) -> Result<(), Failure> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(Failure::Output)?;
+    println!("{}", runtime.block_on(remote::health(config.admin.listen))?);
+    Ok(())
+}
+
 /// Prints a report: from the store if no hub has it, else from the hub that runs. Returns its last piece.
 fn report(config: &Config, ask: Ask) -> Result<Vec<u8>, Failure> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(Failure::Output)?;
     runtime.block_on(async {
         let (out, mut pieces) = tokio::sync::mpsc::channel(4);
-        let opened = run::open_history(config);
+        let opened = run::open_history(config).await;
         let admin = config.admin.listen;
         let writing = async move {
             match opened {
@@ -341,16 +390,32 @@ fn repair(config: &Config, accept_empty: bool) -> Result<(), Failure> {
     Ok(())
 }
 
-fn log(config: &Config) -> Result<(), Failure> {
-    let level = &config.log.level;
+/// Makes the filter of a `log.level`: a bare level is that of michub, and everything else says only its warnings.
+fn filter(level: &str) -> Result<EnvFilter, ParseError> {
     let plain = level.bytes().all(|byte| byte.is_ascii_alphabetic());
-    let filter = if plain { format!("warn,michub={level}") } else { level.clone() };
-    let filter = tracing_subscriber::EnvFilter::try_new(filter)?;
-    let lines =
-        tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_ansi(std::io::stderr().is_terminal());
-    match config.log.format {
-        LogFormat::Pretty => lines.init(),
-        LogFormat::Json => lines.json().init(),
+    EnvFilter::try_new(if plain { format!("warn,michub={level}") } else { level.to_owned() })
+}
+
+/// Starts logging. Returns how its level is changed later.
+fn log(config: &Config) -> Result<SetLevel, Failure> {
+    fn change<S>(handle: &reload::Handle<EnvFilter, S>, level: &str) -> Result<(), String> {
+        let filter = filter(level).map_err(|error| error.to_string())?;
+        handle.reload(filter).map_err(|error| error.to_string())
     }
-    Ok(())
+    let first = filter(&config.log.level)?;
+    let lines = tracing_subscriber::fmt().with_writer(std::io::stderr).with_ansi(std::io::stderr().is_terminal());
+    Ok(match config.log.format {
+        LogFormat::Pretty => {
+            let lines = lines.with_env_filter(first).with_filter_reloading();
+            let handle = lines.reload_handle();
+            lines.init();
+            Box::new(move |level| change(&handle, level))
+        }
+        LogFormat::Json => {
+            let lines = lines.json().with_env_filter(first).with_filter_reloading();
+            let handle = lines.reload_handle();
+            lines.init();
+            Box::new(move |level| change(&handle, level))
+        }
+    })
 }

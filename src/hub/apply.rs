@@ -43,6 +43,7 @@ impl Room {
         self.head.rev = step.rev;
         self.head.commit = commit;
         self.last_event = at;
+        self.queue.forget_slots(step.rev);
         self.remember(step, at);
         self.queue.forget(step.rev);
         if step.rev.is_multiple_of(FORGET_EVERY_REVS) {

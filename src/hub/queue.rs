@@ -187,12 +187,19 @@ impl MicQueue {
             |entries: &mut dyn Iterator<Item = &Entry>| entries.take(SLOT_NEIGHBOURS).map(|entry| entry.user.clone()).collect();
         let ahead = ids(&mut self.entries.iter().take(index).rev());
         let behind = ids(&mut self.entries.iter().skip(index + 1));
-        self.slots.retain(|slot| slot.user != *user && slot.rev + SLOT_MEMORY_REVS > rev);
+        self.slots.retain(|slot| slot.user != *user);
         self.slots.push_back(Slot { user: user.clone(), rev, ahead, behind });
         if self.slots.len() > SLOTS_MAX {
             self.slots.pop_front();
         }
         Some(self.entries.remove(index))
+    }
+
+    /// Forgets the slots of those who left too many revs ago.
+    pub fn forget_slots(&mut self, rev: u64) {
+        while self.slots.front().is_some_and(|slot| slot.rev + SLOT_MEMORY_REVS <= rev) {
+            self.slots.pop_front();
+        }
     }
 
     /// Takes everybody out. Slots are forgotten: there is nobody left to stand beside.

@@ -2,6 +2,7 @@
 use super::{
     admit::Admitted,
     conn::{Conn, Hello},
+    metrics,
     msg::ConnId,
     reader::Reader,
     shard::Shard,
@@ -116,7 +117,8 @@ pub(super) async fn accept(
     };
     let drain = shutdown.clone();
     let serve = |stream, peer: SocketAddr| {
-        match shard.doors.admit(peer.ip()) {
+        let counted = !shard.settings.proxies.trusts(peer.ip());
+        match shard.doors.admit(peer.ip(), counted) {
             Some(place) => {
                 tokio::task::spawn_local(http(shard.clone(), stream, place, router.clone(), drain.clone()));
             }
@@ -143,7 +145,7 @@ pub(super) async fn accept(
 
 /// Tells a connection that there are too many: the first of them hear it, the others are dropped.
 fn turn_away(stream: TcpStream) {
-    metrics::counter!("michub_connections_refused_total").increment(1);
+    metrics::CONNECTIONS_REFUSED.increment(1);
     if TURNED_AWAY.get() >= TURNED_AWAY_MAX {
         return;
     }
@@ -192,7 +194,8 @@ async fn http(shard: Rc<Shard>, stream: TcpStream, place: Admitted, router: axum
                 return Box::pin(std::future::ready(Ok(response)));
             }
             let mut request = request.map(|body| Body::new(TimeoutBody::new(timeout, body)));
-            request.extensions_mut().insert(peer);
+            let client = shard.settings.proxies.client(peer, request.headers());
+            request.extensions_mut().insert(client);
             Box::pin(router.clone().oneshot(request))
         }
     });
@@ -243,13 +246,15 @@ fn upgrade(
     draining: bool,
     takeover: &RefCell<Option<Takeover>>,
 ) -> Response<Body> {
-    let Offer { response, spoken, has_origin, bearer, query_token } = match ws::judge(request, &shard.settings.allowed_origins) {
+    let Offer { response, spoken, has_origin, bearer, query_token } = match ws::judge(request, &shard.origins.load()) {
         Ok(offer) => offer,
         Err(refusal) => return *refusal,
     };
-    let admitted = if draining { None } else { shard.admission.admit(peer) };
+    let proxies = &shard.settings.proxies;
+    let peer = proxies.client(peer, request.headers());
+    let admitted = if draining { None } else { shard.admission.admit(peer, !proxies.trusts(peer)) };
     let Some(admitted) = admitted else {
-        metrics::counter!("michub_upgrades_refused_total").increment(1);
+        metrics::UPGRADES_REFUSED.increment(1);
         return *ws::come_back(if draining { 1 } else { 5 });
     };
     takeover.replace(Some(Takeover { hello: Hello { peer, has_origin, bearer, query_token }, spoken, admitted }));

@@ -1,15 +1,35 @@
 //! The operators' listener: is the process alive, can it serve, its numbers, reports on the history, and webhooks.
 use super::{
+    admit::Admission,
+    clock::Clock,
     history::{History, remote},
+    metrics,
+    rooms::Rooms,
     store::Store,
     webhooks::{self, Webhooks},
 };
-use axum::{Router, extract::State, http::StatusCode, routing::get};
-use metrics_exporter_prometheus::{BuildError, PrometheusBuilder, PrometheusHandle};
+use axum::{
+    Router,
+    extract::State,
+    http::{StatusCode, header},
+    routing::get,
+};
+use metrics_exporter_prometheus::{BuildError, PrometheusHandle};
 use std::sync::{
-    Arc,
+    Arc, OnceLock,
     atomic::{AtomicBool, Ordering},
 };
+
+/// The content type of the Prometheus text format.
+const TEXT_FORMAT: &str = "text/plain; version=0.0.4";
+
+/// Where the numbers are that are read at a scrape.
+pub struct Sources {
+    /// The open sockets.
+    pub admission: Admission,
+    /// The rooms in memory.
+    pub rooms: Rooms,
+}
 
 /// What readiness and metrics are made of.
 #[derive(Clone)]
@@ -19,14 +39,43 @@ pub struct Admin {
     webhooks: Option<Webhooks>,
     draining: Arc<AtomicBool>,
     metrics: PrometheusHandle,
+    sources: Arc<OnceLock<Sources>>,
 }
 
 impl Admin {
     /// Installs the metrics recorder of this process. Errors: there is one already.
-    pub fn new(store: Arc<dyn Store>, history: History, webhooks: Option<Webhooks>) -> Result<Self, BuildError> {
-        let metrics = PrometheusBuilder::new().install_recorder()?;
-        metrics::gauge!("michub_info", "version" => env!("CARGO_PKG_VERSION")).set(1);
-        Ok(Self { store, history, webhooks, draining: Arc::new(AtomicBool::new(false)), metrics })
+    pub fn new(store: Arc<dyn Store>, history: History, webhooks: Option<Webhooks>, clock: Clock) -> Result<Self, BuildError> {
+        let metrics = metrics::install(clock.now().0)?;
+        let upkeep = metrics.clone();
+        tokio::spawn(async move {
+            loop {
+                tokio::time::sleep(metrics::UPKEEP).await;
+                upkeep.run_upkeep();
+            }
+        });
+        Ok(Self { store, history, webhooks, draining: Arc::default(), metrics, sources: Arc::default() })
+    }
+
+    /// Says where the numbers are that are read at a scrape.
+    pub fn read_from(&self, sources: Sources) {
+        // A second time does not happen.
+        let _ = self.sources.set(sources);
+    }
+
+    fn is_ready(&self) -> bool {
+        !self.draining.load(Ordering::Relaxed) && self.store.healthy()
+    }
+
+    fn scrape(&self) -> String {
+        metrics::read_process();
+        metrics::gauge("michub_ready", u64::from(self.is_ready()));
+        if let Some(Sources { admission, rooms }) = self.sources.get() {
+            metrics::gauge("michub_connections", admission.open() as u64);
+            metrics::gauge("michub_connections_unauthenticated", admission.unauthenticated() as u64);
+            metrics::gauge("michub_memory_limit_bytes", admission.memory_limit());
+            metrics::gauge("michub_rooms", rooms.loaded() as u64);
+        }
+        self.metrics.render()
     }
 
     /// From here on the hub is not ready: it is going down.
@@ -41,7 +90,7 @@ impl Admin {
         Router::new()
             .route("/healthz", get(async || "alive\n"))
             .route("/readyz", get(ready))
-            .route("/metrics", get(async |State(admin): State<Self>| admin.metrics.render()))
+            .route("/metrics", get(async |State(admin): State<Self>| ([(header::CONTENT_TYPE, TEXT_FORMAT)], admin.scrape())))
             .with_state(self)
             .merge(reports)
             .merge(webhooks)

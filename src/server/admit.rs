@@ -1,5 +1,8 @@
 //! Who may open a connection: caps in total, per address and before authentication, and a rate per address.
-use super::clock::{Clock, Mono};
+use super::{
+    clock::{Clock, Mono},
+    live::Live,
+};
 use std::{
     cell::Cell,
     collections::HashMap,
@@ -32,10 +35,10 @@ impl Caps {
 
 /// Counts the sockets of all shards.
 #[derive(Clone)]
-pub(super) struct Admission(Arc<Shared>);
+pub struct Admission(Arc<Shared>);
 
 struct Shared {
-    caps: Caps,
+    caps: Live<Caps>,
     clock: Clock,
     open: AtomicUsize,
     unauthenticated: AtomicUsize,
@@ -57,9 +60,11 @@ struct Address {
 }
 
 impl Admission {
+    /// Starts with nobody.
+    #[must_use]
     pub fn new(caps: Caps, clock: Clock) -> Self {
         Self(Arc::new(Shared {
-            caps,
+            caps: Live::new(caps),
             clock,
             open: AtomicUsize::new(0),
             unauthenticated: AtomicUsize::new(0),
@@ -69,33 +74,50 @@ impl Admission {
     }
 
     /// Returns how many sockets are open.
+    #[must_use]
     pub fn open(&self) -> usize {
         self.0.open.load(Relaxed)
     }
 
+    /// Returns how many of them have not proved who they are.
+    #[must_use]
+    pub fn unauthenticated(&self) -> usize {
+        self.0.unauthenticated.load(Relaxed)
+    }
+
+    /// Returns the cap on memory; 0 = off.
+    #[must_use]
+    pub fn memory_limit(&self) -> u64 {
+        self.0.caps.load().memory_bytes
+    }
+
+    /// Changes the caps; nobody who is in is put out.
+    pub fn set_caps(&self, caps: Caps) {
+        self.0.caps.set(caps);
+    }
+
     /// Looks how much memory the process has in use: over four fifths of the cap nobody is let in.
     pub fn look_at_memory(&self) {
-        let cap = self.0.caps.memory_bytes;
-        if cap > 0 {
-            let full = resident_bytes().is_some_and(|bytes| bytes / 4 >= cap / 5);
-            if self.0.memory_full.swap(full, Relaxed) != full {
-                tracing::warn!(full, cap, "memory: new connections are refused while it is full");
-            }
+        let cap = self.0.caps.load().memory_bytes;
+        let full = cap > 0 && resident_bytes().is_some_and(|bytes| bytes / 4 >= cap / 5);
+        if self.0.memory_full.swap(full, Relaxed) != full {
+            tracing::warn!(full, cap, "memory: new connections are refused while it is full");
         }
     }
 
-    /// Takes a place, or `None` if there is none: it is given back when the answer is dropped.
-    pub fn admit(&self, address: IpAddr) -> Option<Admitted> {
+    /// Takes a place, or `None` if there is none: it is given back when the answer is dropped. `by_address`: its caps count too.
+    pub(super) fn admit(&self, address: IpAddr, by_address: bool) -> Option<Admitted> {
         let shared = &*self.0;
-        if shared.memory_full.load(Relaxed) || !take(&shared.open, shared.caps.total) {
+        let caps = **shared.caps.load();
+        if shared.memory_full.load(Relaxed) || !take(&shared.open, caps.total) {
             return None;
         }
-        if !take(&shared.unauthenticated, shared.caps.unauthenticated) {
+        if !take(&shared.unauthenticated, caps.unauthenticated) {
             shared.open.fetch_sub(1, Relaxed);
             return None;
         }
-        let counted = shared.caps.per_address > 0 || shared.caps.new_per_second > 0;
-        if counted && !shared.take_address(address) {
+        let counted = by_address && (caps.per_address > 0 || caps.new_per_second > 0);
+        if counted && !shared.take_address(address, caps) {
             shared.open.fetch_sub(1, Relaxed);
             shared.unauthenticated.fetch_sub(1, Relaxed);
             return None;
@@ -105,7 +127,7 @@ impl Admission {
 }
 
 /// Reads the resident memory of this process; `None` where the system does not say.
-fn resident_bytes() -> Option<u64> {
+pub(super) fn resident_bytes() -> Option<u64> {
     let status = std::fs::read_to_string("/proc/self/status").ok()?;
     let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;
     line.trim().strip_suffix(" kB")?.parse::<u64>().ok()?.checked_mul(1024)
@@ -116,9 +138,9 @@ fn take(counter: &AtomicUsize, max: usize) -> bool {
 }
 
 impl Shared {
-    fn take_address(&self, address: IpAddr) -> bool {
+    fn take_address(&self, address: IpAddr, caps: Caps) -> bool {
         let now = self.clock.mono();
-        let (max, rate) = (self.caps.per_address, self.caps.new_per_second as u64);
+        let (max, rate) = (caps.per_address, caps.new_per_second as u64);
         let mut addresses = self.addresses.lock().unwrap_or_else(PoisonError::into_inner);
         if addresses.by_address.len() > addresses.prune_at {
             addresses.by_address.retain(|_, a| a.open > 0 || now.since(a.credited) < 1_000);
@@ -184,23 +206,24 @@ mod tests {
     fn a_place_is_given_back() {
         let all = admission(Caps { total: 2, per_address: 1, ..Caps::NONE });
         let (a, b) = (IpAddr::from(Ipv4Addr::LOCALHOST), IpAddr::from(Ipv4Addr::BROADCAST));
-        let first = all.admit(a).unwrap();
-        assert!(all.admit(a).is_none(), "one per address");
-        let second = all.admit(b).unwrap();
+        let first = all.admit(a, true).unwrap();
+        assert!(all.admit(a, true).is_none(), "one per address");
+        assert!(all.admit(a, false).is_some(), "a proxy has no cap of its own");
+        let second = all.admit(b, true).unwrap();
         assert_eq!(all.open(), 2);
         drop((first, second));
         assert_eq!(all.open(), 0);
-        assert!(all.admit(a).is_some());
+        assert!(all.admit(a, true).is_some());
     }
 
     #[test]
     fn the_unauthenticated_have_their_own_cap() {
         let all = admission(Caps { unauthenticated: 1, ..Caps::NONE });
         let address = IpAddr::from(Ipv4Addr::LOCALHOST);
-        let first = all.admit(address).unwrap();
-        assert!(all.admit(address).is_none());
+        let first = all.admit(address, true).unwrap();
+        assert!(all.admit(address, true).is_none());
         first.authenticated();
-        assert!(all.admit(address).is_some());
+        assert!(all.admit(address, true).is_some());
     }
 
     #[test]
@@ -209,7 +232,7 @@ mod tests {
         for (cap, open) in [(1024, false), (1 << 50, true), (0, true)] {
             let all = admission(Caps { memory_bytes: cap, ..Caps::NONE });
             all.look_at_memory();
-            assert_eq!(all.admit(address).is_some(), open, "{cap}");
+            assert_eq!(all.admit(address, true).is_some(), open, "{cap}");
         }
     }
 
@@ -217,6 +240,6 @@ mod tests {
     fn a_rate_is_a_rate_even_when_places_are_given_back() {
         let all = admission(Caps { new_per_second: 3, ..Caps::NONE });
         let address = IpAddr::from(Ipv4Addr::LOCALHOST);
-        assert_eq!((0..10).filter(|_| all.admit(address).is_some()).count(), 3);
+        assert_eq!((0..10).filter(|_| all.admit(address, true).is_some()).count(), 3);
     }
 }

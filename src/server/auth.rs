@@ -2,6 +2,7 @@
 use super::{
     clock::Clock,
     config::{AuthConfig, AuthMode},
+    live::Live,
     ticket::TicketKey,
 };
 use crate::hub::id::{RoleId, RoomId, SessionId, UserId, UserType};
@@ -10,7 +11,7 @@ use hmac::{Hmac, Mac};
 use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation, jwk::JwkSet};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
-use std::{collections::BTreeMap, path::Path, sync::Arc};
+use std::{collections::BTreeMap, path::Path};
 use subtle::ConstantTimeEq;
 
 /// The longest life of a minted token, in seconds.
@@ -89,7 +90,9 @@ struct Token {
 /// Verifies and mints. Cheap to clone.
 #[derive(Clone)]
 pub struct Auth {
-    inner: Arc<Inner>,
+    inner: Live<Inner>,
+    clock: Clock,
+    session_key: [u8; 32],
 }
 
 struct Inner {
@@ -98,8 +101,32 @@ struct Inner {
     keys: Vec<(Option<String>, DecodingKey)>,
     mint: Option<EncodingKey>,
     api_keys: Vec<String>,
-    session_key: [u8; 32],
-    clock: Clock,
+}
+
+impl Inner {
+    fn new(config: &AuthConfig, session_key: &[u8; 32]) -> Result<Self, AuthSetupError> {
+        let algorithm = match config.jwt.algorithm.as_str() {
+            "RS256" => Algorithm::RS256,
+            "ES256" => Algorithm::ES256,
+            "EdDSA" => Algorithm::EdDSA,
+            _ => Algorithm::HS256,
+        };
+        let (algorithm, keys, mint) = match (config.mode, &config.jwt.jwks_file) {
+            (AuthMode::Dev, _) => {
+                let key = (None, DecodingKey::from_secret(session_key));
+                (Algorithm::HS256, vec![key], Some(EncodingKey::from_secret(session_key)))
+            }
+            (AuthMode::Jwt, Some(path)) => (algorithm, key_set(path, algorithm)?, None),
+            (AuthMode::Jwt, None) => {
+                let secrets = [&config.jwt.secret.0, &config.jwt.old_secret.0];
+                let key = |secret: &&String| (None, DecodingKey::from_secret(secret.as_bytes()));
+                let keys = secrets.iter().filter(|secret| !secret.is_empty()).map(key).collect();
+                (Algorithm::HS256, keys, Some(EncodingKey::from_secret(config.jwt.secret.0.as_bytes())))
+            }
+        };
+        let api_keys = config.api_keys.iter().map(|key| key.0.clone()).collect();
+        Ok(Self { mode: config.mode, algorithm, keys, mint, api_keys })
+    }
 }
 
 impl Auth {
@@ -110,25 +137,14 @@ impl Auth {
 
     /// As [`Self::new`], with a key that several nodes share.
     pub fn with_key(config: &AuthConfig, session_key: [u8; 32], clock: Clock) -> Result<Self, AuthSetupError> {
-        let algorithm = match config.jwt.algorithm.as_str() {
-            "RS256" => Algorithm::RS256,
-            "ES256" => Algorithm::ES256,
-            "EdDSA" => Algorithm::EdDSA,
-            _ => Algorithm::HS256,
-        };
-        let (algorithm, keys, mint) = match (config.mode, &config.jwt.jwks_file) {
-            (AuthMode::Dev, _) => {
-                let key = (None, DecodingKey::from_secret(&session_key));
-                (Algorithm::HS256, vec![key], Some(EncodingKey::from_secret(&session_key)))
-            }
-            (AuthMode::Jwt, Some(path)) => (algorithm, key_set(path, algorithm)?, None),
-            (AuthMode::Jwt, None) => {
-                let secret = config.jwt.secret.0.as_bytes();
-                (Algorithm::HS256, vec![(None, DecodingKey::from_secret(secret))], Some(EncodingKey::from_secret(secret)))
-            }
-        };
-        let api_keys = config.api_keys.iter().map(|key| key.0.clone()).collect();
-        Ok(Self { inner: Arc::new(Inner { mode: config.mode, algorithm, keys, mint, api_keys, session_key, clock }) })
+        let inner = Live::new(Inner::new(config, &session_key)?);
+        Ok(Self { inner, session_key, clock })
+    }
+
+    /// Reads the keys again: tokens and API keys of the old ones are refused from here on. Open sockets stay. Errors: nothing is changed.
+    pub fn reload(&self, config: &AuthConfig) -> Result<(), AuthSetupError> {
+        self.inner.set(Inner::new(config, &self.session_key)?);
+        Ok(())
     }
 
     /// Returns the key of publish tickets: every node that shares the hub's key reads them.
@@ -136,29 +152,30 @@ impl Auth {
     pub fn ticket_key(&self) -> TicketKey {
         let mut hash = Sha256::new();
         hash.update(b"michub publish tickets");
-        hash.update(self.inner.session_key);
+        hash.update(self.session_key);
         TicketKey(hash.finalize().into())
     }
 
     /// Tells whether everybody needs a token.
     #[must_use]
     pub fn needs_token(&self) -> bool {
-        self.inner.mode == AuthMode::Jwt
+        self.inner.load().mode == AuthMode::Jwt
     }
 
     /// Verifies a client token. Errors: [`AuthError::Expired`] if only its time is over, else [`AuthError::Invalid`].
     pub fn verify(&self, token: &str) -> Result<Claims, AuthError> {
         let header = jsonwebtoken::decode_header(token).map_err(|_| AuthError::Invalid)?;
-        let mut validation = Validation::new(self.inner.algorithm);
+        let inner = self.inner.load();
+        let mut validation = Validation::new(inner.algorithm);
         // Time is checked below, against the hub's own reading of the clock.
         validation.validate_exp = false;
         validation.required_spec_claims = ["exp", "sub"].map(str::to_owned).into();
         validation.validate_aud = false;
         let fits = |kid: &Option<String>| kid.is_none() || header.kid.is_none() || *kid == header.kid;
-        let mut keys = self.inner.keys.iter().filter(|(kid, _)| fits(kid));
+        let mut keys = inner.keys.iter().filter(|(kid, _)| fits(kid));
         let token = keys.find_map(|(_, key)| jsonwebtoken::decode::<Token>(token, key, &validation).ok());
         let token = token.ok_or(AuthError::Invalid)?.claims;
-        let now = self.inner.clock.wall_seconds();
+        let now = self.clock.wall_seconds();
         if token.nbf > now + LEEWAY_SECONDS {
             return Err(AuthError::Invalid);
         }
@@ -179,8 +196,9 @@ impl Auth {
 
     /// Mints a client token that lives for `seconds`. Returns it with its end in Unix seconds.
     pub fn mint(&self, claims: &Claims, seconds: u64) -> Result<(String, u64), AuthError> {
-        let key = self.inner.mint.as_ref().ok_or(AuthError::CannotMint)?;
-        let now = self.inner.clock.wall_seconds();
+        let inner = self.inner.load();
+        let key = inner.mint.as_ref().ok_or(AuthError::CannotMint)?;
+        let now = self.clock.wall_seconds();
         let exp = now + seconds.min(MAX_LIFE_SECONDS);
         let token = Token {
             sub: claims.user.to_string(),
@@ -198,11 +216,11 @@ impl Auth {
     #[must_use]
     pub fn is_api_key(&self, text: &str) -> bool {
         let equal = |key: &String| bool::from(key.as_bytes().ct_eq(text.as_bytes()));
-        self.inner.api_keys.iter().fold(false, |found, key| found | equal(key))
+        self.inner.load().api_keys.iter().fold(false, |found, key| found | equal(key))
     }
 
     fn seal(&self, body: &str) -> Option<Hmac<Sha256>> {
-        let mut mac = Hmac::<Sha256>::new_from_slice(&self.inner.session_key).ok()?;
+        let mut mac = Hmac::<Sha256>::new_from_slice(&self.session_key).ok()?;
         mac.update(b"michub session ");
         mac.update(body.as_bytes());
         Some(mac)
@@ -302,6 +320,23 @@ mod tests {
         let again = Auth::new(&AuthConfig::default(), dir.path(), Clock::new()).unwrap();
         assert_eq!(again.verify_session(&token), Some(claim), "after a restart");
         assert_eq!(auth(AuthMode::Dev).0.verify_session(&token), None, "of another hub");
+    }
+
+    #[test]
+    fn keys_are_rotated_while_it_runs() {
+        let (auth, _dir) = auth(AuthMode::Jwt);
+        let (token, _) = auth.mint(&claims(), 60).unwrap();
+        let mut config = AuthConfig { mode: AuthMode::Jwt, ..AuthConfig::default() };
+        config.jwt.secret.0 = "fedcba9876543210fedcba9876543210".to_owned();
+        config.jwt.old_secret.0 = "0123456789abcdef0123456789abcdef".to_owned();
+        auth.reload(&config).unwrap();
+        assert!(auth.verify(&token).is_ok(), "both live at once");
+        let (newer, _) = auth.mint(&claims(), 60).unwrap();
+        config.jwt.old_secret.0.clear();
+        auth.reload(&config).unwrap();
+        assert!(auth.verify(&token).is_err() && auth.verify(&newer).is_ok() && !auth.is_api_key("key-1"));
+        config.jwt.jwks_file = Some("/nowhere".into());
+        assert!(auth.reload(&config).is_err() && auth.verify(&newer).is_ok(), "a bad file changes nothing");
     }
 
     #[test]

@@ -1,10 +1,14 @@
 //! The configuration: built-in defaults < file < environment < flags. Unknown keys are errors; relations are checked before anything starts.
+mod error;
+
 use super::{
     hooks::Kind,
+    proxies::Network,
     store::redis::connect::{Durability, RedisSettings, Shape},
     webhooks::endpoint::EndpointSettings,
 };
 use crate::wire::rules::RulesJson;
+pub use error::{ConfigError, PREFIX};
 use figment::{
     Figment,
     providers::{Env, Format, Toml},
@@ -17,61 +21,6 @@ use std::{
     time::Duration,
 };
 use webhook::WebhookConfig;
-
-/// Why a configuration is refused.
-#[derive(Debug, thiserror::Error)]
-pub enum ConfigError {
-    /// A value has the wrong type, a key is unknown, or the file is not TOML.
-    #[error("{message}{}", suggestion.as_ref().map(|known| format!("; did you mean `{known}`?")).unwrap_or_default())]
-    Read {
-        /// What figment says, with key and source.
-        message: String,
-        /// The known key nearest to an unknown one.
-        suggestion: Option<String>,
-    },
-    /// A value is out of range or does not fit another one.
-    #[error("{key}: {expected}")]
-    Check {
-        /// The key.
-        key: &'static str,
-        /// What is expected.
-        expected: &'static str,
-    },
-    /// A value of a webhook's section does not fit.
-    #[error("{key}: {expected}")]
-    Section {
-        /// The key, with the section's name.
-        key: String,
-        /// What is expected.
-        expected: String,
-    },
-    /// A media server's section is wrong.
-    #[error("media.{name}.{expected}")]
-    Media {
-        /// The source.
-        name: String,
-        /// The key, and what is expected.
-        expected: &'static str,
-    },
-    /// A secret names a variable of the environment that is not set.
-    #[error("{key}: the environment has no variable {variable}")]
-    Variable {
-        /// The section.
-        key: String,
-        /// The variable.
-        variable: String,
-    },
-    /// A secret's file cannot be read.
-    #[error("{key}: cannot read {}: {error}", path.display())]
-    Secret {
-        /// The key.
-        key: &'static str,
-        /// The file.
-        path: PathBuf,
-        /// Why.
-        error: std::io::Error,
-    },
-}
 
 /// A text that is never shown.
 #[derive(Clone, Default, PartialEq, Eq, Deserialize)]
@@ -168,6 +117,7 @@ sections! {
         listen: SocketAddr = loopback(8080),
         shards: usize = 0,
         drain_timeout_ms: u64 = 30_000,
+        trusted_proxies: Vec<Network> = Vec::new(),
     }
     /// `[admin]`
     AdminConfig { listen: SocketAddr = loopback(9080), }
@@ -185,7 +135,15 @@ sections! {
         reopen_ms: u64 = 5000,
     }
     /// `[history]`
-    HistoryConfig { retention_days: u64 = 30, }
+    HistoryConfig {
+        retention_days: u64 = 30,
+        url: Address = Address::default(),
+        password: Secret = Secret::default(),
+        password_file: Option<PathBuf> = None,
+        batch_max: usize = 500,
+        timeout_ms: u64 = 10_000,
+        outbox_max: u64 = 10_000_000,
+    }
     /// `[store.redis]`
     RedisConfig {
         url: Address = Address("redis://127.0.0.1:6379".to_owned()),
@@ -248,6 +206,8 @@ sections! {
         algorithm: String = "HS256".to_owned(),
         secret: Secret = Secret::default(),
         secret_file: Option<PathBuf> = None,
+        old_secret: Secret = Secret::default(),
+        old_secret_file: Option<PathBuf> = None,
         jwks_file: Option<PathBuf> = None,
     }
     /// `[limits]`; the rates and the caps per address default to 0 in `auth.mode = "dev"`.
@@ -374,32 +334,29 @@ impl Config {
         if file.is_some() || !missing(Path::new("config.toml")) {
             figment = figment.merge(toml);
         }
-        Self::read(&figment.merge(Env::prefixed("MICHUB_").split("__")))
+        Self::read(&figment.merge(Env::prefixed(PREFIX).split("__")))
     }
 
     /// Reads the configuration from prepared sources.
     pub fn read(figment: &Figment) -> Result<Self, ConfigError> {
-        let mut config: Self = figment.extract().map_err(|error| {
-            let unknown = match &error.kind {
-                figment::error::Kind::UnknownField(field, known) => nearest(field, known),
-                _ => None,
-            };
-            ConfigError::Read { message: error.to_string(), suggestion: unknown }
-        })?;
+        let mut config: Self = figment.extract()?;
         if config.auth.mode == AuthMode::Dev {
             for key in OFF_IN_DEV.iter().filter(|key| figment.find_value(&format!("limits.{key}")).is_err()) {
                 config.limits.switch_off(key);
             }
         }
-        if let Some(path) = config.auth.jwt.secret_file.clone() {
-            let read = std::fs::read_to_string(&path);
-            let text = read.map_err(|error| ConfigError::Secret { key: "auth.jwt.secret_file", path, error })?;
-            config.auth.jwt.secret = Secret(text.trim_end().to_owned());
-        }
-        if let Some(path) = config.store.redis.password_file.clone() {
-            let read = std::fs::read_to_string(&path);
-            let text = read.map_err(|error| ConfigError::Secret { key: "store.redis.password_file", path, error })?;
-            config.store.redis.password = Secret(text.trim_end().to_owned());
+        let (jwt, redis, history) = (&mut config.auth.jwt, &mut config.store.redis, &mut config.history);
+        let secrets = [
+            ("auth.jwt.secret_file", &jwt.secret_file, &mut jwt.secret),
+            ("auth.jwt.old_secret_file", &jwt.old_secret_file, &mut jwt.old_secret),
+            ("history.password_file", &history.password_file, &mut history.password),
+            ("store.redis.password_file", &redis.password_file, &mut redis.password),
+        ];
+        for (key, path, secret) in secrets {
+            let Some(path) = path else { continue };
+            let read = std::fs::read_to_string(path);
+            let text = read.map_err(|error| ConfigError::Secret { key, path: path.clone(), error })?;
+            *secret = Secret(text.trim_end().to_owned());
         }
         for (name, webhook) in &mut config.webhook {
             webhook.read_secrets(name)?;
@@ -458,6 +415,10 @@ impl Config {
             ((1..=200).contains(&self.messages.page_max), "messages.page_max", "1 to 200"),
             ((1..=1000).contains(&presence.coalesce_ms), "presence.coalesce_ms", "1 to 1000 ms"),
             (self.store.embedded.reopen_ms >= 100, "store.embedded.reopen_ms", "at least 100 ms"),
+            (history_url_is_good(&self.history.url.0), "history.url", "postgres://user@host:port/database, or nothing"),
+            ((1..=10_000).contains(&self.history.batch_max), "history.batch_max", "1 to 10000 commits"),
+            ((500..=60_000).contains(&self.history.timeout_ms), "history.timeout_ms", "500 to 60000 ms"),
+            (self.history.outbox_max >= 1000, "history.outbox_max", "at least 1000 commits"),
             (self.history.retention_days <= 3660, "history.retention_days", "0 to 3660 days"),
             (self.server.drain_timeout_ms >= 100, "server.drain_timeout_ms", "at least 100 ms"),
             (self.server.shards <= 256, "server.shards", "0 to 256"),
@@ -482,6 +443,7 @@ impl Config {
                 "auth.jwt.secret",
                 "at least 32 bytes",
             ),
+            (jwt.old_secret.0.is_empty() || jwt.old_secret.0.len() >= 32, "auth.jwt.old_secret", "at least 32 bytes, or nothing"),
             (
                 matches!(jwt.algorithm.as_str(), "HS256" | "RS256" | "ES256" | "EdDSA"),
                 "auth.jwt.algorithm",
@@ -563,6 +525,10 @@ impl MediaConfig {
     }
 }
 
+fn history_url_is_good(url: &str) -> bool {
+    url.is_empty() || url.starts_with("postgres://") || url.starts_with("postgresql://")
+}
+
 impl LimitsConfig {
     fn switch_off(&mut self, key: &str) {
         match key {
@@ -575,12 +541,6 @@ impl LimitsConfig {
             _ => {}
         }
     }
-}
-
-fn nearest(field: &str, known: &[&str]) -> Option<String> {
-    let scored = known.iter().map(|known| (strsim::jaro_winkler(field, known), known));
-    let best = scored.max_by(|a, b| a.0.total_cmp(&b.0))?;
-    (best.0 > 0.7).then(|| (*best.1).to_string())
 }
 
 #[cfg(test)]
@@ -620,7 +580,10 @@ mod tests {
     fn mistakes_are_named() {
         for (toml, part) in [
             ("[presence]\nheartbeat_timeout_ms = 59000", "presence.heartbeat_timeout_ms"),
-            ("[presence]\nheartbeat_intervall_ms = 1", "did you mean `heartbeat_interval_ms`?"),
+            (
+                "[presence]\nheartbeat_intervall_ms = 1",
+                "presence.heartbeat_intervall_ms: there is no such key; did you mean presence.heartbeat_interval_ms?",
+            ),
             ("[server]\nlisten = \"0.0.0.0:80\"", "dev_allow_remote"),
             ("[auth]\nmode = \"jwt\"", "auth.jwt"),
             ("[store]\nkind = \"redis\"\n[store.redis]\nurl = \"somewhere\"", "store.redis.url"),
@@ -629,12 +592,40 @@ mod tests {
             ("[webhook.a]\nurl = \"https://example.com\"", "webhook.a.secrets: 1 to 8"),
             ("[webhook.a]\nurl = \"https://example.com\"\nsecrets = [\"x\"]", "webhook.a.secrets: whsec_"),
             ("[webhook.A]", "webhook.A: a name"),
-            ("[webhook.a]\nurls = \"x\"", "did you mean `url`?"),
+            ("[webhook.a]\nurls = \"x\"", "did you mean webhook.a.url?"),
             ("[room.rules]\nmax_mic_count = 65", "/max_mic_count: 1 to 64 seats"),
             ("[[room.rules.roles]]\nrole_id = \"dj\"\nlevl = 3", "/roles/0/levl"),
         ] {
             let message = read(toml).unwrap_err().to_string();
             assert!(message.contains(part), "{toml}: {message}");
+        }
+    }
+
+    #[test]
+    fn mistakes_in_variables_are_named_by_their_variable() {
+        for (key, value, part) in [
+            ("server.listn", "x", "MICHUB_SERVER__LISTN: there is no such key; did you mean MICHUB_SERVER__LISTEN?"),
+            ("servr.listen", "x", "MICHUB_SERVR: there is no such key; did you mean MICHUB_SERVER?"),
+            ("auth_mode", "jwt", "MICHUB_AUTH_MODE: there is no such key; did you mean MICHUB_AUTH__MODE?"),
+            ("server.shards", "x", "MICHUB_SERVER__SHARDS: string \"x\" is not usize"),
+        ] {
+            let provider = Variable(key, value);
+            let message = Config::read(&Figment::from(provider)).unwrap_err().to_string();
+            assert_eq!(message, part);
+        }
+    }
+
+    /// One variable as the environment's provider gives it.
+    struct Variable(&'static str, &'static str);
+
+    impl figment::Provider for Variable {
+        fn metadata(&self) -> figment::Metadata {
+            figment::Metadata::named("`MICHUB_` environment variable(s)")
+        }
+
+        fn data(&self) -> figment::error::Result<figment::value::Map<figment::Profile, figment::value::Dict>> {
+            let dict = figment::util::nest(self.0, self.1.into()).into_dict().unwrap_or_default();
+            Ok(figment::Profile::Default.collect(dict))
         }
     }
 

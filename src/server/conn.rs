@@ -2,6 +2,7 @@
 use super::{
     admit::Admitted,
     clock::{Clock, Mono},
+    metrics,
     msg::{Class, ConnId, Frame},
     outbox::Outbox,
     ws,
@@ -202,6 +203,7 @@ impl Conn {
         if !self.is_open() {
             return;
         }
+        metrics::close(close);
         self.0.closed.set(Some((close, retry_after_ms)));
         self.0.gate.borrow_mut().take();
         {
@@ -264,7 +266,7 @@ impl Conn {
     }
 
     fn too_slow(&self) {
-        metrics::counter!("michub_slow_consumers_total").increment(1);
+        metrics::SLOW_CONSUMERS.increment(1);
         self.close(Close::SlowConsumer, 0);
     }
 

@@ -1,5 +1,6 @@
 //! The shard's dispatcher: rooms' member lists, and every frame of a room joined into one write per member.
 use super::{
+    metrics,
     msg::{Class, ConnId, Frame, ShardMsg, room_key},
     shard::Shard,
     ws,
@@ -130,6 +131,7 @@ impl Shard {
 
     async fn fan_out(&self, waiting: Pending) {
         let members = self.rooms.borrow().members(&waiting.room);
+        metrics::FANNED_OUT.increment(members.len().saturating_mul(waiting.frames.len()) as u64);
         let joined = ws::join(waiting.frames.iter().map(|(frame, _)| frame));
         for (count, some) in members.chunks(BREATH).enumerate() {
             if count > 0 {

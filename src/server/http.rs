@@ -5,9 +5,13 @@ mod rooms;
 
 use super::{
     auth::{Auth, AuthError, Claims, MAX_LIFE_SECONDS},
+    clock::{Clock, Mono},
     history::History,
+    live::Live,
+    metrics,
     msg::{Refusal, Reply, RoomMsg, Shown, ShownStatus},
     presence::Presence,
+    rate::UserRates,
     rooms::Rooms,
     session::SessionDeps,
 };
@@ -21,13 +25,15 @@ use crate::{
         client::{self, ClientFrame, Parsed},
         fields::{BadFrame, Fields},
         server::{ErrorJson, UserOnlineStatus, UserStatus, details, json},
+        spec,
     },
 };
 use axum::{
     Router,
     body::Bytes,
-    extract::{DefaultBodyLimit, Path, Query, State},
+    extract::{DefaultBodyLimit, MatchedPath, Path, Query, State},
     http::{HeaderMap, HeaderValue, StatusCode, header},
+    middleware::{Next, from_fn_with_state, map_response},
     response::{IntoResponse, Response},
     routing::{get, post},
 };
@@ -49,6 +55,8 @@ pub struct Api {
     pub ticket_seconds: u64,
     /// Turns true when the hub goes down.
     pub draining: watch::Receiver<bool>,
+    /// Origins of pages that may ask, besides the own host.
+    pub allowed_origins: Live<Vec<String>>,
     pub body_bytes: usize,
     pub demo: bool,
 }
@@ -84,7 +92,7 @@ impl Failure {
         Self { status: status_of(code), id: None, code, details }
     }
 
-    fn to(mut self, id: Option<i64>) -> Self {
+    pub(super) fn to(mut self, id: Option<i64>) -> Self {
         self.id = id;
         self
     }
@@ -149,10 +157,23 @@ pub fn router(api: Api) -> Router {
         .route("/api/rooms/{room_id}/history", get(history::history))
         .route("/api/rooms/{room_id}/messages", get(messages::page).post(messages::say))
         .merge(rooms::routes())
+        .route("/api/openapi.json", get(async || reply(StatusCode::OK, json(&spec::openapi()).into())))
+        .route("/api/asyncapi.json", get(async || reply(StatusCode::OK, json(&spec::asyncapi()).into())))
         .merge(super::poll::routes())
         .merge(super::media::routes());
     let routes = if api.demo { routes.fallback(super::page::serve) } else { routes };
-    routes.layer(limit).layer(axum::middleware::map_response(as_error_object)).with_state(api)
+    let routes = routes.layer(limit).layer(from_fn_with_state(api.sessions.clock, measured));
+    let guard = from_fn_with_state(api.allowed_origins.clone(), super::origin::guard);
+    routes.layer(map_response(as_error_object)).layer(guard).with_state(api)
+}
+
+/// Counts a request under its route.
+async fn measured(State(clock): State<Clock>, request: axum::extract::Request, next: Next) -> Response {
+    let route = request.extensions().get::<MatchedPath>().map_or_else(|| "other".to_owned(), |path| path.as_str().to_owned());
+    let begin = clock.micros();
+    let response = next.run(request).await;
+    metrics::http(&route, response.status().as_u16(), clock.micros().saturating_sub(begin));
+    response
 }
 
 /// Gives the error object to answers that come from beneath the routes: no such route or method, a body that is too large, a broken query.
@@ -176,18 +197,29 @@ async fn as_error_object(response: Response) -> Response {
 }
 
 fn bearer(headers: &HeaderMap) -> Option<&str> {
-    headers.get(header::AUTHORIZATION)?.to_str().ok()?.strip_prefix("Bearer ")
+    let (scheme, token) = headers.get(header::AUTHORIZATION)?.to_str().ok()?.split_once(' ')?;
+    scheme.eq_ignore_ascii_case("bearer").then_some(token)
 }
 
 impl Api {
+    /// Finds out who asks for something to be done.
     pub(super) fn caller(&self, headers: &HeaderMap) -> Result<Caller, Failure> {
+        self.who(headers, UserRates::take)
+    }
+
+    /// Finds out who reads.
+    pub(super) fn reader(&self, headers: &HeaderMap) -> Result<Caller, Failure> {
+        self.who(headers, UserRates::take_read)
+    }
+
+    fn who(&self, headers: &HeaderMap, count: fn(&UserRates, &UserId, Mono) -> bool) -> Result<Caller, Failure> {
         match bearer(headers) {
             Some(token) if self.auth.is_api_key(token) => Ok(Caller::Service),
             Some(token) => {
                 let refused = |_: AuthError| Failure::new(Code::Unauthorized);
                 let claims = self.auth.verify(token).map_err(refused)?;
                 // What a person sends over HTTP counts as what he sends over his sockets.
-                if !self.sessions.settings.user_rates.take(&claims.user, self.sessions.clock.mono()) {
+                if !count(&self.sessions.settings.load().user_rates, &claims.user, self.sessions.clock.mono()) {
                     return Err(Failure::new(Code::RateLimited));
                 }
                 Ok(Caller::Person(Box::new(claims)))
@@ -227,7 +259,7 @@ async fn mint(State(api): State<Api>, headers: HeaderMap, body: Bytes) -> Result
         return Err(fields.wrong("expire_time", "1 to 86400 seconds").into());
     }
     let role = fields.role("role")?;
-    let rooms = match (fields.has("room_id"), role) {
+    let rooms = match (fields.text("room_id")?.is_some(), role) {
         (true, role) => [(fields.room("room_id")?, role.unwrap_or_else(RoleId::member))].into(),
         (false, Some(_)) => return Err(fields.wrong("room_id", "the room of the role").into()),
         (false, None) => Default::default(),
@@ -249,7 +281,7 @@ async fn online_status(
     headers: HeaderMap,
     Query(query): Query<StatusQuery>,
 ) -> Result<Response, Failure> {
-    api.caller(&headers)?;
+    api.reader(&headers)?;
     let wrong = |_| BadFrame::argument("/user_ids".to_owned(), "1 to 500 user ids, with commas between them");
     let parse = |text: &str| UserId::parse(text).map_err(wrong);
     let users: Vec<UserId> = query.user_ids.split(',').map(parse).collect::<Result<_, _>>()?;
@@ -289,7 +321,13 @@ async fn command(State(api): State<Api>, headers: HeaderMap, Path(room): Path<St
     run.await.map_err(|failure| failure.to(id))
 }
 
-async fn run_command(api: &Api, caller: Caller, room: RoomId, text: &str, parsed: Parsed) -> Result<Response, Failure> {
+pub(super) async fn run_command(
+    api: &Api,
+    caller: Caller,
+    room: RoomId,
+    text: &str,
+    parsed: Parsed,
+) -> Result<Response, Failure> {
     let act_as = Fields::parse(text)?.user("act_as")?;
     let (actor, rated) = actor_of(caller, act_as)?;
     check_senders(&actor, &parsed.senders)?;
@@ -311,7 +349,7 @@ async fn run_command(api: &Api, caller: Caller, room: RoomId, text: &str, parsed
 }
 
 /// Returns who acts, and whether the room's rates count for him: those of an API key do not. Errors: `forbidden` for a person's `act_as`.
-fn actor_of(caller: Caller, act_as: Option<UserId>) -> Result<(Actor, bool), Failure> {
+pub(super) fn actor_of(caller: Caller, act_as: Option<UserId>) -> Result<(Actor, bool), Failure> {
     let rated = !matches!(caller, Caller::Service);
     let actor = match (caller, act_as) {
         (Caller::Service | Caller::Anybody, Some(user)) => Actor::User(user),
@@ -323,7 +361,7 @@ fn actor_of(caller: Caller, act_as: Option<UserId>) -> Result<(Actor, bool), Fai
 }
 
 /// Whoever a body names as its sender must be the one who acts.
-fn check_senders(actor: &Actor, senders: &[UserId]) -> Result<(), Failure> {
+pub(super) fn check_senders(actor: &Actor, senders: &[UserId]) -> Result<(), Failure> {
     match actor {
         Actor::User(user) if senders.iter().any(|sender| sender != user) => Err(Failure::new(Code::IdentityMismatch)),
         _ => Ok(()),

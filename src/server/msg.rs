@@ -137,14 +137,8 @@ pub enum RoomMsg {
     Command { request: Request, rated: bool, reply: Reply },
     /// Somebody says something; `rated` as in `Command`.
     Say { from: Actor, saying: Saying, rated: bool, reply: Reply },
-    /// A page of messages for HTTP: after a position, before a number, or the newest.
-    Messages {
-        reader: Option<UserId>,
-        since: Option<Cursor>,
-        before: Option<u64>,
-        limit: usize,
-        reply: tokio::sync::oneshot::Sender<Result<Bytes, Refusal>>,
-    },
+    /// A page of messages for HTTP: after a position, before a number, or the newest. If there are none after it, the answer waits as above.
+    Messages { reader: Option<UserId>, since: Option<Cursor>, before: Option<u64>, limit: usize, wait: Millis, reply: PollReply },
     /// A backend wants the room to be there: made if it is not. No rules: those of new rooms.
     Create { owner: UserId, rules: Option<Arc<Rules>>, reply: tokio::sync::oneshot::Sender<Result<Created, Refusal>> },
     /// A client asks for what it missed.
@@ -153,6 +147,8 @@ pub enum RoomMsg {
     Members { offset: usize, limit: usize, reply: Reply },
     /// People's shown states have changed.
     Presence(Vec<Shown>),
+    /// Drop this as soon as the other nodes have heard of everybody here.
+    Settle(tokio::sync::mpsc::Sender<()>),
     /// A snapshot for HTTP: the `room_snapshot` object, empty if the room is still at `known`.
     Snapshot { reader: Option<UserId>, known: Option<Cursor>, reply: PollReply },
     /// Look at the log and at the other nodes' people: something may have been missed.

@@ -6,7 +6,7 @@ use std::{
     collections::VecDeque,
     sync::{
         Arc,
-        atomic::{AtomicUsize, Ordering::Relaxed},
+        atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed},
     },
 };
 
@@ -14,6 +14,9 @@ use std::{
 const STRIKES: usize = 3;
 /// Within which time.
 const STRIKE_WINDOW_MS: u64 = 10_000;
+
+/// What reading costs, in thousandths of a frame.
+const READ: u64 = 200;
 
 /// A token bucket; a rate of 0 lets everything through.
 #[derive(Clone, Debug)]
@@ -31,6 +34,13 @@ impl Bucket {
     pub fn new(per_second: u64, burst: u64, now: Mono) -> Self {
         let max = burst.max(per_second).max(1).saturating_mul(1_000);
         Self { per_second, credit: max, max, at: now }
+    }
+
+    /// Starts anew, full, if the rate is another one.
+    pub fn set_rate(&mut self, per_second: u64, now: Mono) {
+        if self.per_second != per_second {
+            *self = Self::new(per_second, per_second, now);
+        }
     }
 
     fn earn(&mut self, now: Mono) {
@@ -52,10 +62,14 @@ impl Bucket {
 
     /// Takes so many out, if they are there; more than the bucket holds count as all that it holds.
     pub fn take_many(&mut self, count: u64, now: Mono) -> bool {
+        self.spend(count.saturating_mul(1_000), now)
+    }
+
+    fn spend(&mut self, thousandths: u64, now: Mono) -> bool {
         if self.per_second == 0 {
             return true;
         }
-        let price = count.saturating_mul(1_000).min(self.max);
+        let price = thousandths.min(self.max);
         self.earn(now);
         let enough = self.credit >= price;
         self.credit -= if enough { price } else { 0 };
@@ -107,7 +121,7 @@ impl Rates {
 /// The rates of users over all their devices.
 #[derive(Clone, Debug)]
 pub struct UserRates {
-    per_second: u64,
+    per_second: Arc<AtomicU64>,
     by_user: Arc<DashMap<UserId, Bucket>>,
     prune_at: Arc<AtomicUsize>,
 }
@@ -116,24 +130,41 @@ impl UserRates {
     /// Starts with nobody; 0 = no limit.
     #[must_use]
     pub fn new(per_second: u64) -> Self {
-        Self { per_second, by_user: Arc::default(), prune_at: Arc::default() }
+        Self { per_second: Arc::new(per_second.into()), by_user: Arc::default(), prune_at: Arc::default() }
     }
 
     /// Counts a frame of a user.
     #[must_use]
     pub fn take(&self, user: &UserId, now: Mono) -> bool {
-        if self.per_second == 0 {
+        self.spend(user, 1_000, now)
+    }
+
+    /// Counts something that a user reads: whoever polls a busy room asks more often than he says something.
+    #[must_use]
+    pub fn take_read(&self, user: &UserId, now: Mono) -> bool {
+        self.spend(user, READ, now)
+    }
+
+    fn spend(&self, user: &UserId, thousandths: u64, now: Mono) -> bool {
+        let per_second = self.per_second.load(Relaxed);
+        if per_second == 0 {
             return true;
         }
         if let Some(mut bucket) = self.by_user.get_mut(user) {
-            return bucket.take(now);
+            bucket.set_rate(per_second, now);
+            return bucket.spend(thousandths, now);
         }
         if self.by_user.len() >= self.prune_at.load(Relaxed) {
             self.by_user.retain(|_, bucket| !bucket.is_full(now));
             self.prune_at.store(self.by_user.len() * 2 + 1024, Relaxed);
         }
-        let fresh = || Bucket::new(self.per_second, self.per_second, now);
-        self.by_user.entry(user.clone()).or_insert_with(fresh).take(now)
+        let fresh = || Bucket::new(per_second, per_second, now);
+        self.by_user.entry(user.clone()).or_insert_with(fresh).spend(thousandths, now)
+    }
+
+    /// Changes the rate for everybody; 0 = no limit.
+    pub fn set(&self, per_second: u64) {
+        self.per_second.store(per_second, Relaxed);
     }
 
     /// Forgets a user unless he has just sent something: coming again must not give a flood a fresh bucket.
@@ -160,7 +191,8 @@ mod tests {
         assert_eq!((0..9).filter(|_| rates.take(&user, Mono(0))).count(), 5);
         rates.forget(&user, Mono(10));
         assert!(!rates.take(&user, Mono(10)));
-        rates.forget(&user, Mono(2_000));
+        assert_eq!((0..99).filter(|_| rates.take_read(&user, Mono(1_010))).count(), 25);
+        rates.forget(&user, Mono(3_000));
         assert!(rates.by_user.is_empty());
         for n in 0..5000 {
             assert!(rates.take(&UserId::parse(&format!("u{n}")).unwrap(), Mono(3_000 + n * 10)));

@@ -67,6 +67,8 @@ pub(super) struct MemberList {
     parts_told: BTreeMap<UserId, Part>,
     /// How many people have a line here, a lost one included.
     local: usize,
+    /// People with a place of whom no node has said anything yet, and until when that counts as being here.
+    unheard: BTreeMap<UserId, UnixMs>,
 }
 
 /// A change to be told.
@@ -105,7 +107,10 @@ impl Members for MemberList {
             Part::Handed { shown_from, .. } => *shown_from > self.now,
         };
         let here = |person: &Person| person.lines.iter().any(counts) || person.elsewhere.values().any(there);
-        self.people.get(user).is_some_and(here)
+        match self.people.get(user) {
+            Some(person) => here(person),
+            None => self.unheard.get(user).is_some_and(|until| *until > self.now),
+        }
     }
 
     fn hold_at_least(&self, user: &UserId) -> Millis {

@@ -2,6 +2,7 @@
 use super::{
     clock::Clock,
     cluster::Cluster,
+    live::Live,
     msg::{Refusal, Reply, RoomMsg, SeatsOf, ShardMsg, Work},
     presence::Presence,
     room_task::{self, MessageSettings},
@@ -17,8 +18,12 @@ use std::{
         Arc,
         atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed},
     },
+    time::Duration,
 };
 use tokio::sync::mpsc;
+
+/// How long a hub that goes down waits until other nodes have heard of its rooms' people.
+const SETTLE: Duration = Duration::from_millis(2_000);
 
 /// What rooms are allowed to do.
 #[derive(Clone, Debug)]
@@ -80,7 +85,7 @@ pub(super) struct Inner {
     pub store: Arc<dyn Store>,
     pub presence: Presence,
     pub clock: Clock,
-    pub settings: RoomSettings,
+    pub settings: Live<RoomSettings>,
     pub cluster: Option<Arc<Cluster>>,
 }
 
@@ -93,16 +98,30 @@ struct Handle {
 
 /// How many commands wait in a mailbox.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Waiting(Arc<AtomicUsize>);
+pub(super) struct Waiting(Arc<Counts>);
+
+#[derive(Debug, Default)]
+struct Counts {
+    commands: AtomicUsize,
+    /// When the oldest command came that is in no batch yet, in microseconds; 0 = there is none.
+    since: AtomicU64,
+}
 
 impl Waiting {
-    fn add(&self, max: usize) -> bool {
-        self.0.fetch_update(Relaxed, Relaxed, |n| (n < max).then_some(n + 1)).is_ok()
+    fn add(&self, max: usize, now_micros: u64) -> bool {
+        // Whether somebody else was first does not matter.
+        let _ = self.0.since.compare_exchange(0, now_micros.max(1), Relaxed, Relaxed);
+        self.0.commands.fetch_update(Relaxed, Relaxed, |n| (n < max).then_some(n + 1)).is_ok()
+    }
+
+    /// A batch begins: returns when its oldest command came, in microseconds.
+    pub fn begin(&self) -> Option<u64> {
+        Some(self.0.since.swap(0, Relaxed)).filter(|since| *since > 0)
     }
 
     /// Notes that a command was taken out of the mailbox.
     pub fn taken(&self) {
-        let _ = self.0.fetch_update(Relaxed, Relaxed, |n| Some(n.saturating_sub(1)));
+        let _ = self.0.commands.fetch_update(Relaxed, Relaxed, |n| Some(n.saturating_sub(1)));
     }
 }
 
@@ -147,7 +166,7 @@ impl Rooms {
             store,
             presence,
             clock,
-            settings,
+            settings: Live::new(settings),
             cluster,
         }))
     }
@@ -156,29 +175,52 @@ impl Rooms {
         &self.0
     }
 
+    /// Replaces the settings but for who hears of seats: rooms read them anew each time.
+    pub fn set(&self, settings: RoomSettings) {
+        let seats = self.0.settings.load().seats.clone();
+        self.0.settings.set(RoomSettings { seats, ..settings });
+    }
+
     /// Sends a message to a room, which is loaded if it is not. Errors: `busy` for a command when too many wait.
     pub fn send(&self, room: &RoomId, message: RoomMsg) -> Result<(), Refusal> {
-        let max = self.0.settings.mailbox_max;
+        let max = self.0.settings.load().mailbox_max;
         let counted = message.is_counted();
         // Every send happens under the directory's lock: a task that leaves sees an empty mailbox or stays.
         if let Some(handle) = self.0.directory.get(room)
             && !handle.mailbox.is_closed()
         {
-            return handle.send(message, counted, max);
+            return handle.send(message, counted, max, self.0.clock);
         }
         match self.0.directory.entry(room.clone()) {
-            Entry::Occupied(entry) if !entry.get().mailbox.is_closed() => entry.get().send(message, counted, max),
+            Entry::Occupied(entry) if !entry.get().mailbox.is_closed() => entry.get().send(message, counted, max, self.0.clock),
             Entry::Occupied(mut entry) => {
                 entry.insert(self.start(room));
-                entry.get().send(message, counted, max)
+                entry.get().send(message, counted, max, self.0.clock)
             }
-            Entry::Vacant(entry) => entry.insert(self.start(room)).send(message, counted, max),
+            Entry::Vacant(entry) => entry.insert(self.start(room)).send(message, counted, max, self.0.clock),
         }
     }
 
     /// Sends a message to a room if it is loaded. Returns whether it is.
     pub fn post(&self, room: &RoomId, message: RoomMsg) -> bool {
         self.0.directory.get(room).is_some_and(|handle| handle.mailbox.send(message).is_ok())
+    }
+
+    /// Tells whether other nodes have rooms, too.
+    #[must_use]
+    pub fn are_shared(&self) -> bool {
+        self.0.cluster.is_some()
+    }
+
+    /// Returns when all loaded rooms have told the other nodes of their people, or after [`SETTLE`].
+    pub async fn settle(&self) {
+        let (done, mut rest) = mpsc::channel::<()>(1);
+        self.post_all(|| RoomMsg::Settle(done.clone()));
+        drop(done);
+        // Every room drops its handle when it has nothing to tell any more.
+        if tokio::time::timeout(SETTLE, rest.recv()).await.is_err() {
+            tracing::warn!("other nodes have not heard of everybody in every room");
+        }
     }
 
     /// Sends a message to every loaded room.
@@ -189,10 +231,16 @@ impl Rooms {
         }
     }
 
+    /// Returns how long a place is kept at least when the hub itself has ended the line.
+    #[must_use]
+    pub fn handover(&self) -> Millis {
+        self.0.settings.load().handover
+    }
+
     /// Returns how long a lost session is still counted.
     #[must_use]
     pub fn presence_timeout(&self) -> Millis {
-        self.0.settings.presence_timeout
+        self.0.settings.load().presence_timeout
     }
 
     /// Returns how many rooms are loaded.
@@ -253,11 +301,11 @@ impl Rooms {
 }
 
 impl Handle {
-    fn send(&self, message: RoomMsg, counted: bool, max: usize) -> Result<(), Refusal> {
+    fn send(&self, message: RoomMsg, counted: bool, max: usize, clock: Clock) -> Result<(), Refusal> {
         // What may be dropped makes place for the rest.
         let droppable = matches!(&message, RoomMsg::Say { saying, .. } if saying.weight == Weight::Droppable);
         let max = if droppable { max.div_ceil(2) } else { max };
-        if counted && !self.waiting.add(max) {
+        if counted && !self.waiting.add(max, clock.micros()) {
             if droppable {
                 metrics::counter!("michub_room_messages_dropped_total", "at" => "room").increment(1);
             }
@@ -300,6 +348,7 @@ pub(super) fn refuse(message: RoomMsg, refusal: &Refusal, mut to_conn: impl FnMu
         | RoomMsg::Lost { .. }
         | RoomMsg::Gone { .. }
         | RoomMsg::Presence(_)
-        | RoomMsg::Look => {}
+        | RoomMsg::Look
+        | RoomMsg::Settle(_) => {}
     }
 }

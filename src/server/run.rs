@@ -1,6 +1,6 @@
 //! The whole hub: opens the store, starts presence, rooms and shards, says that it listens, and ends on SIGTERM or SIGINT.
 use super::{
-    admin::Admin,
+    admin::{Admin, Sources},
     admit::Caps,
     auth::{Auth, AuthSetupError},
     clock::Clock,
@@ -8,13 +8,20 @@ use super::{
     config::{AuthMode, Config, ConfigError, StoreKind},
     demo::{self, Demo},
     expiry::look_after_messages,
-    history::History,
+    history::{
+        History,
+        postgres::{CONSUMER, Feeder, People, Postgres, PostgresSettings},
+    },
     http::{self, Api},
     letters::{LetterSettings, Letters},
+    live::Live,
     media::{Media, MediaSetupError},
     presence::{Presence, PresenceSettings},
+    proxies::Proxies,
+    reload::{Reload, Reloader},
     room_task::MessageSettings,
     rooms::{RoomSettings, Rooms},
+    service,
     session::{SessionDeps, SessionSettings},
     session_store::SessionStore,
     shard::{Bound, NetSettings},
@@ -23,6 +30,7 @@ use super::{
         archive::Archive,
         fjall::{FjallSettings, FjallStore},
         notes::Notes,
+        outbox::Outboxed,
         redis::RedisStore,
     },
     webhooks::{
@@ -79,10 +87,26 @@ pub fn use_tls() {
 }
 
 /// Runs the hub until SIGTERM or SIGINT, then drains it.
-pub fn run(config: Config) -> Result<(), StartError> {
+pub fn run(config: Config, reload: Reload) -> Result<(), StartError> {
     use_tls();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(io("runtime"))?;
-    runtime.block_on(serve(config))
+    runtime.block_on(serve(config, reload))
+}
+
+pub(super) fn caps(config: &Config) -> Caps {
+    let limits = &config.limits;
+    Caps {
+        total: limits.connections_max,
+        per_address: limits.connections_per_address,
+        new_per_second: limits.new_connections_per_second_per_address as usize,
+        unauthenticated: if config.auth.mode == AuthMode::Dev { 0 } else { limits.connections_max.div_ceil(10) },
+        memory_bytes: limits.memory_bytes,
+    }
+}
+
+pub(super) fn http_caps(config: &Config) -> Caps {
+    let limits = &config.limits;
+    Caps { total: limits.http_connections_max, per_address: limits.connections_per_address, ..Caps::NONE }
 }
 
 fn net_settings(config: &Config, clock: Clock) -> NetSettings {
@@ -90,14 +114,9 @@ fn net_settings(config: &Config, clock: Clock) -> NetSettings {
     NetSettings {
         shards: config.server.shards,
         allowed_origins: config.auth.allowed_origins.clone(),
-        caps: Caps {
-            total: limits.connections_max,
-            per_address: limits.connections_per_address,
-            new_per_second: limits.new_connections_per_second_per_address as usize,
-            unauthenticated: if config.auth.mode == AuthMode::Dev { 0 } else { limits.connections_max.div_ceil(10) },
-            memory_bytes: limits.memory_bytes,
-        },
-        http_caps: Caps { total: limits.http_connections_max, per_address: limits.connections_per_address, ..Caps::NONE },
+        proxies: Proxies::new(&config.server.trusted_proxies),
+        caps: caps(config),
+        http_caps: http_caps(config),
         handshake_timeout_ms: limits.handshake_timeout_ms,
         frame_bytes: limits.frame_bytes,
         message_timeout_ms: limits.message_timeout_ms,
@@ -110,16 +129,28 @@ fn net_settings(config: &Config, clock: Clock) -> NetSettings {
     }
 }
 
+/// Tells whether the history is kept by another program.
+fn is_history_outside(config: &Config) -> bool {
+    config.history.retention_days > 0 && !config.history.url.0.is_empty()
+}
+
 /// How the embedded store is kept, by the configuration.
 #[must_use]
 pub fn store_settings(config: &Config) -> FjallSettings {
     let embedded = &config.store.embedded;
+    let outside = is_history_outside(config);
     FjallSettings {
         dir: config.data.dir.clone(),
         fsync_interval: Duration::from_millis(embedded.fsync_interval_ms),
         reopen: Duration::from_millis(embedded.reopen_ms),
-        history_days: config.history.retention_days,
+        history_days: if outside { 0 } else { config.history.retention_days },
+        feeds: if outside { vec![CONSUMER.to_owned()] } else { Vec::new() },
     }
+}
+
+/// How the outbox is kept that a node with a shared store has on its own disk.
+fn outbox_settings(config: &Config) -> FjallSettings {
+    FjallSettings { dir: config.data.dir.join("outbox"), ..store_settings(config) }
 }
 
 /// The store, what keeps the history, and what keeps notes.
@@ -128,28 +159,58 @@ struct Opened {
     archive: Option<Arc<dyn Archive>>,
     notes: Arc<dyn Notes>,
     redis: Option<Arc<RedisStore>>,
+    feeder: Option<Feeder>,
+    people: Option<People>,
+}
+
+fn postgres_settings(config: &Config) -> PostgresSettings {
+    let history = &config.history;
+    PostgresSettings {
+        url: history.url.0.clone(),
+        password: history.password.0.clone(),
+        timeout: Duration::from_millis(history.timeout_ms),
+        batch_max: history.batch_max,
+        outbox_max: history.outbox_max,
+        days: history.retention_days,
+    }
 }
 
 fn open(config: &Config, clock: Clock) -> Result<Opened, StoreFault> {
     Ok(match config.store.kind {
         StoreKind::Embedded => {
+            let outside = if is_history_outside(config) { Some(Postgres::new(postgres_settings(config))?) } else { None };
             let store = FjallStore::open(store_settings(config), clock)?;
-            let archive = (config.history.retention_days > 0).then(|| store.clone() as Arc<dyn Archive>);
-            Opened { notes: store.clone(), store, archive, redis: None }
+            let people = People::default();
+            let feeder = outside.clone().map(|postgres| Feeder::new(postgres, store.clone(), people.clone(), clock));
+            let inside = || (config.history.retention_days > 0).then(|| store.clone() as Arc<dyn Archive>);
+            let archive = outside.map(|postgres| Arc::new(postgres) as Arc<dyn Archive>).or_else(inside);
+            Opened { notes: store.clone(), store, archive, redis: None, people: feeder.is_some().then_some(people), feeder }
         }
         StoreKind::Redis => {
-            let store = RedisStore::open(config.store.redis.settings(), clock)?;
-            Opened { store: store.clone(), archive: None, notes: store.clone(), redis: Some(store) }
+            let redis = RedisStore::open(config.store.redis.settings(), clock)?;
+            let (notes, mut store): (Arc<dyn Notes>, Arc<dyn Store>) = (redis.clone(), redis.clone());
+            let (mut archive, mut feeder, people) = (None, None, People::default());
+            if is_history_outside(config) {
+                let postgres = Postgres::new(postgres_settings(config))?;
+                let outbox = FjallStore::open(outbox_settings(config), clock)?;
+                store = Outboxed::new(store, outbox.clone());
+                feeder = Some(Feeder::new(postgres.clone(), outbox, people.clone(), clock));
+                archive = Some(Arc::new(postgres) as Arc<dyn Archive>);
+            }
+            Opened { store, archive, notes, redis: Some(redis), people: feeder.is_some().then_some(people), feeder }
         }
     })
 }
 
 /// Opens the history of a hub that does not run. Errors: [`StoreFault::Locked`] if one does.
-pub fn open_history(config: &Config) -> Result<History, StoreFault> {
+pub async fn open_history(config: &Config) -> Result<History, StoreFault> {
     if config.store.kind == StoreKind::Embedded && !store_settings(config).is_there() {
         return Err(StoreFault::Absent(config.data.dir.clone()));
     }
-    let Opened { store, archive, .. } = open(config, Clock::new())?;
+    let Opened { store, archive, feeder, .. } = open(config, Clock::new())?;
+    if let Some(mut feeder) = feeder {
+        feeder.drain().await?;
+    }
     Ok(History::new(store, archive))
 }
 
@@ -161,12 +222,17 @@ fn webhooks(config: &Config, opened: Opened, clock: Clock, node: &str) -> Result
         return Ok((store, None));
     }
     let moved = Arc::new(Moved::default());
-    let deps = WebhookDeps { source: Source { store: store.clone(), archive }, notes, clock, node: node.into() };
+    let deps = WebhookDeps {
+        source: Source { store: store.clone(), archive, at_hand: !is_history_outside(config) },
+        notes,
+        clock,
+        node: node.into(),
+    };
     let webhooks = Webhooks::start(endpoints, deps, moved.clone()).map_err(io("webhooks"))?;
     Ok((Tap::new(store, moved), Some(webhooks)))
 }
 
-fn room_settings(config: &Config) -> RoomSettings {
+pub(super) fn room_settings(config: &Config) -> RoomSettings {
     RoomSettings {
         auto_create: config.room.auto_create,
         rules: config.room.rules.0.clone(),
@@ -207,17 +273,22 @@ const fn presence_settings(config: &Config) -> PresenceSettings {
     }
 }
 
-async fn serve(config: Config) -> Result<(), StartError> {
+async fn serve(config: Config, reload: Reload) -> Result<(), StartError> {
     // Handlers first: a signal during the start must not kill the process half-way.
     let mut terminate = signal(SignalKind::terminate()).map_err(io("SIGTERM"))?;
     let mut interrupt = signal(SignalKind::interrupt()).map_err(io("SIGINT"))?;
+    let mut hangup = signal(SignalKind::hangup()).map_err(io("SIGHUP"))?;
     let clock = Clock::new();
-    let opened = open(&config, clock)?;
+    let mut opened = open(&config, clock)?;
+    if let Some(feeder) = opened.feeder.take() {
+        tokio::spawn(feeder.live());
+    }
+    let people = opened.people.take();
     let history = History::new(opened.store.clone(), opened.archive.clone());
     let node = format!("{:08x}", rand::random::<u32>());
     let cluster = opened.redis.clone().map(|redis| Cluster::new(redis, clock, node.clone()));
     let (store, webhooks) = webhooks(&config, opened, clock, &node)?;
-    let admin = Admin::new(store.clone(), history.clone(), webhooks.clone())?;
+    let admin = Admin::new(store.clone(), history.clone(), webhooks.clone(), clock)?;
     let admin_listener =
         TcpListener::bind(config.admin.listen).await.map_err(io(format!("admin.listen {}", config.admin.listen)))?;
     let admin_address = admin_listener.local_addr().map_err(io("admin.listen"))?;
@@ -242,7 +313,7 @@ async fn serve(config: Config) -> Result<(), StartError> {
     let rooms = Rooms::new(bound.handles().to_vec(), store.clone(), presence.clone(), clock, room_settings, cluster.clone());
     let media = Media::start(&config.media, auth.ticket_key(), rooms.clone(), clock, seats_told)?;
     let sessions = if cluster.is_some() { SessionStore::none() } else { SessionStore::new(store.clone()) };
-    tokio::spawn(inbox.told_to(webhooks).run(
+    tokio::spawn(inbox.told_to(webhooks).noting(people).run(
         presence_settings(&config),
         bound.handles().to_vec(),
         rooms.clone(),
@@ -266,18 +337,43 @@ async fn serve(config: Config) -> Result<(), StartError> {
     let letters = Letters::open(store.clone(), letter_settings(&config), clock).await?;
     let deps = SessionDeps {
         letters,
-        settings: SessionSettings::from(&config),
+        settings: Live::new(SessionSettings::from(&config)),
         auth: auth.clone(),
         presence: presence.clone(),
         rooms: rooms.clone(),
         clock,
         node: node.clone(),
     };
+    let presence_told = deps.presence.clone();
+    admin.read_from(Sources { admission: bound.admission().clone(), rooms: rooms.clone() });
+    let mut reloader = Reloader {
+        config: config.clone(),
+        from: reload,
+        auth: auth.clone(),
+        rooms: rooms.clone(),
+        sessions: deps.settings.clone(),
+        admission: bound.admission().clone(),
+        doors: bound.doors().clone(),
+        origins: bound.origins().clone(),
+    };
     let (drain, draining) = watch::channel(false);
     let sessions = deps.clone();
+    let allowed_origins = bound.origins().clone();
     let draining_too = draining.clone();
     let ticket_seconds = config.auth.ticket_seconds;
-    let api = Api { auth, presence, rooms, history, sessions, media, ticket_seconds, draining: draining_too, body_bytes, demo };
+    let api = Api {
+        auth,
+        presence,
+        rooms,
+        history,
+        sessions,
+        media,
+        ticket_seconds,
+        draining: draining_too,
+        allowed_origins,
+        body_bytes,
+        demo,
+    };
     let router = if demo { http::router(api).merge(demo::routes(about)) } else { http::router(api) };
     let shards = bound.run(router, move |shard| deps.clone().on_shard(shard), draining).map_err(io("shards"))?;
     let mode = if config.auth.mode == AuthMode::Dev { "dev" } else { "jwt" };
@@ -287,11 +383,21 @@ async fn serve(config: Config) -> Result<(), StartError> {
     );
     // A closed stdout is no reason not to serve.
     let _ = writeln!(std::io::stdout().lock(), "{line}");
+    service::ready(&line);
+    tokio::spawn(service::watchdog());
 
-    tokio::select! {
-        _ = terminate.recv() => {}
-        _ = interrupt.recv() => {}
+    loop {
+        tokio::select! {
+            _ = terminate.recv() => break,
+            _ = interrupt.recv() => break,
+            _ = hangup.recv() => {
+                service::reloading();
+                reloader.reload();
+                service::ready(&line);
+            }
+        }
     }
+    service::stopping();
     tracing::info!("draining: no new connections, clients are asked to come back elsewhere");
     admin.drain();
     let _ = drain.send(true);
@@ -299,6 +405,7 @@ async fn serve(config: Config) -> Result<(), StartError> {
         tracing::error!("the shards did not end well");
     }
     if let Some(cluster) = &cluster {
+        presence_told.announced(Duration::from_millis(2_000)).await;
         cluster.leave().await;
     }
     admin_served.abort();

@@ -5,7 +5,9 @@ use super::{
     clock::{Clock, Mono},
     conn::{Conn, Deadlines, Hello},
     fanout::Rooms,
+    live::Live,
     msg::{ConnId, ShardMsg, Shown},
+    proxies::Proxies,
     reader::Reader,
 };
 use crate::{hub::id::RoomId, wire::close::Close};
@@ -32,6 +34,8 @@ pub struct NetSettings {
     pub shards: usize,
     /// Origins of pages that may connect, besides the own host.
     pub allowed_origins: Vec<String>,
+    /// Proxies in front of the hub: they say where a client is.
+    pub proxies: Proxies,
     /// Caps on open sockets.
     pub caps: Caps,
     /// Caps on connections that speak HTTP, those that become sockets included as long as they have not.
@@ -64,6 +68,7 @@ impl NetSettings {
             listen,
             shards: 0,
             allowed_origins: Vec::new(),
+            proxies: Proxies::default(),
             caps: Caps::NONE,
             http_caps: Caps::NONE,
             handshake_timeout_ms: 5_000,
@@ -85,6 +90,10 @@ pub trait Sessions {
     fn serve(self: Rc<Self>, conn: Conn, reader: Reader, hello: Hello) -> LocalBoxFuture<'static, ()>;
     /// The shown state of watched people has changed.
     fn presence(&self, shown: &[Shown]);
+    /// All connections are gone: returns when everybody else has heard what that means.
+    fn settle(&self) -> LocalBoxFuture<'_, ()> {
+        Box::pin(std::future::ready(()))
+    }
 }
 
 /// Reaches a shard from anywhere.
@@ -122,6 +131,9 @@ impl ShardHandle {
 /// Every listener is bound, nothing is served yet: the handles can be given to whoever will be served.
 pub struct Bound {
     settings: Arc<NetSettings>,
+    admission: Admission,
+    doors: Admission,
+    origins: Live<Vec<String>>,
     listeners: Vec<std::net::TcpListener>,
     inboxes: Vec<mpsc::Receiver<ShardMsg>>,
     handles: Vec<ShardHandle>,
@@ -134,7 +146,11 @@ impl Bound {
         let cores = || std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
         let count = if settings.shards == 0 { cores() } else { settings.shards };
         let (listeners, local_addr) = accept::bind(settings.listen, count)?;
-        let mut bound = Self { settings: Arc::new(settings), listeners, inboxes: Vec::new(), handles: Vec::new(), local_addr };
+        let admission = Admission::new(settings.caps, settings.clock);
+        let doors = Admission::new(settings.http_caps, settings.clock);
+        let origins = Live::new(settings.allowed_origins.clone());
+        let (inboxes, handles) = (Vec::new(), Vec::new());
+        let mut bound = Self { settings: Arc::new(settings), admission, doors, origins, listeners, inboxes, handles, local_addr };
         for index in (0..=u16::MAX).take(count) {
             let (inbox, receiver) = mpsc::channel(INBOX);
             bound.handles.push(ShardHandle { index, inbox });
@@ -149,6 +165,24 @@ impl Bound {
         &self.handles
     }
 
+    /// Returns who counts the open sockets.
+    #[must_use]
+    pub const fn admission(&self) -> &Admission {
+        &self.admission
+    }
+
+    /// Returns who counts the connections that speak HTTP.
+    #[must_use]
+    pub const fn doors(&self) -> &Admission {
+        &self.doors
+    }
+
+    /// Returns the origins of pages that may connect, to be changed while the hub runs.
+    #[must_use]
+    pub const fn origins(&self) -> &Live<Vec<String>> {
+        &self.origins
+    }
+
     /// Returns the address that clients reach.
     #[must_use]
     pub const fn local_addr(&self) -> SocketAddr {
@@ -161,18 +195,18 @@ impl Bound {
     where
         F: Fn(u16) -> Rc<dyn Sessions> + Send + Clone + 'static,
     {
-        let admission = Admission::new(self.settings.caps, self.settings.clock);
-        let doors = Admission::new(self.settings.http_caps, self.settings.clock);
+        let (admission, doors, origins) = (self.admission, self.doors, self.origins);
         let mut threads = Vec::new();
         for ((listener, inbox), handle) in self.listeners.into_iter().zip(self.inboxes).zip(&self.handles) {
             let index = handle.index;
-            let (settings, admission, doors) = (self.settings.clone(), admission.clone(), doors.clone());
+            let (settings, admission) = (self.settings.clone(), admission.clone());
+            let (doors, origins) = (doors.clone(), origins.clone());
             let (router, sessions, shutdown) = (router.clone(), sessions.clone(), shutdown.clone());
             let body = move || {
                 let runtime = Builder::new_current_thread().enable_all().build_local(LocalOptions::default());
                 match runtime {
                     Ok(runtime) => runtime.block_on(async move {
-                        let shard = Rc::new(Shard::new(index, settings, admission, doors, sessions(index)));
+                        let shard = Rc::new(Shard::new(index, settings, admission, doors, origins, sessions(index)));
                         shard.live(listener, inbox, router, shutdown).await;
                     }),
                     Err(error) => tracing::error!(%error, shard = index, "no runtime for a shard"),
@@ -222,6 +256,7 @@ pub(super) struct Shard {
     pub index: u16,
     pub settings: Arc<NetSettings>,
     pub admission: Admission,
+    pub origins: Live<Vec<String>>,
     pub doors: Admission,
     pub sessions: Rc<dyn Sessions>,
     slots: RefCell<Vec<Slot>>,
@@ -237,9 +272,16 @@ struct Slot {
 }
 
 impl Shard {
-    fn new(index: u16, settings: Arc<NetSettings>, admission: Admission, doors: Admission, sessions: Rc<dyn Sessions>) -> Self {
+    fn new(
+        index: u16,
+        settings: Arc<NetSettings>,
+        admission: Admission,
+        doors: Admission,
+        origins: Live<Vec<String>>,
+        sessions: Rc<dyn Sessions>,
+    ) -> Self {
         let (slots, free, rooms) = (RefCell::default(), RefCell::default(), RefCell::default());
-        Self { index, settings, admission, doors, sessions, slots, free, rooms }
+        Self { index, settings, admission, doors, origins, sessions, slots, free, rooms }
     }
 
     async fn live(
@@ -256,6 +298,7 @@ impl Shard {
         if tokio::time::timeout(timeout, self.drain()).await.is_err() {
             tracing::warn!(shard = self.index, open = self.admission.open(), "drained by force");
         }
+        self.sessions.settle().await;
     }
 
     /// Takes a slot for a new connection.

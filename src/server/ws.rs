@@ -130,7 +130,7 @@ fn accept_value(key: &str) -> Result<HeaderValue, Box<Response<Body>>> {
 
 /// A page may connect if its origin is listed, character by character, or is the one that it connects to: `http` and the `Host`;
 /// `https` only if a proxy in front says that it ended the TLS (a page cannot set that header).
-fn may_connect(headers: &HeaderMap, allowed: &[String]) -> bool {
+pub(super) fn may_connect(headers: &HeaderMap, allowed: &[String]) -> bool {
     let Some(origin) = single(headers, &ORIGIN) else { return false };
     if allowed.iter().any(|listed| listed == origin) {
         return true;

@@ -10,6 +10,7 @@ use crate::hub::{
     command::{Command, IfRev},
     cursor::Cursor,
     id::{CommitId, OpId, RoomId, UserId, UserType},
+    presence::Status,
 };
 
 /// The longest direct `message`, in bytes.
@@ -108,6 +109,17 @@ pub enum Choice {
     Offline,
 }
 
+impl From<Choice> for Status {
+    fn from(choice: Choice) -> Self {
+        match choice {
+            Choice::Online => Self::Online,
+            Choice::Busy => Self::Busy,
+            Choice::Away => Self::Away,
+            Choice::Offline => Self::Offline,
+        }
+    }
+}
+
 /// The frame that opens a session.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[allow(missing_docs, reason = "the names say it")]
@@ -117,6 +129,10 @@ pub struct UserOnline {
     pub token: Option<String>,
     pub session_token: Option<String>,
     pub rooms: Vec<(RoomId, Since)>,
+    /// Which try to come back this is, counted from 1; for the operators' numbers only.
+    pub attempt: Option<u64>,
+    /// How long the client was away.
+    pub down_ms: Option<u64>,
 }
 
 /// Reads a frame. Errors: `bad_request`, `bad_argument` with a path, `unknown_type`, `message_too_large`; never a panic.
@@ -229,6 +245,8 @@ fn user_online(f: &Fields) -> Result<UserOnline, BadFrame> {
     ["timestamp", "attempt", "down_ms"].iter().try_for_each(|name| f.check_number(name))?;
     let text = |name| Ok::<_, BadFrame>(f.text(name)?.map(|text| text.into_owned()));
     Ok(UserOnline {
+        attempt: f.number("attempt").ok().flatten(),
+        down_ms: f.number("down_ms").ok().flatten(),
         user: f.needed_user("user_id")?,
         user_type: match user_type(f)? {
             Some(user_type) => user_type,

@@ -146,3 +146,18 @@ impl<'a> Scan<'a> {
         Some(if negative { -value } else { value })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::wire::server::{HeartbeatAck, json};
+
+    #[test]
+    fn the_answer_by_hand_is_the_answer() {
+        for (now, ts_ms) in [(0, None), (1_640_995_200_123, Some(-12)), (u64::MAX, Some(i64::MIN))] {
+            let now = UnixMs(now);
+            let frame = json(&HeartbeatAck { id: None, timestamp: now.seconds(), ts_ms, server_ts_ms: now.0 });
+            assert_eq!(ack(now, ts_ms), codec::text_frame(&frame));
+        }
+    }
+}

@@ -16,6 +16,7 @@ pub mod room_list;
 pub mod rules;
 pub mod server;
 pub mod session;
+pub mod spec;
 pub mod state;
 pub mod turn;
 pub mod webhook;

@@ -61,6 +61,19 @@ pub struct PollAnswer<'a> {
     pub messages: Vec<&'a RawValue>,
 }
 
+/// `heartbeat_ack` of a heartbeat with an `id`; [`super::heartbeat::ack`] writes all others.
+#[derive(Serialize)]
+#[serde(tag = "type", rename = "heartbeat_ack")]
+#[allow(missing_docs, reason = "the names say it")]
+pub struct HeartbeatAck {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub id: Option<i64>,
+    pub timestamp: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ts_ms: Option<i64>,
+    pub server_ts_ms: u64,
+}
+
 /// One person's shown state.
 #[derive(Clone, Debug, Serialize)]
 #[allow(missing_docs, reason = "the names say it")]

@@ -1,8 +1,10 @@
 //! What breaks: nodes, Redis, and what lies between them.
 use crate::{
-    history::{check, pause},
+    history::{Resets, check, check_with, pause},
     nodes::Nodes,
 };
+use std::time::Duration;
+use xtask::bed::{Proxy, RedisCluster, Sentinels};
 
 /// Redis keeps what it was told in a file, so that it has it after a kill -9.
 const KEEPING: &[&str] = &["--appendonly", "yes", "--appendfsync", "everysec"];
@@ -91,6 +93,82 @@ async fn redis_drops_its_clients_and_scripts() {
             nodes.redis.ask("CLIENT KILL TYPE normal").unwrap_or_default();
             pause(300).await;
         }
+    })
+    .await;
+}
+
+/// Three hubs, one of which reaches Redis over a line that can be broken.
+fn over_a_line() -> (Nodes, Proxy) {
+    let mut nodes = Nodes::start(2, &[]);
+    let proxy = Proxy::start(vec![([127, 0, 0, 1], nodes.redis.port()).into()], 1).unwrap();
+    nodes.add_reaching(format!("redis://{}", proxy.address()));
+    (nodes, proxy)
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_node_is_cut_off_from_redis() {
+    let (nodes, proxy) = over_a_line();
+    check_with(nodes, Resets::Fine, async |_, _| {
+        proxy.partition();
+        // Longer than the lease.
+        pause(4_000).await;
+        proxy.heal();
+        pause(1_500).await;
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn answers_of_redis_are_lost() {
+    let (nodes, proxy) = over_a_line();
+    check(nodes, async |_, _| {
+        for _ in 0..3 {
+            proxy.stall(false, true);
+            pause(700).await;
+            proxy.heal();
+            pause(300).await;
+        }
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_line_to_redis_is_slow_and_breaks_in_the_middle() {
+    let (nodes, proxy) = over_a_line();
+    check(nodes, async |_, _| {
+        proxy.delay(Duration::from_millis(10), Duration::from_millis(20));
+        for bytes in [1, 77, 1_000, 4_001] {
+            proxy.cut_after(bytes);
+            pause(500).await;
+        }
+        proxy.heal();
+        pause(1_000).await;
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_cluster_moves_slots_and_loses_a_master() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut redis = RedisCluster::start(dir.path()).unwrap();
+    let settings = [("STORE__REDIS__SHAPE", "cluster")];
+    check(Nodes::reaching(redis.urls(), 3, &settings), async |_, _| {
+        redis.reshard(3_000).unwrap();
+        pause(500).await;
+        redis.servers[0].kill();
+        pause(6_000).await;
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn sentinels_choose_another_master() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut redis = Sentinels::start(dir.path()).unwrap();
+    let settings = [("STORE__REDIS__SHAPE", "sentinel")];
+    check(Nodes::reaching(redis.urls(), 3, &settings), async |_, _| {
+        redis.servers[0].kill();
+        pause(6_000).await;
     })
     .await;
 }

@@ -11,6 +11,7 @@ mod hub;
 mod lost;
 mod nodes;
 mod people;
+mod rolling;
 mod rooms;
 mod talk;
 mod worker;

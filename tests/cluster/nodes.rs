@@ -12,6 +12,8 @@ pub const LEASE: (&str, &str) = ("STORE__REDIS__LEASE_MS", "3000");
 pub struct Nodes {
     pub hubs: Vec<Hub>,
     pub redis: Redis,
+    /// How the hubs reach Redis; `None`: as it is.
+    url: Option<String>,
     settings: Vec<(&'static str, &'static str)>,
     dir: tempfile::TempDir,
 }
@@ -29,7 +31,7 @@ impl Nodes {
         std::fs::create_dir(&data).unwrap();
         let redis =
             Redis::start(&data, RedisOptions { args: redis.iter().map(ToString::to_string).collect(), sentinel: false }).unwrap();
-        let mut nodes = Self { hubs: Vec::new(), redis, settings: settings.to_vec(), dir };
+        let mut nodes = Self { hubs: Vec::new(), redis, url: None, settings: settings.to_vec(), dir };
         for _ in 0..count {
             nodes.add();
         }
@@ -41,11 +43,28 @@ impl Nodes {
         Self::start(count, QUICK)
     }
 
+    /// Starts hubs on another Redis, or on one that is reached another way.
+    pub fn reaching(url: String, count: usize, settings: &[(&'static str, &'static str)]) -> Self {
+        let mut nodes = Self::start(0, settings);
+        nodes.url = Some(url);
+        for _ in 0..count {
+            nodes.add();
+        }
+        nodes
+    }
+
+    /// Starts one more hub, which reaches Redis another way.
+    pub fn add_reaching(&mut self, url: String) {
+        let before = self.url.replace(url);
+        self.add();
+        self.url = before;
+    }
+
     /// Starts one more hub.
     pub fn add(&mut self) {
         let data = self.dir.path().join(format!("hub{}", rand::random::<u32>()));
         std::fs::create_dir(&data).unwrap();
-        let url = self.redis.url();
+        let url = self.url.clone().unwrap_or_else(|| self.redis.url());
         let mut settings = vec![("STORE__KIND", "redis"), ("STORE__REDIS__URL", url.as_str()), LEASE];
         settings.extend(self.settings.iter().copied());
         self.hubs.push(Hub::with(&data, &settings));

@@ -69,6 +69,36 @@ async fn a_session_goes_on_on_another_node() {
 }
 
 #[tokio::test]
+async fn a_polling_session_keeps_its_rooms_on_any_node() {
+    let nodes = Nodes::start(3, &[]);
+    let mut own = nodes.hubs[0].member("own").await;
+    own.ok("seat_lock", json!({"seat_nos": "all", "on": true})).await;
+    own.ok("watch_status", json!({"user_ids": ["p"]})).await;
+    let mut beat = json!({"user_id": "p", "rooms": [{"room_id": "r1"}, {"room_id": "r2"}]});
+    for round in 0..6 {
+        let (status, welcome) = nodes.hubs[round % 3].post("/api/poll/heartbeat", beat).await;
+        assert_eq!((status, &welcome["resumed"]), (200, &json!(round > 0)), "{welcome}");
+        let rooms: Vec<&Value> = welcome["rooms"].as_array().unwrap().iter().map(|room| &room["room_id"]).collect();
+        assert_eq!(rooms, ["r1", "r2"], "round {round}: he is in all his rooms again");
+        beat = json!({"user_id": "p", "session_token": welcome["session_token"]});
+        if round == 0 {
+            let (status, ack) = nodes.hubs[1].post("/api/rooms/r1/commands", json!({"type": "queue_join", "act_as": "p"})).await;
+            assert_eq!(status, 200, "{ack}");
+            own.event("queue_joined").await;
+        }
+    }
+    let mut socket =
+        nodes.hubs[1].enter(json!({"type": "user_online", "user_id": "p", "session_token": beat["session_token"]})).await;
+    assert_eq!(socket.welcome["rooms"].as_array().unwrap().len(), 2);
+    let last = own.ok("seat_lock", json!({"seat_nos": [2], "on": false})).await;
+    let told = own.until(|frame| frame["type"] == "room_update").await;
+    assert_eq!(told["events"][0]["rev"], last["rev"], "nothing happened in between: {told}");
+    socket.until(|frame| frame["events"][0]["rev"] == last["rev"]).await;
+    let pushed: Vec<_> = own.drain().await.into_iter().filter(|frame| frame["type"] == "userOnlineStatus").collect();
+    assert!(pushed.iter().all(|frame| statuses(frame) == pair("p", "online")), "{pushed:?}");
+}
+
+#[tokio::test]
 async fn messages_reach_every_device() {
     let nodes = Nodes::start(3, &[]);
     let mut from = nodes.user(0, "from").await;

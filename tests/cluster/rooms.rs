@@ -86,7 +86,8 @@ async fn everybody_at_once_on_three_nodes() {
 
 #[tokio::test]
 async fn a_dead_node_loses_nobodys_place() {
-    let mut nodes = Nodes::quick(3);
+    // The room's rules keep nobody's place; the hub does, because it was the one to go.
+    let mut nodes = Nodes::start(3, &[("ROOM__RULES__HOLD_SECONDS_QUEUE", "0")]);
     let mut own = nodes.user(0, "own").await;
     own.ok("room_join", json!({})).await;
     own.ok("seat_lock", json!({"seat_nos": "all", "on": true})).await;
@@ -98,11 +99,13 @@ async fn a_dead_node_loses_nobodys_place() {
     b.ok("queue_join", json!({})).await;
     let cursor = b.ok("room_sync", json!({"cursor": ""})).await["cursor"].clone();
     nodes.kill(1);
+    own.early.clear();
+    assert_eq!(own.event("queue_held").await["user_id"], "a");
     let mut again = nodes.resume(1, &a.welcome, json!([{"room_id": "r1", "cursor": cursor}])).await;
     assert_eq!((&again.welcome["resumed"], &again.welcome["session_id"]), (&json!(true), &a.welcome["session_id"]));
     let dup = again.ok("queue_join", json!({"op_id": "first"})).await;
     assert_eq!(dup["dup"], true, "{dup}");
-    own.early.clear();
+    assert_eq!(own.event("queue_returned").await["user_id"], "a");
     own.ok("room_sync", json!({"cursor": ""})).await;
     assert_eq!(order(&own.wait("room_snapshot").await), ["a", "b"]);
 }

@@ -5,7 +5,7 @@ use michub::{
         decide::{Draft, Members},
         id::{CommitId, RoleId, RoomId, UserId},
         room::Room,
-        time::UnixMs,
+        time::{Millis, UnixMs},
     },
     wire::{
         answer::decision_ack,
@@ -144,6 +144,23 @@ impl Table {
             self.events = update["events"].as_array().unwrap().clone();
         }
         assert_eq!(self.replica, *self.room(), "the log gives another room after waiting");
+    }
+
+    /// The process is started anew, and these are not back yet.
+    pub fn load(&mut self, away: &[&str]) {
+        self.away = Away(away.iter().map(|user| id(user)).collect());
+        self.commits += 1;
+        self.draft = Draft::new(&self.replica);
+        self.draft.begin(CommitId(self.commits), UnixMs(self.now));
+        self.draft.after_load(&self.away, Millis::from_seconds(45));
+        if let Some(commit) = self.draft.finish() {
+            self.replica.apply(&commit).unwrap();
+        }
+    }
+
+    /// Somebody's line is gone, and the room has not dealt with that yet.
+    pub fn vanish(&mut self, user: &str) {
+        assert!(self.away.0.insert(id(user)), "{user}");
     }
 
     /// Somebody's line is gone, or he is back.

@@ -81,8 +81,7 @@ async fn a_flood_is_refused_and_then_ended() {
     assert!(answers[8..].iter().any(|name| name == "rate_limited"), "{answers:?}");
     // Heartbeats are not counted.
     for _ in 0..20 {
-        quiet.say(json!({"type": "heartbeat"})).await;
-        assert_eq!(quiet.frame().await["type"], "heartbeat_ack");
+        assert_eq!(quiet.ask("heartbeat", json!({})).await["type"], "heartbeat_ack");
     }
     quiet.ok("unwatch_status", json!({"user_ids": ["x"]})).await;
     let end = loop {

@@ -185,6 +185,9 @@ async fn kill_nine_under_load() {
     println!("seed {seed}");
     let mut rng = StdRng::seed_from_u64(seed);
     let mut people = everybody(&hub, seed).await;
+    let mut poller = beat(&hub, json!({"user_id": "q", "rooms": [{"room_id": "r1"}]})).await;
+    let (status, ack) = hub.post("/api/rooms/r1/commands", json!({"type": "queue_join", "act_as": "q"})).await;
+    assert_eq!(status, 200, "{ack}");
     for round in 0..=ROUNDS {
         let (stop, stopped) = watch::channel(false);
         let goal = ANSWERED.load(SeqCst) + rng.random_range(1..400);
@@ -207,6 +210,9 @@ async fn kill_nine_under_load() {
                 hub.kill();
                 hub = Hub::start(dir.path());
             }
+            // Somebody without a socket is in his room again, too.
+            poller = beat(&hub, json!({"user_id": "q", "session_token": poller["session_token"]})).await;
+            assert_eq!((&poller["resumed"], &poller["rooms"][0]["room_id"]), (&json!(true), &json!("r1")), "{poller}");
         }
         for task in tasks {
             let mut person = task.await.unwrap();
@@ -214,10 +220,17 @@ async fn kill_nine_under_load() {
             people.push((person, client));
         }
     }
-    judge(people).await;
+    let order = judge(people).await;
+    assert!(order.contains(&"q".to_owned()), "{order:?}");
 }
 
-async fn judge(mut people: Vec<(Person, Client)>) {
+async fn beat(hub: &Hub, body: Value) -> Value {
+    let (status, welcome) = hub.post("/api/poll/heartbeat", body).await;
+    assert_eq!(status, 200, "{welcome}");
+    welcome
+}
+
+async fn judge(mut people: Vec<(Person, Client)>) -> Vec<String> {
     let mut orders = BTreeSet::new();
     for (person, client) in &mut people {
         let ack = client.ok("room_sync", json!({"cursor": ""})).await;
@@ -251,4 +264,5 @@ async fn judge(mut people: Vec<(Person, Client)>) {
     let (acked, dups) = people.iter().fold((0, 0), |sum, (person, _)| (sum.0 + person.acked.len(), sum.1 + person.dups));
     println!("{acked} commands acked, {dups} of them as repeats after a crash");
     assert!(acked > 500, "{acked}");
+    orders.pop_first().unwrap()
 }

@@ -17,6 +17,13 @@ async fn sigterm_sends_everybody_away_and_ends_well() {
     let waits = tokio::spawn(async move { http(&address, "GET", "/api/rooms/r1/updates?cursor=&wait_ms=25000", "", "").await.0 });
     assert_eq!(waits.await.unwrap(), 200);
     hub.terminate();
+    // Nobody has read his close frame yet, so the hub is still there, and says that it is not ready.
+    loop {
+        match http(&admin, "GET", "/readyz", "", "").await {
+            (200, _) => {}
+            (status, body) => break assert_eq!((status, body), (503, json!("draining\n"))),
+        }
+    }
     let mut waits = Vec::new();
     for person in &mut people {
         let closed = person.closed().await.expect("a close frame");

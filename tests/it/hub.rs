@@ -14,7 +14,7 @@ use tokio::{
 };
 
 /// How long anything may take.
-pub const DEADLINE: Duration = Duration::from_secs(10);
+pub const DEADLINE: Duration = Duration::from_secs(30);
 
 /// A secret for `auth.mode = "jwt"`, and an API key.
 pub const SECRET: &str = "0123456789abcdef0123456789abcdef";
@@ -83,6 +83,17 @@ impl Hub {
     /// Sends a signal by its name.
     pub fn signal(&self, name: &str) {
         assert!(Command::new("kill").arg(format!("-{name}")).arg(self.child.id().to_string()).status().unwrap().success());
+    }
+
+    /// Sends SIGHUP.
+    pub fn hang_up(&self) {
+        assert!(Command::new("kill").arg("-HUP").arg(self.child.id().to_string()).status().unwrap().success());
+    }
+
+    /// Tells whether an upgrade is accepted now.
+    pub async fn is_let_in(&self) -> bool {
+        let stream = TcpStream::connect(&self.address).await.unwrap();
+        tokio_tungstenite::client_async(format!("ws://{}/ws", self.address), stream).await.is_ok()
     }
 
     /// Waits for the end.

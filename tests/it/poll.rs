@@ -63,10 +63,10 @@ async fn from_polling_to_a_socket_and_back_shows_nothing() {
     let mut own = hub.member("own").await;
     own.ok("seat_lock", json!({"seat_nos": "all", "on": true})).await;
     let polls = beat(&hub, json!({"user_id": "p", "rooms": [{"room_id": "r1"}]})).await;
+    own.until(|frame| frame["type"] == "room_presence" && frame["online"] == 2).await;
     hub.post("/api/rooms/r1/commands", json!({"type": "queue_join", "act_as": "p"})).await;
     own.event("queue_joined").await;
     own.ok("watch_status", json!({"user_ids": ["p"]})).await;
-    own.until(|frame| frame["type"] == "room_presence" && frame["online"] == 2).await;
     let cursor = polls["rooms"][0]["cursor"].clone();
     let mut socket = hub.resume(&polls, json!([{"room_id": "r1", "cursor": cursor}])).await;
     assert_eq!((&socket.welcome["resumed"], &socket.welcome["session_id"]), (&json!(true), &polls["session_id"]));
@@ -218,6 +218,32 @@ async fn a_long_poll_may_take_longer_than_a_handshake() {
 }
 
 #[tokio::test]
+async fn a_page_may_stream_with_a_token_in_its_address() {
+    let dir = tempfile::tempdir().unwrap();
+    for allowed in ["true", "false"] {
+        let settings: Vec<_> = JWT.iter().copied().chain([("AUTH__QUERY_TOKEN", allowed)]).collect();
+        let hub = Hub::with(dir.path(), &settings);
+        let token = hub.mint(json!({"user_id": "p"})).await;
+        hub.post_as(&token, BEAT, json!({"rooms": [{"room_id": "r1"}]})).await;
+        let status = async |path: &str, headers: &str| {
+            let mut line = String::new();
+            stream(&hub, path, headers).await.read_line(&mut line).await.unwrap();
+            line.split(' ').nth(1).unwrap().to_owned()
+        };
+        for topic in ["updates", "messages"] {
+            let expected = if allowed == "true" { "200" } else { "401" };
+            assert_eq!(status(&format!("/api/rooms/r1/{topic}?token={token}"), "").await, expected, "{topic} {allowed}");
+            assert_eq!(
+                status(&format!("/api/rooms/r1/{topic}?token={KEY}"), "").await,
+                "401",
+                "a backend's key is no token of a page"
+            );
+            assert_eq!(hub.get(&format!("/api/rooms/r1/{topic}?token={token}")).await.0, 401, "only streams need it");
+        }
+    }
+}
+
+#[tokio::test]
 async fn what_a_client_has_is_not_sent_again() {
     let dir = tempfile::tempdir().unwrap();
     let hub = Hub::start(dir.path());
@@ -265,4 +291,97 @@ async fn a_polling_client_leaves_rooms_and_sees_who_is_there() {
     assert_eq!(own.event("queue_left").await["reason"], "left");
     assert_eq!(hub.get("/api/rooms/r1/members").await.1["total"], 1);
     assert_eq!(hub.get("/api/rooms/r2/members").await.1["total"], 1);
+}
+
+async fn say(hub: &Hub, class: &str, body: &str) -> Value {
+    let (status, ack) = hub.post("/api/rooms/r1/messages", json!({"class": class, "kind": "chat", "body": body})).await;
+    assert_eq!(status, 200, "{ack}");
+    ack
+}
+
+#[tokio::test]
+async fn messages_are_waited_for_like_updates() {
+    let dir = tempfile::tempdir().unwrap();
+    let hub = Hub::start(dir.path());
+    hub.member("own").await;
+    let path = |since: &str, wait: u64| format!("/api/rooms/r1/messages?since={since}&wait_ms={wait}");
+    let one = say(&hub, "must", "one").await["msg_cursor"].as_str().unwrap().to_owned();
+    let (_, none) = hub.get(&path(&one, 100)).await;
+    assert_eq!((&none["messages"], &none["cursor"]), (&json!([]), &json!(one)));
+    let long = path(&one, 25_000);
+    let saying = async {
+        // A command, and what is not kept, wake nobody.
+        hub.post("/api/rooms/r1/commands", json!({"type": "seat_lock", "seat_nos": "all", "on": true})).await;
+        say(&hub, "normal", "lost on pollers").await;
+        say(&hub, "must", "two").await
+    };
+    let (first, second, two) = tokio::join!(hub.get(&long), hub.get(&long), saying);
+    assert_eq!((first.0, &first.1["messages"][0]["body"], &first.1["cursor"]), (200, &json!("two"), &two["msg_cursor"]));
+    assert_eq!(first, second);
+    let (_, at_once) = hub.get(&path("", 25_000)).await;
+    assert_eq!(at_once["messages"].as_array().unwrap().len(), 2);
+    let (_, unknown) = hub.get(&path("nonsense", 25_000)).await;
+    assert_eq!(unknown["skipped"], true);
+}
+
+#[tokio::test]
+async fn messages_stream_too() {
+    let dir = tempfile::tempdir().unwrap();
+    let hub = Hub::start(dir.path());
+    hub.member("own").await;
+    say(&hub, "must", "one").await;
+    let mut events = stream(&hub, "/api/rooms/r1/messages", "").await;
+    let (id, one) = event(&mut events).await;
+    assert_eq!((&one["type"], &one["body"], &one["msg_cursor"]), (&json!("room_message"), &json!("one"), &json!(id)));
+    say(&hub, "must", "two").await;
+    assert_eq!(event(&mut events).await.1["body"], "two");
+    drop(events);
+    say(&hub, "must", "three").await;
+    let mut events = stream(&hub, "/api/rooms/r1/messages", &format!("Last-Event-ID: {id}\r\n")).await;
+    assert_eq!(event(&mut events).await.1["body"], "two");
+    assert_eq!(event(&mut events).await.1["body"], "three");
+}
+
+#[tokio::test]
+async fn frames_are_said_without_a_socket() {
+    const FRAME: &str = "/api/poll/frame";
+    let dir = tempfile::tempdir().unwrap();
+    let hub = Hub::with(dir.path(), JWT);
+    let (own, p) = (hub.mint(json!({"user_id": "own"})).await, hub.mint(json!({"user_id": "p"})).await);
+    let mut own = hub.enter(json!({"type": "user_online", "user_id": "own", "token": own})).await;
+    own.ok("room_join", json!({})).await;
+    own.ok("watch_status", json!({"user_ids": ["p"]})).await;
+    let busy = json!({"type": "status_change", "status": "busy", "id": 7});
+    assert_eq!(hub.post_as(&p, FRAME, busy.clone()).await.1["name"], "user_not_reachable");
+    hub.post_as(&p, BEAT, json!({"rooms": [{"room_id": "r1"}]})).await;
+    assert_eq!(hub.post_as(&p, FRAME, busy).await, (200, json!({"type": "ack", "id": 7})));
+    own.until(|frame| frame["user_status"][0]["status"] == "busy").await;
+    let hello = json!({"type": "message", "to_user_id": "own", "message": "hi", "from_user_id": "p"});
+    assert_eq!(hub.post_as(&p, FRAME, hello).await, (200, json!({"type": "ack", "delivered": 1})));
+    let message = own.wait("message").await;
+    assert_eq!((&message["from_user_id"], &message["message"]), (&json!("p"), &json!("hi")));
+    let (_, shown) = hub.post_as(&p, FRAME, json!({"type": "request_online_status", "user_ids": ["own"], "id": 9})).await;
+    assert_eq!((&shown["id"], &shown["user_status"][0]["status"]), (&json!(9), &json!("online")));
+    let join = json!({"type": "queue_join", "room_id": "r1", "id": 3});
+    assert_eq!(hub.post_as(&p, FRAME, join).await.1["id"], 3);
+    own.event("queue_joined").await;
+    for (bearer, body, status, name) in [
+        (
+            p.as_str(),
+            json!({"type": "message", "to_user_id": "own", "message": "x", "from_user_id": "q"}),
+            403,
+            "identity_mismatch",
+        ),
+        (&p, json!({"type": "message", "to_user_id": "own", "message": "x", "act_as": "q"}), 403, "forbidden"),
+        (&p, json!({"type": "message", "to_user_id": "nobody", "message": "x"}), 409, "user_not_reachable"),
+        (&p, json!({"type": "room_join", "room_id": "r1"}), 400, "bad_argument"),
+        (&p, json!({"type": "dance"}), 400, "unknown_type"),
+        (KEY, json!({"type": "message", "to_user_id": "own", "message": "x"}), 400, "bad_argument"),
+        ("nonsense", json!({"type": "heartbeat"}), 401, "unauthorized"),
+    ] {
+        let (got, error) = hub.post_as(bearer, FRAME, body.clone()).await;
+        assert_eq!((got, &error["name"]), (status, &json!(name)), "{body}: {error}");
+    }
+    let system = json!({"type": "message", "to_user_id": "own", "message": "x", "act_as": "system"});
+    assert_eq!(hub.post_as(KEY, FRAME, system).await.1["delivered"], 1);
 }

@@ -72,6 +72,27 @@ async fn a_silent_client_is_closed_and_a_pong_is_enough_to_stay() {
 }
 
 #[tokio::test]
+async fn silence_is_counted_once() {
+    let slow = [
+        ("PRESENCE__HEARTBEAT_INTERVAL_MS", "900"),
+        ("PRESENCE__HEARTBEAT_TIMEOUT_MS", "2000"),
+        ("PRESENCE__PING_INTERVAL_MS", "500"),
+    ];
+    let dir = tempfile::tempdir().unwrap();
+    let hub = Hub::with(dir.path(), &slow);
+    let mut watcher = hub.user("w").await;
+    let clock = Clock::new();
+    let before = clock.now();
+    let mut silent = hub.user("silent").await;
+    watcher.ok("watch_status", json!({"user_ids": ["silent"]})).await;
+    assert_eq!(status(&watcher.wait("userOnlineStatus").await), ("silent", "offline"));
+    let took = clock.now().since(before).0;
+    // The time until the hub gives the line up is not added to the time until he is offline.
+    assert!((2000..3950).contains(&took), "offline after {took} ms");
+    assert_eq!(silent.close_code().await, 4108);
+}
+
+#[tokio::test]
 async fn many_devices_are_one_person() {
     let dir = tempfile::tempdir().unwrap();
     let hub = Hub::start(dir.path());

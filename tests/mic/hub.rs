@@ -179,6 +179,32 @@ fn a_hold_that_ran_out_meanwhile_begins_again() {
 }
 
 #[test]
+fn a_hold_begins_again_for_no_longer_than_the_rule() {
+    let mut table = Table::new(Mode::Apply, Rules { hold_queue: Millis(20_000), ..rules() });
+    table.join("a");
+    table.lose("a");
+    assert_eq!(table.restart_after(600_000), [format!("queue_held a {}", table.now().0 + 20_000)]);
+}
+
+#[test]
+fn whoever_is_back_when_his_hold_ends_has_returned() {
+    let mut table = Table::queue("a b c");
+    table.lose("c");
+    table.slip_in("c");
+    let told = table.wait(120_000);
+    assert_eq!(told[0], "queue_returned c", "{told:?}");
+}
+
+#[test]
+fn whoever_is_still_held_is_not_promoted() {
+    let mut table = Table::queue("a b c d");
+    table.lose("c");
+    table.slip_in("c");
+    table.ask("a", Command::SeatLeave).unwrap();
+    assert_eq!((table.seated(), table.order()), ("2:d 3:b".to_owned(), "c".to_owned()));
+}
+
+#[test]
 fn after_a_restart_nobody_overtakes_for_a_while() {
     let waiting = || {
         let mut table = Table::new(Mode::Apply, Rules { mode_grace: Millis(0), ..rules() });

@@ -94,6 +94,19 @@ fn an_applicant_refused_meanwhile_is_not_appended() {
 }
 
 #[test]
+fn an_applicant_who_must_wait_is_not_appended() {
+    let mut table = Table::new(Mode::Apply, rules());
+    table.apply("a").unwrap();
+    table.apply("b").unwrap();
+    table.assign("own", "a", 2).unwrap();
+    table.ask("own", Command::SeatKick { target: id("a"), requeue: false, cooldown_seconds: 60 }).unwrap();
+    table.lock(2, true, false);
+    table.lock(3, true, false);
+    table.mode(Mode::Queue);
+    assert_eq!(table.order(), "b");
+}
+
+#[test]
 fn the_same_mode_again_is_nothing_and_twice_at_once_is_too_soon() {
     let mut table = Table::new(Mode::Queue, Rules { mode_min_interval: Millis(2000), ..rules() });
     let set = |mode| Command::ModeSet { mode };

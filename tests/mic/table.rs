@@ -159,6 +159,11 @@ impl Table {
         self.level()
     }
 
+    /// The person is back, and the hub has not looked yet.
+    pub fn slip_in(&mut self, person: &str) {
+        self.live.0.insert(id(person));
+    }
+
     /// The person leaves the room on purpose.
     pub fn leave(&mut self, person: &str) -> Vec<String> {
         self.live.0.remove(&id(person));

@@ -197,6 +197,16 @@ fn extend_moves_the_end_within_the_limit() {
 }
 
 #[test]
+fn a_turn_beyond_the_limit_can_be_shortened() {
+    let mut table = Table::new(Mode::Queue, Rules { timeout: Millis::from_seconds(1000), ..rules() });
+    table.join("a");
+    let turn = table.turn_id("a");
+    assert_eq!(refusal(table.ask("hst", extend(turn.clone(), 1))), "turn_limit");
+    table.ask("hst", extend(turn, -10)).unwrap();
+    assert_eq!(table.left("a"), Some(990));
+}
+
+#[test]
 fn extend_below_now_ends_the_turn() {
     for seconds in [-80, -81, -86_400] {
         let mut table = Table::queue("a b c");

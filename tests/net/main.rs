@@ -4,7 +4,11 @@ mod hub;
 mod peer;
 
 use hub::Hub;
-use michub::server::{clock::Clock, shard::NetSettings};
+use michub::server::{
+    clock::Clock,
+    proxies::{Network, Proxies},
+    shard::NetSettings,
+};
 use peer::{BINARY, CLOSE, CONTINUE, PING, PONG, Peer, TEXT};
 use std::{io::Write, time::Duration};
 
@@ -284,6 +288,24 @@ fn caps_answer_503_before_the_upgrade() {
     second.0.write_all(Peer::request(hub.address, "").as_bytes()).unwrap();
     let head = second.head().to_ascii_lowercase();
     assert!(head.starts_with("http/1.1 503 ") && head.contains("retry-after:"), "{head}");
+}
+
+#[test]
+fn caps_count_clients_not_their_proxy() {
+    let mut settings = settings();
+    (settings.caps.per_address, settings.http_caps.per_address) = (1, 1);
+    settings.proxies = Proxies::new(&[Network::parse("127.0.0.0/8").unwrap()]);
+    let hub = Hub::start(settings);
+    let open = |forwarded: &str| {
+        let mut peer = Peer::connect(hub.address);
+        let request = Peer::request(hub.address, &format!("X-Forwarded-For: 6.6.6.6, {forwarded}\r\n"));
+        peer.0.write_all(request.as_bytes()).unwrap();
+        (peer.head()[9..12].to_owned(), peer)
+    };
+    let first = open("1.1.1.1");
+    let second = open("1.1.1.2");
+    let third = open("1.1.1.1");
+    assert_eq!([first.0, second.0, third.0], ["101", "101", "503"]);
 }
 
 #[test]

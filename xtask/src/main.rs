@@ -1,6 +1,7 @@
 //! The project's own commands: `cargo xtask test` runs every check and test there is; `load`, `measure` and `bench` are in `measure/`.
 use std::process::{Command, ExitCode};
 
+mod cluster;
 mod measure;
 mod setup;
 mod sim;
@@ -18,7 +19,12 @@ const STEPS: &[(&str, &[&str])] = &[
 fn main() -> ExitCode {
     let rest: Vec<String> = std::env::args().skip(2).collect();
     match std::env::args().nth(1).as_deref() {
-        Some("test" | "ci") => all(),
+        Some("test") => all(),
+        Some("ci") => match deny() {
+            Ok(()) => all(),
+            refused => done(refused),
+        },
+        Some("deny") => done(deny()),
         Some("web") => done(web::test()),
         Some("picture") => done(web::picture()),
         Some("types") => done(xtask::types::write()),
@@ -27,10 +33,15 @@ fn main() -> ExitCode {
         Some("bench") => done(measure::bench()),
         Some("sim") if rest == ["--own-hub"] => done(sim::on_a_hub()),
         Some("sim") => done(sim::run(&rest)),
+        Some("cluster") => done(cluster::run(&rest)),
+        Some("faults") => done(faults(&rest)),
         Some("srs") => done(srs(rest.first())),
         Some("webhooks") => done(webhooks(rest.first().map_or("120000", String::as_str))),
         _ => {
-            eprintln!("usage: cargo xtask test | web | picture | webhooks [EVENTS] | srs BINARY");
+            eprintln!(
+                "usage: cargo xtask test | ci (deny, then test) | deny | web | picture | webhooks [EVENTS] | srs BINARY | faults [SEED [MS [NAME]]]"
+            );
+            eprintln!("       cargo xtask cluster [HUBS] [standalone|cluster|sentinel]");
             eprintln!("       cargo xtask sim [--seed S] [--seeds N] [--steps K] [--cluster] [--hub URL] | --own-hub");
             eprintln!("       cargo xtask load SCENARIO... | measure [--json] [--write] [NAME...] | bench");
             eprintln!("       cargo xtask types    writes the client's frame types");
@@ -40,7 +51,7 @@ fn main() -> ExitCode {
 }
 
 fn all() -> ExitCode {
-    if let Err(why) = setup::redis() {
+    if let Err(why) = setup::servers() {
         eprintln!("{why}");
         return ExitCode::FAILURE;
     }
@@ -64,6 +75,34 @@ fn all() -> ExitCode {
         return ExitCode::FAILURE;
     }
     done(web::test())
+}
+
+/// Checks licences, bans and sources of all dependencies; installs cargo-deny if it is missing (some minutes).
+fn deny() -> Result<(), String> {
+    let run = |args: &[&str]| Command::new("cargo").args(args).status().is_ok_and(|status| status.success());
+    if !run(&["deny", "--version"]) {
+        println!("== cargo-deny");
+        run(&["install", "cargo-deny", "--locked"]);
+    }
+    println!("== licences, bans and sources of the dependencies");
+    if run(&["deny", "check", "licenses", "bans", "sources"]) {
+        Ok(())
+    } else {
+        Err("cargo deny refuses, or is missing".to_owned())
+    }
+}
+
+/// Breaks what three hubs on one Redis live on, and checks the history: `[SEED [MILLISECONDS [NAME]]]`.
+fn faults(rest: &[String]) -> Result<(), String> {
+    setup::redis()?;
+    let number = |index: usize, default: &'static str| rest.get(index).map_or(default, String::as_str).to_owned();
+    let (seed, ms) = (number(0, "1"), number(1, "4000"));
+    let name = format!("faults::{}", rest.get(2).map_or("", String::as_str));
+    println!("seed {seed}, each fault lasts {ms} ms");
+    let args = ["test", "--test", "cluster", &name, "--", "--nocapture"];
+    let run = Command::new("cargo").args(args).env("MICHUB_SEED", seed).env("MICHUB_FAULT_MS", ms).status();
+    let status = run.map_err(|error| format!("cargo: {error}"))?;
+    if status.success() { Ok(()) } else { Err(format!("faults: {status}")) }
 }
 
 /// Lets a real SRS ask the hub who may publish. `binary`: SRS, built from its sources (7.0.18 was).

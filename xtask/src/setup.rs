@@ -1,6 +1,13 @@
 //! What the tests need from the system: installed if it is missing, or the run fails.
 use std::process::{Command, Stdio};
 
+/// Makes sure that there is what the tests start themselves: Redis, PostgreSQL and the tools of Prometheus.
+pub fn servers() -> Result<(), String> {
+    redis()?;
+    program("psql", "postgresql")?;
+    program("promtool", "prometheus")
+}
+
 /// Makes sure that there is a redis-server.
 pub fn redis() -> Result<(), String> {
     program("redis-server", "redis-server")

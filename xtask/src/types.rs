@@ -4,11 +4,10 @@ use std::{collections::BTreeSet, fmt::Write as _, path::Path};
 use syn::{Attribute, Fields, GenericArgument, Item, PathArguments, Type};
 
 /// The sources that hold what clients see.
-const SOURCES: &[&str] = &["event.rs", "membership.rs", "rules.rs", "server.rs", "state.rs", "turn.rs"];
+const SOURCES: &[&str] = &["event.rs", "membership.rs", "message.rs", "rules.rs", "server.rs", "state.rs", "turn.rs"];
 /// Frames, and what is reachable from them.
 const ROOTS: &[&str] = &[
     "Welcome",
-    "HeartbeatAck",
     "UserOnlineStatus",
     "Message",
     "Closing",
@@ -18,6 +17,7 @@ const ROOTS: &[&str] = &[
     "RoomPresence",
     "RoomReset",
     "MemberJson",
+    "MessageJson",
 ];
 /// How Rust names are called in TypeScript, where they differ.
 const NAMES: &[(&str, &str)] = &[
@@ -31,6 +31,7 @@ const NAMES: &[(&str, &str)] = &[
     ("MediaJson", "MediaFields"),
     ("MemberJson", "Member"),
     ("Message", "DirectMessage"),
+    ("MessageJson", "RoomMessage"),
     ("ModeJson", "Mode"),
     ("RoleJson", "Role"),
     ("SeatKindJson", "SeatKind"),
@@ -55,6 +56,7 @@ const TEXTS: &[(&str, &str, &str)] = &[
     ("UserStatus", "status", STATUS),
     ("PresenceChange", "status", STATUS),
     ("MemberJson", "status", STATUS),
+    ("MessageJson", "class", r#""must" | "normal" | "droppable""#),
     ("ShownSeat", "state", r#""held" | "occupied" | "locked" | "reserved" | "empty""#),
     ("ShownEntry", "state", r#""waiting" | "held""#),
     ("Document", "access", r#""open" | "blacklist" | "whitelist""#),

@@ -1,5 +1,5 @@
 // What travels between a client and the hub, as types only. What the hub says is written from its sources (wire.ts); what it understands stands here.
-import type { Closing, CommandName, DirectMessage, ErrorFrame, HeartbeatAck, Mode, OnlineStatus, RoomPresence, RoomReset, RoomSnapshot, RoomUpdate, UserStatus, Welcome } from "./wire.js";
+import type { Closing, CommandName, DirectMessage, ErrorFrame, Mode, OnlineStatus, RoomMessage, RoomPresence, RoomReset, RoomSnapshot, RoomUpdate, UserStatus, Welcome } from "./wire.js";
 export type * from "./wire.js";
 
 export type Status = UserStatus["status"];
@@ -58,6 +58,7 @@ export type Commands = Known & Record<Exclude<CommandName, keyof Known>, Record<
 
 /** The answer to a request that was accepted. */
 export interface Ack { type: string; id?: number; room_id?: string; rev?: number; cursor?: string; dup?: boolean; noop?: boolean; [field: string]: any }
-export interface RoomMessage { type: "room_message"; room_id: string; seq?: number; from_user_id: string; class: string; kind: string; body: string; at_ms: number }
+/** The one frame that the hub writes byte by byte. */
+export interface HeartbeatAck { type: "heartbeat_ack"; timestamp: number; ts_ms?: number; server_ts_ms: number }
 /** Every frame that the hub sends. */
 export type ServerFrame = Ack & { type: "ack" } | Welcome | ErrorFrame | Closing | DirectMessage | RoomMessage | RoomPresence | RoomSnapshot | RoomUpdate | RoomReset | HeartbeatAck | OnlineStatus;

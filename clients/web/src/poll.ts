@@ -12,7 +12,7 @@ export class PollLine implements Line {
   onopen: any; onmessage: any; onclose: any;
   private _base: URL;
   private _over = new AbortController();
-  private _rooms = new Map<string, { cursor: string; loop: AbortController }>();
+  private _rooms = new Map<string, { cursor: string; heard?: string; loop: AbortController }>();
   private _watched = new Map<string, string>();
   private _me: Record<string, any> = {};
   private _timers: any[] = [];
@@ -71,11 +71,11 @@ export class PollLine implements Line {
       case "user_online": {
         const { user_id, user_type, session_token, rooms } = frame;
         this._me = { user_id, user_type, session_token };
-        for (const room of rooms) this._rooms.set(room.room_id, { cursor: room.cursor, loop: new AbortController() });
+        for (const room of rooms) this._rooms.set(room.room_id, { cursor: room.cursor, heard: room.msg_cursor, loop: new AbortController() });
         const welcome = await this._beat();
-        for (const room of welcome.rooms) if (room.error) this._rooms.delete(room.room_id);
+        for (const room of welcome.rooms) if (room.error) this._rooms.delete(room.room_id); else this._hear(room);
         this._say(welcome);
-        for (const room of this._rooms.keys()) void this._follow(room);
+        for (const room of this._rooms.keys()) this._follow(room);
         break;
       }
       case "heartbeat": {
@@ -87,19 +87,21 @@ export class PollLine implements Line {
       case "room_join":
       case "room_sync": {
         this._stop(room_id);
-        this._rooms.set(room_id, { cursor: frame.cursor ?? "", loop: new AbortController() });
+        this._rooms.set(room_id, { cursor: frame.cursor ?? "", heard: frame.msg_cursor, loop: new AbortController() });
         const mine = (await this._beat()).rooms.find((room: any) => room.room_id === room_id);
         if (!mine || mine.error) {
           const name = mine?.error ?? "unavailable";
           this._stop(room_id);
           this._say({ type: "error", id, code: CODES[name] ?? 1020, name, message: name, temporary: false, retry_after_ms: 0, details: {} });
         } else {
-          ack({ cursor: mine.cursor, recovered: mine.recovered });
-          void this._follow(room_id);
+          this._hear(mine);
+          ack({ cursor: mine.cursor, recovered: mine.recovered, msg_cursor: mine.msg_cursor });
+          this._follow(room_id);
         }
         break;
       }
-      case "room_leave": this._stop(room_id); await this._beat(); ack(); break;
+      case "room_leave": this._stop(room_id); await this._beat({ leave: [room_id] }); ack(); break;
+      case "room_members": this._say({ ...(await this._fetch(`rooms/${room_id}/members?offset=${frame.offset ?? 0}&limit=${frame.limit ?? 200}`)), id }); break;
       case "refresh_token": this._token = frame.token; ack(); break;
       case "request_online_status": this._say({ id, ...(await this._ask(frame.user_ids)) }); break;
       case "watch_status": {
@@ -109,10 +111,18 @@ export class PollLine implements Line {
         break;
       }
       case "unwatch_status": frame.user_ids.forEach((user: string) => this._watched.delete(user)); ack(); break;
-      default:
-        if (room_id && !type.startsWith("room_m")) this._say(await this._fetch(`rooms/${room_id}/commands`, this._token ? frame : { ...frame, act_as: this._me.user_id }));
-        else if (id !== undefined) this._say({ type: "error", id, code: 1011, name: "unknown_type", message: "not over polling", temporary: false, retry_after_ms: 0, details: {} });
+      default: {
+        const answer = await this._fetch("poll/frame", this._token ? frame : { ...frame, act_as: this._me.user_id });
+        // Without an id only errors are answers.
+        if (id !== undefined || answer.type === "error") this._say(answer);
+      }
     }
+  }
+
+  /** From where a room's messages are followed: a client that says where it is goes on there, any other begins with the next. */
+  private _hear(mine: any): void {
+    const room = this._rooms.get(mine.room_id);
+    if (room) room.heard ??= mine.msg_cursor;
   }
 
   private _stop(room: string): void {
@@ -130,21 +140,32 @@ export class PollLine implements Line {
     if (changed.length) this._say({ type: "userOnlineStatus", user_status: changed });
   }
 
-  /** Brings a room's updates, one long request after the other. */
-  private async _follow(id: string): Promise<void> {
+  private _follow(id: string): void {
     const room = this._rooms.get(id)!;
-    const { signal } = room.loop;
+    void this._loop(room, (wait) => `rooms/${id}/updates?cursor=${encodeURIComponent(room.cursor)}&wait_ms=${wait}`, (answer) => {
+      room.cursor = answer.cursor;
+      return answer.reset ? [answer.snapshot] : answer.updates;
+    });
+    if (room.heard) void this._loop(room, (wait) => `rooms/${id}/messages?since=${encodeURIComponent(room.heard!)}&wait_ms=${wait}`, (answer) => {
+      room.heard = answer.cursor;
+      return answer.messages;
+    });
+  }
+
+  /** Brings what is new in a room, one long request after the other. */
+  private async _loop({ loop: { signal } }: { loop: AbortController }, path: (wait: number) => string, news: (answer: any) => any[]): Promise<void> {
     let wait = 0;
     while (!signal.aborted) {
       const begun = Date.now();
       try {
-        const answer = await this._fetch(`rooms/${id}/updates?cursor=${encodeURIComponent(room.cursor)}&wait_ms=${wait}`, undefined, signal);
+        const answer = await this._fetch(path(wait), undefined, signal);
         if (signal.aborted) return;
+        // More who wait than the room lets: asked again a little later.
+        if (answer.name === "busy" || answer.name === "rate_limited") { await pause(answer.retry_after_ms); continue; }
         if (answer.type === "error") throw new Error(answer.name);
-        if (answer.reset) this._say(answer.snapshot);
-        else answer.updates.forEach((update: any) => this._say(update));
-        room.cursor = answer.cursor;
-        if (!answer.reset && !answer.updates.length && wait && Date.now() - begun < 1000) await pause(1000);
+        const frames = news(answer);
+        frames.forEach((frame) => this._say(frame));
+        if (!frames.length && wait && Date.now() - begun < 1000) await pause(1000);
       } catch (error) {
         if (!signal.aborted && !this._over.signal.aborted) this._end((error as any).status === 401 ? 4001 : 1006, String(error));
         return;

@@ -173,3 +173,28 @@ test("after any commands the replica is the hub's snapshot", async () => {
   assert.deepEqual(never, [], "commands that were never accepted");
   for (const one of people) await shown(one, () => one.cursor === owner.cursor);
 });
+
+test("without a socket the same is seen and said", async () => {
+  const owner = await member("own9", "r9");
+  await owner.send("seat_lock", { seat_nos: "all", on: true });
+  const polls = await member("p9", "r9", { transport: "poll" });
+  assert.equal(polls.client.transport, "poll");
+  await polls.send("queue_join");
+  await shown(owner, () => String(waiting(owner)) === "p9");
+  const heard = new Promise((done) => polls.on("message", done));
+  await owner.client.request("room_message", { room_id: "r9", class: "must", kind: "chat", body: "你好" });
+  assert.equal((await heard).body, "你好");
+  const told = new Promise((done) => owner.on("message", (message) => message.from_user_id === "p9" && done(message)));
+  await polls.client.request("room_message", { room_id: "r9", class: "normal", kind: "chat", body: "hi" });
+  assert.equal((await told).body, "hi");
+  const direct = new Promise((done) => owner.client.on("message", done));
+  assert.equal((await polls.client.sendMessage("own9", "yes")).delivered, 1);
+  assert.equal((await direct).message, "yes");
+  await polls.client.setStatus("busy");
+  const [shownAs] = (await owner.client.request("request_online_status", { user_ids: ["p9"] })).user_status;
+  assert.equal(shownAs.status, "busy");
+  const { members, total } = await polls.client.request("room_members", { room_id: "r9" });
+  assert.deepEqual([members.map(({ user_id }) => user_id), total], [["own9", "p9"], 2]);
+  await polls.leave();
+  await shown(owner, () => waiting(owner).length === 0);
+});

@@ -189,6 +189,16 @@ test("no frame for the ping interval, a heartbeat, no answer: the watchdog ends 
   assert.equal(FakeSocket.all[0].closed, true);
 });
 
+test("after a sleep of the machine the line is asked, and not waited for long", async () => {
+  const client = await connected();
+  await pass(10_000);
+  FakeSocket.last.alive = false;
+  const now = Date.now;
+  mock.method(Date, "now", () => now() + 600_000);
+  await pass(16_900);
+  assert.equal(states.findLast(({ state }) => state === "disconnected")?.reason, "no sign of life");
+});
+
 test("pinging often does not put the watchdog off", async () => {
   const client = await connected();
   FakeSocket.last.alive = false;

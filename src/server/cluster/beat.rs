@@ -1,6 +1,6 @@
 //! The beat of a node: it says that it lives, sees who does not any more, and clears up after the dead in two steps: at once their lines
 //! are lost ones of a survivor's; when the time of the lost is over, nothing of them is left in any room.
-use super::{Cluster, Node, STOOD_STILL_MS, Unreachable, fresh, people::Adopted};
+use super::{Cluster, LIVES_MAX, Node, STOOD_STILL_MS, Unreachable, fresh, parts::Part, people::Adopted};
 use crate::hub::{
     id::RoomId,
     time::{Millis, UnixMs},
@@ -70,7 +70,7 @@ impl Cluster {
         let wiped = epoch.is_none();
         if wiped && !self.wiped.load(Relaxed) {
             tracing::error!(
-                "Redis has lost what it held; rooms come back from memory, new ones wait for `michub repair --accept-empty`"
+                "Redis has lost what it held; rooms come back from memory, new ones wait until hub:epoch is set again"
             );
             metrics::counter!("michub_redis_wiped_total").increment(1);
         }
@@ -85,6 +85,11 @@ impl Cluster {
     fn renew(&self) -> (Node, Node) {
         let new = fresh();
         let old = std::mem::replace(&mut *self.me.lock().unwrap_or_else(PoisonError::into_inner), new.clone());
+        let mut former = self.former.lock().unwrap_or_else(PoisonError::into_inner);
+        former.push_back(old.clone());
+        while former.len() > LIVES_MAX {
+            former.pop_front();
+        }
         (old, new)
     }
 
@@ -123,9 +128,11 @@ impl Cluster {
         for bucket in 0..BUCKETS {
             adopted.extend(self.adopt_bucket(bucket, node, ends).await?);
         }
+        // As after a restart: whoever was there can come back before his place is gone, whatever the room's rules say.
+        let dead = Part::Handed { hold: rooms.handover(), shown_from: UnixMs(0) };
         let all = self.rooms_of(node).await?;
         for some in all.chunks(AT_ONCE) {
-            let parted = some.iter().map(|room| self.part(room, node, "lost"));
+            let parted = some.iter().map(|room| self.part(room, node, Some(dead)));
             for (room, others) in some.iter().zip(futures_util::future::join_all(parted).await) {
                 if others?.is_empty() {
                     // Nobody else has the room in memory: its people's places must be held, and end in time.
@@ -139,7 +146,7 @@ impl Cluster {
     /// The second step: nothing of the dead node is left.
     async fn bury(&self, node: &str, sign: UnixMs, rooms: &Rooms) -> Result<(), Unreachable> {
         for some in self.rooms_of(node).await?.chunks(AT_ONCE) {
-            let parted = some.iter().map(|room| self.part(room, node, "out"));
+            let parted = some.iter().map(|room| self.part(room, node, None));
             for (room, others) in some.iter().zip(futures_util::future::join_all(parted).await) {
                 if others?.is_empty() {
                     let _ = rooms.send(room, RoomMsg::Look);
@@ -218,12 +225,15 @@ async fn watch_itself(cluster: Arc<Cluster>, presence: Presence) {
         if late > STOOD_STILL_MS {
             tracing::warn!(late_ms = late, "the process stood still; commands wait until its sessions are confirmed");
             cluster.doubts.store(true, Relaxed);
+            cluster.pauses.fetch_add(1, Relaxed);
             let (done, confirmed) = tokio::sync::oneshot::channel();
             presence.announce(Some(done));
             let cluster = cluster.clone();
             tokio::spawn(async move {
                 // Without an answer the hub ends.
                 let _ = confirmed.await;
+                // What was read from lines that have moved on comes no later than this.
+                tokio::time::sleep(Duration::from_millis(TICK_MS)).await;
                 cluster.doubts.store(false, Relaxed);
             });
         }
@@ -289,7 +299,9 @@ impl Keeper {
         metrics::counter!("michub_lives_total").increment(1);
         self.cluster.store.live().unlisten(self.cluster.store.keys().node(&old, ":c"));
         self.cluster.listen(&new, self.presence.clone()).await;
-        if let Err(error) = self.cluster.beat().await {
+        // What the old life may have left behind somewhere is cleared up as that of any dead node.
+        let bye = self.cluster.care(&old, "bye", UnixMs(0)).await;
+        if let Err(error) = bye.and(self.cluster.beat().await.map(|_| ())) {
             tracing::warn!(%error, "the new life is not known yet");
         }
         self.presence.announce(None);

@@ -18,6 +18,7 @@ use crate::hub::time::Millis;
 pub use mail::Mail;
 use redis::Value;
 use std::{
+    collections::VecDeque,
     sync::{
         Arc, Mutex, PoisonError,
         atomic::{AtomicBool, AtomicU64, Ordering::Relaxed},
@@ -73,6 +74,8 @@ pub struct Cluster {
     /// The name that operators see.
     name: String,
     me: Mutex<Node>,
+    /// What it was called before, the newest lives only.
+    former: Mutex<VecDeque<Node>>,
     epoch: Mutex<Option<String>>,
     wiped: AtomicBool,
     leaving: AtomicBool,
@@ -80,8 +83,12 @@ pub struct Cluster {
     ran_at: AtomicU64,
     /// It has stood still, and does not know yet which sessions have moved on meanwhile.
     doubts: AtomicBool,
+    /// How often that has happened.
+    pauses: AtomicU64,
 }
 
+/// How many former lives are remembered.
+const LIVES_MAX: usize = 8;
 /// A process that is not seen to run for this long has stood still.
 const STOOD_STILL_MS: u64 = 1_500;
 
@@ -118,11 +125,13 @@ impl Cluster {
             scripts,
             name,
             me: Mutex::new(fresh()),
+            former: Mutex::default(),
             epoch: Mutex::default(),
             wiped: AtomicBool::new(false),
             leaving: AtomicBool::new(false),
             ran_at: AtomicU64::new(clock.mono().0),
             doubts: AtomicBool::new(false),
+            pauses: AtomicU64::new(0),
         })
     }
 
@@ -158,16 +167,24 @@ impl Cluster {
         self.me.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
+    /// Returns the names of former lives, with blanks between them.
+    fn former(&self) -> String {
+        let former = self.former.lock().unwrap_or_else(PoisonError::into_inner);
+        former.iter().map(AsRef::as_ref).collect::<Vec<_>>().join(" ")
+    }
+
     /// Tells whether Redis has lost what it held, and nobody has accepted that yet: then no room is made.
     #[must_use]
     pub fn is_wiped(&self) -> bool {
         self.wiped.load(Relaxed)
     }
 
-    /// Tells whether the process has stood still and cannot know whose commands it may still take: somebody may have gone on elsewhere.
+    /// Tells how often the process has stood still. `None`: it has just done so, and cannot know yet whose commands it may still take, as
+    /// somebody may have gone on elsewhere and done them there. Commands taken under another answer are not to be done.
     #[must_use]
-    pub fn is_in_doubt(&self) -> bool {
-        self.doubts.load(Relaxed) || self.clock.mono().since(Mono(self.ran_at.load(Relaxed))) > STOOD_STILL_MS
+    pub fn standing(&self) -> Option<u64> {
+        let late = self.clock.mono().since(Mono(self.ran_at.load(Relaxed))) > STOOD_STILL_MS;
+        (!late && !self.doubts.load(Relaxed)).then(|| self.pauses.load(Relaxed))
     }
 
     /// Tells whether Redis answers.

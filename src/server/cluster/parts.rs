@@ -69,8 +69,8 @@ pub struct PartsNews {
 pub enum News {
     /// These people.
     People(Vec<Told>),
-    /// The node is dead: everybody there is lost.
-    Lost,
+    /// The node is dead: whoever was live there has this part now.
+    Dead(Part),
     /// The node has nobody here any more.
     Out,
 }
@@ -85,9 +85,8 @@ impl PartsNews {
         let node = words.next()?.into();
         let what = match kind {
             "N" => match words.next()? {
-                "lost" => News::Lost,
-                "out" => News::Out,
-                _ => return None,
+                "" => News::Out,
+                part => News::Dead(Part::decode(part)?),
             },
             "P" => {
                 let mut people = Vec::new();
@@ -202,16 +201,18 @@ impl Cluster {
         Ok(text(&value).and_then(|count| count.parse().ok()).unwrap_or(0))
     }
 
-    /// Says that a node is dead (`lost`) or has nobody in a room any more (`out`). Returns the nodes that are left there.
-    pub(super) async fn part(&self, room: &RoomId, node: &str, what: &str) -> Result<Vec<String>, Unreachable> {
-        let args = [node.as_bytes(), what.as_bytes()];
+    /// Says that a node is dead, and what the parts of its live people are by that, or that it has nobody in a room any more. Returns the
+    /// nodes that are left there.
+    pub(super) async fn part(&self, room: &RoomId, node: &str, part: Option<Part>) -> Result<Vec<String>, Unreachable> {
+        let part = Part::encode(part);
+        let args = [node.as_bytes(), part.as_bytes()];
         let value = self.script(&self.scripts.part, &self.part_keys(room), &args).await?;
         Ok(redis::from_redis_value(value)?)
     }
 
     /// Says that this node does not need a room any more. Returns whether some other node still does.
     pub async fn leave_room(&self, me: &str, room: &RoomId) -> Result<bool, Unreachable> {
-        let others = self.part(room, me, "out").await?;
+        let others = self.part(room, me, None).await?;
         let mut remove = redis::cmd("SREM");
         remove.arg(self.store.keys().node(me, ":r")).arg(room.as_str());
         self.run(&remove).await?;
@@ -238,7 +239,8 @@ mod tests {
         assert_eq!((news.count, &*news.node), (7, "ab"));
         let kol = UserType::parse("kol").unwrap();
         assert_eq!(news.what, News::People(vec![(user("u1"), UserType::plain(), Some(Part::Live)), (user("u2"), kol, None)]));
-        assert_eq!(PartsNews::decode(b"N 8 ab lost").unwrap().what, News::Lost);
+        assert_eq!(PartsNews::decode(b"N 8 ab 0").unwrap().what, News::Dead(Part::Lost));
+        assert_eq!(PartsNews::decode(b"N 8 ab ").unwrap().what, News::Out);
         for bad in ["", "P", "P x ab", "N 1 ab", "P 1 ab u1", "Q 1 ab"] {
             assert_eq!(PartsNews::decode(bad.as_bytes()), None, "{bad}");
         }

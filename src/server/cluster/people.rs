@@ -212,7 +212,7 @@ impl Cluster {
     /// Says what this node has of a person. Returns the sessions that are another node's by now, and what the others have.
     pub async fn sync(&self, mine: &Mine) -> Result<(Vec<SessionId>, PersonNews), Unreachable> {
         let keys = [self.bucket(&mine.user), self.store.keys().luggage(&mine.user)];
-        let (me, last_seen) = (self.me(), mine.last_seen.0.to_string());
+        let (me, last_seen, former) = (self.me(), mine.last_seen.0.to_string(), self.former());
         let ends: Vec<String> =
             mine.sessions.iter().map(|(_, ends, _)| ends.map_or_else(|| "0".to_owned(), |at| at.0.to_string())).collect();
         let mut args: Vec<&[u8]> = vec![
@@ -222,6 +222,7 @@ impl Cluster {
             last_seen.as_bytes(),
             mine.choice.map_or("", Status::name).as_bytes(),
             if mine.seated { b"1" } else { b"0" },
+            former.as_bytes(),
         ];
         for ((session, _, polls), ends) in mine.sessions.iter().zip(&ends) {
             args.extend([session.as_str().as_bytes(), ends.as_bytes(), if *polls { b"1" } else { b"0" }]);

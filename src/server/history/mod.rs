@@ -1,4 +1,5 @@
 //! The history of a room, read from the store's archive: pages for HTTP, lines for an export. Nothing here writes.
+pub mod postgres;
 pub mod remote;
 pub mod replay;
 pub mod report;

@@ -1,4 +1,4 @@
-//! A report from the hub that runs: the admin listener writes it, the command line of another process reads it.
+//! What the command line of another process asks of the hub that runs, over the admin listener: whether it is ready, and reports.
 use super::{
     History, HistoryError,
     report::{Ask, Out},
@@ -7,14 +7,15 @@ use axum::{
     Router,
     body::{Body, Bytes},
     extract::State,
-    http::{Request, StatusCode, header},
+    http::{Method, Request, StatusCode, header},
     response::{IntoResponse, Response},
     routing::post,
 };
 use futures_util::stream;
 use http_body_util::{BodyExt, Full};
+use hyper::body::Incoming;
 use hyper_util::rt::TokioIo;
-use std::net::SocketAddr;
+use std::{net::SocketAddr, time::Duration};
 use tokio::{net::TcpStream, sync::mpsc};
 
 /// How many pieces of a report may wait for its reader.
@@ -62,19 +63,39 @@ pub async fn fetch(admin: SocketAddr, ask: &Ask, out: Out) {
     }
 }
 
-async fn try_fetch(admin: SocketAddr, ask: &Ask, out: &Out) -> Result<(), String> {
-    let unreachable = |error: &dyn std::fmt::Display| {
-        format!("another process has the data folder, and no hub answers at admin.listen {admin}: {error}")
+/// Asks the hub that runs whether it is ready. Errors: it is not, or it cannot be reached, within 3 s.
+pub async fn health(admin: SocketAddr) -> Result<String, HistoryError> {
+    let asked = async {
+        let mut answer = send(admin, Method::GET, "/readyz", Bytes::new()).await?;
+        let is_ready = answer.status().is_success();
+        let text = answer.body_mut().collect().await.map_err(|error| error.to_string())?.to_bytes();
+        let text = String::from_utf8_lossy(&text).trim().to_owned();
+        if is_ready { Ok(text) } else { Err(text) }
     };
-    let stream = TcpStream::connect(admin).await.map_err(|error| unreachable(&error))?;
-    let (mut sender, connection) =
-        hyper::client::conn::http1::handshake(TokioIo::new(stream)).await.map_err(|error| unreachable(&error))?;
+    let unreachable = |why: String| HistoryError::Remote(format!("the hub at admin.listen {admin}: {why}"));
+    match tokio::time::timeout(Duration::from_secs(3), asked).await {
+        Ok(answer) => answer.map_err(unreachable),
+        Err(_) => Err(unreachable("no answer within 3 s".to_owned())),
+    }
+}
+
+/// One request to the admin listener. Errors: it cannot be reached, in words.
+async fn send(admin: SocketAddr, method: Method, path: &str, body: Bytes) -> Result<hyper::Response<Incoming>, String> {
+    let stream = TcpStream::connect(admin).await.map_err(|error| error.to_string())?;
+    let connected = hyper::client::conn::http1::handshake(TokioIo::new(stream)).await;
+    let (mut sender, connection) = connected.map_err(|error| error.to_string())?;
     tokio::spawn(connection);
-    let body = Full::new(Bytes::from(crate::wire::server::json(ask)));
-    let request = Request::post(ROUTE).header(header::HOST, admin.to_string()).body(body).map_err(|error| unreachable(&error))?;
-    let mut response = sender.send_request(request).await.map_err(|error| unreachable(&error))?;
+    let request = Request::builder().method(method).uri(path).header(header::HOST, admin.to_string());
+    let request = request.body(Full::new(body)).map_err(|error| error.to_string())?;
+    sender.send_request(request).await.map_err(|error| error.to_string())
+}
+
+async fn try_fetch(admin: SocketAddr, ask: &Ask, out: &Out) -> Result<(), String> {
+    let unreachable =
+        |error: String| format!("another process has the data folder, and no hub answers at admin.listen {admin}: {error}");
+    let mut response = send(admin, Method::POST, ROUTE, crate::wire::server::json(ask).into()).await.map_err(unreachable)?;
     if !response.status().is_success() {
-        let text = response.into_body().collect().await.map_err(|error| unreachable(&error))?.to_bytes();
+        let text = response.into_body().collect().await.map_err(|error| error.to_string())?.to_bytes();
         return Err(String::from_utf8_lossy(&text).trim().to_owned());
     }
     while let Some(frame) = response.body_mut().frame().await {

@@ -1,8 +1,11 @@
 //! `/api/rooms/{room_id}/messages`: what was said in a room and is kept, page by page; and saying something without a socket.
-use super::{Api, Caller, Failure, actor_of, check_senders, reply, room_id, text};
+use super::{Api, Failure, actor_of, check_senders, reply, room_id, text};
 use crate::{
     hub::{code::Code, id::RoomId},
-    server::msg::{Reply, RoomMsg},
+    server::{
+        msg::{Reply, RoomMsg},
+        poll::{Reading, Topic, stream, take_token, wait_ms, wants_stream},
+    },
     wire::{
         client::msg_cursor,
         fields::{BadFrame, Fields},
@@ -27,18 +30,20 @@ pub(super) struct PageQuery {
     since: Option<String>,
     before: Option<String>,
     limit: Option<String>,
+    wait_ms: Option<String>,
+    token: Option<String>,
 }
 
-/// Answers a page: after `since`, before `before`, or the newest. Errors: `room_not_found`, `bad_argument`, `unavailable`.
+/// Answers a page: after `since`, before `before`, or the newest; or goes on with every one to come. Errors: `room_not_found`, `bad_argument`, `unavailable`.
 pub(super) async fn page(
     State(api): State<Api>,
-    headers: HeaderMap,
+    mut headers: HeaderMap,
     Path(room): Path<String>,
     Query(query): Query<PageQuery>,
 ) -> Result<Response, Failure> {
-    let caller = api.caller(&headers)?;
-    let room = room_id(&room)?;
-    let reader = if let Caller::Person(claims) = caller { Some(claims.user) } else { None };
+    take_token(&api, &mut headers, query.token.as_deref());
+    let reading = Reading::new(api, &headers, &room)?;
+    let wait = wait_ms(query.wait_ms.as_deref().unwrap_or("0"))?;
     let limit = match query.limit.as_deref().map(str::parse) {
         None => PAGE_DEFAULT,
         Some(Ok(limit)) if (1..=PAGE_MAX).contains(&limit) => limit,
@@ -46,10 +51,12 @@ pub(super) async fn page(
     };
     let since = query.since.as_deref().filter(|since| !since.is_empty()).map(msg_cursor);
     let before = query.before.as_deref().map(|before| msg_cursor(before).rev);
-    let (sender, receiver) = oneshot::channel();
-    api.rooms.send(&room, RoomMsg::Messages { reader, since, before, limit, reply: sender })?;
-    let body = receiver.await.map_err(|_| Failure::new(Code::Unavailable))??;
-    Ok(reply(StatusCode::OK, body))
+    if wants_stream(&headers) {
+        let last = headers.get("last-event-id").and_then(|id| id.to_str().ok()).map(msg_cursor);
+        return stream::begin(reading, Topic::Messages, last.or(since)).await;
+    }
+    let page = reading.messages(since, before, limit, wait).await?;
+    Ok(reply(StatusCode::OK, page.body))
 }
 
 /// Says something: a person with his token, a backend as itself or for a member with `act_as`. Answers the ack object.

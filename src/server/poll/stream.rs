@@ -1,5 +1,5 @@
-//! Server-Sent Events: a room's updates as they come. One stream is a client that polls at once after each answer.
-use super::Reading;
+//! Server-Sent Events: a room's updates or messages as they come. One stream is a client that polls at once after each answer.
+use super::{Reading, Topic};
 use crate::server::{
     http::Failure,
     msg::{Polled, Refusal},
@@ -20,38 +20,42 @@ use axum::{
 use futures_util::stream;
 use serde::Deserialize;
 use serde_json::{Map, value::RawValue};
-use std::{collections::VecDeque, convert::Infallible, time::Duration};
+use std::{collections::VecDeque, convert::Infallible};
 
 /// Within which time clients come back to a hub that goes down.
 const SPREAD_MS: std::ops::Range<u64> = 200..3_000;
 /// After how long a stream says that it is there although nothing happens; proxies end silent ones.
 const QUIET: Millis = Millis(15_000);
 
-/// The `/updates` object.
+/// The `/updates` or the `/messages` object.
 #[derive(Deserialize)]
 struct Answer<'a> {
     #[serde(borrow, default)]
     updates: Vec<&'a RawValue>,
+    #[serde(borrow, default)]
+    messages: Vec<&'a RawValue>,
     #[serde(borrow)]
     snapshot: Option<&'a RawValue>,
 }
 
 #[derive(Deserialize)]
-struct Update {
+struct Event {
+    #[serde(alias = "msg_cursor")]
     cursor: String,
 }
 
 struct Feed {
     reading: Reading,
+    topic: Topic,
     cursor: Option<Cursor>,
     waiting: VecDeque<Bytes>,
     ended: bool,
 }
 
 /// Begins a stream after `cursor`. Errors: the room cannot be read.
-pub(super) async fn begin(reading: Reading, cursor: Option<Cursor>) -> Result<Response, Failure> {
-    let first = reading.ask(cursor, Millis(0)).await?;
-    let mut feed = Feed { reading, cursor, waiting: VecDeque::new(), ended: false };
+pub(in crate::server) async fn begin(reading: Reading, topic: Topic, cursor: Option<Cursor>) -> Result<Response, Failure> {
+    let first = reading.asked(topic, cursor, Millis(0)).await?;
+    let mut feed = Feed { reading, topic, cursor, waiting: VecDeque::new(), ended: false };
     feed.say(b": hello\n\n".as_slice().into());
     feed.tell(&first, false);
     let events = stream::unfold(feed, |mut feed| async move {
@@ -82,7 +86,7 @@ impl Feed {
 
     async fn wait(&mut self) {
         tokio::select! {
-            answer = self.reading.asked(self.cursor, QUIET) => match answer {
+            answer = self.reading.asked(self.topic, self.cursor, QUIET) => match answer {
                 Ok(polled) => self.tell(&polled, true),
                 Err(refusal) => self.refused(&refusal),
             },
@@ -116,9 +120,9 @@ impl Feed {
             }
             self.event(Some(&polled.cursor.to_string()), snapshot.get().as_bytes());
         }
-        for update in &answer.updates {
-            let id = serde_json::from_str::<Update>(update.get()).map(|update| update.cursor);
-            self.event(id.ok().as_deref(), update.get().as_bytes());
+        for event in answer.updates.iter().chain(&answer.messages) {
+            let id = serde_json::from_str::<Event>(event.get()).map(|event| event.cursor);
+            self.event(id.ok().as_deref(), event.get().as_bytes());
         }
         if live && !polled.news {
             self.say(b":\n\n".as_slice().into());
@@ -140,8 +144,7 @@ impl Feed {
     fn close(&mut self, close: Close, retry_after_ms: u64) {
         self.event(None, &closing(close, retry_after_ms));
         if retry_after_ms > 0 {
-            let retry = Duration::from_millis(retry_after_ms).as_millis();
-            self.say(format!("retry: {retry}\n\n").into());
+            self.say(format!("retry: {retry_after_ms}\n\n").into());
         }
         self.ended = true;
     }

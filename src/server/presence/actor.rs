@@ -1,11 +1,12 @@
 //! The actor: takes what it is asked in order, and looks at the clock in between.
 use super::{
-    Ask, Inbox, PresenceSettings, Seen, Watcher,
+    Ask, Inbox, LastSeen, PresenceSettings, Seen, Watcher,
     shared::{Shared, Then},
 };
 use crate::server::{
     clock::Clock,
     cluster::Cluster,
+    metrics,
     msg::{ConnId, Frame, RoomMsg, RoomSet, ShardMsg},
     rooms::Rooms,
     session_store::SessionStore,
@@ -65,6 +66,7 @@ pub(super) struct Actor {
     pub rooms: Rooms,
     pub store: SessionStore,
     pub clock: Clock,
+    pub noted: Option<LastSeen>,
     pub webhooks: Option<Webhooks>,
     /// The other nodes, if there can be any.
     pub shared: Option<Shared>,
@@ -100,6 +102,7 @@ impl Inbox {
             rooms,
             store,
             clock,
+            noted: self.noted,
             webhooks: self.webhooks,
             shared: cluster.map(|cluster| Shared::new(cluster, own)),
         };
@@ -123,6 +126,7 @@ impl Actor {
     async fn live(&mut self, mut inbox: mpsc::UnboundedReceiver<Ask>) {
         let mut batch = Vec::with_capacity(BATCH);
         let mut flush_at: Option<UnixMs> = None;
+        let mut touched = 0;
         loop {
             let now = self.clock.now();
             let deadline =
@@ -147,11 +151,14 @@ impl Actor {
             self.sync(now);
             if self.people.has_touched() && flush_at.is_none() {
                 flush_at = Some(now.plus(self.settings.coalesce));
+                touched = self.clock.micros();
             }
             if flush_at.is_some_and(|at| at <= now) {
                 flush_at = None;
                 self.tell().await;
+                metrics::STATUS_SECONDS.record(metrics::seconds(self.clock.micros().saturating_sub(touched)));
             }
+            metrics::SESSIONS.set(u32::try_from(self.lines.len()).unwrap_or(u32::MAX));
         }
     }
 

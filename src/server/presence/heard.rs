@@ -45,8 +45,18 @@ impl Actor {
             }
             FromCluster::Synced { told } => self.synced(told).await,
             FromCluster::Looked { news, then } => {
+                let (mut missing, careless) = (Vec::new(), matches!(then, Then::Careless));
                 for news in news {
-                    self.news(news);
+                    let there = self.people.is_elsewhere(&news.user);
+                    // Redis may have begun anew, and his own node not have told of him yet.
+                    if there && !news.elsewhere.known && !careless {
+                        missing.push(news.user);
+                    } else {
+                        self.news(news);
+                    }
+                }
+                if let Some(shared) = self.shared.as_ref().filter(|_| !missing.is_empty()) {
+                    shared.look_later(missing);
                 }
                 match then {
                     Then::Answer(users, answer) => self.answer(&users, answer).await,
@@ -54,7 +64,7 @@ impl Actor {
                         let shown = users.iter().map(|user| self.shown(user)).collect();
                         self.rooms.post(&room, RoomMsg::Presence(shown));
                     }
-                    Then::Nothing => {}
+                    Then::Nothing | Then::Careless => {}
                 }
             }
             FromCluster::Chosen { user, status, news, reply } => {
@@ -90,7 +100,7 @@ impl Actor {
         }
     }
 
-    fn news(&mut self, mut news: PersonNews) {
+    pub(super) fn news(&mut self, mut news: PersonNews) {
         let Some(shared) = &mut self.shared else { return };
         if !shared.is_fresh(&news) {
             return;
@@ -134,8 +144,10 @@ impl Actor {
             if let Some(to) = before.conn.filter(|old| Some(*old) != conn) {
                 self.to_shard(to.shard, ShardMsg::Close { to, close: Close::Replaced, retry_after_ms: 0 }).await;
             }
+            line.rooms = std::mem::take(&mut before.rooms);
             if stays {
                 line.set = before.set;
+                rooms = Vec::new();
             } else {
                 rooms = before.set.list();
             }

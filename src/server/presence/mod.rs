@@ -12,6 +12,7 @@ use crate::hub::{
     presence::Status,
     time::{Millis, UnixMs},
 };
+use crate::server::history::postgres::People as LastSeen;
 use crate::server::{
     cluster::{
         Mail,
@@ -190,6 +191,15 @@ pub struct Inbox {
     asks: mpsc::UnboundedReceiver<Ask>,
     own: mpsc::WeakUnboundedSender<Ask>,
     webhooks: Option<Webhooks>,
+    noted: Option<LastSeen>,
+}
+
+impl Inbox {
+    /// Writes down when people are shown online and offline, for the history.
+    #[must_use]
+    pub fn noting(self, noted: Option<LastSeen>) -> Self {
+        Self { noted, ..self }
+    }
 }
 
 /// What presence is allowed to do, and for how long.
@@ -211,7 +221,7 @@ impl Presence {
     pub fn new() -> (Self, Inbox) {
         let (sender, receiver) = mpsc::unbounded_channel();
         let own = sender.downgrade();
-        (Self(sender), Inbox { asks: receiver, own, webhooks: None })
+        (Self(sender), Inbox { asks: receiver, own, webhooks: None, noted: None })
     }
 
     fn ask(&self, ask: Ask) {
@@ -308,6 +318,15 @@ impl Presence {
     /// Everything must be told to the other nodes anew; `done` hears when it is.
     pub(super) fn announce(&self, done: Option<oneshot::Sender<()>>) {
         self.ask(Ask::Cluster(FromCluster::Announce(done)));
+    }
+
+    /// Returns when the other nodes have heard of everything here, or after `limit`.
+    pub(super) async fn announced(&self, limit: std::time::Duration) {
+        let (done, told) = oneshot::channel();
+        self.announce(Some(done));
+        if tokio::time::timeout(limit, told).await.is_err() {
+            tracing::warn!("other nodes have not heard of everybody");
+        }
     }
 
     /// Sessions of a dead node are this node's from here on.

@@ -28,6 +28,8 @@ const AT_ONCE: usize = 512;
 pub(super) const RETRY: Millis = Millis(500);
 /// How long a confirmation of listening is waited for.
 const LISTEN: Duration = Duration::from_millis(2_000);
+/// How long nodes have for telling of their people after Redis has come back.
+const TOLD_AGAIN: Duration = Duration::from_millis(3_000);
 /// News older than the newest by more than this are of a Redis that has begun anew, not late ones.
 const LATE_US: u64 = 10_000_000;
 
@@ -66,6 +68,8 @@ pub(super) enum Then {
     Room(RoomId, Vec<UserId>),
     /// Nothing more.
     Nothing,
+    /// Nothing more, and whoever is not there any more is gone.
+    Careless,
 }
 
 /// The actor's side of the other nodes.
@@ -147,12 +151,15 @@ impl Shared {
     pub fn watch(&mut self, users: &[UserId]) -> Vec<UserId> {
         let mut new = Vec::new();
         for user in users {
-            if self.watched.contains_key(user) {
-                continue;
+            match self.watched.get(user) {
+                Some(0) => new.push(user.clone()),
+                Some(_) => {}
+                None => {
+                    self.watched.insert(user.clone(), 0);
+                    *self.buckets.entry(bucket_of(user)).or_default() += 1;
+                    new.push(user.clone());
+                }
             }
-            self.watched.insert(user.clone(), 0);
-            *self.buckets.entry(bucket_of(user)).or_default() += 1;
-            new.push(user.clone());
         }
         new
     }
@@ -170,6 +177,15 @@ impl Shared {
                 self.cluster.unlisten_to(bucket);
             }
         }
+    }
+
+    /// Looks for people once more, after everybody has had the time to tell of them.
+    pub fn look_later(&self, users: Vec<UserId>) {
+        self.ask(move |cluster| async move {
+            tokio::time::sleep(TOLD_AGAIN).await;
+            let news = cluster.look(&users).await.unwrap_or_default();
+            FromCluster::Looked { news, then: Then::Careless }
+        });
     }
 
     /// Looks people up, listening to them first if they are watched.
@@ -348,7 +364,8 @@ impl Actor {
     /// Whoever is asked for and not watched is looked up first. Returns everything if nobody needs to be.
     pub(super) fn query_shared(&mut self, users: Vec<UserId>, answer: Answer) -> Option<(Vec<UserId>, Answer)> {
         let Some(shared) = self.shared.as_mut().filter(|shared| shared.cluster.is_up()) else { return Some((users, answer)) };
-        let unknown: Vec<UserId> = users.iter().filter(|user| !shared.watched.contains_key(*user)).cloned().collect();
+        let known = |user: &UserId| shared.watched.get(user).is_some_and(|stamp| *stamp > 0);
+        let unknown: Vec<UserId> = users.iter().filter(|user| !known(user)).cloned().collect();
         if unknown.is_empty() {
             return Some((users, answer));
         }
@@ -367,7 +384,9 @@ impl Actor {
     pub(super) async fn answer_once(&mut self, news: Vec<PersonNews>, users: &[UserId], answer: Answer) {
         let mut once = Vec::new();
         for news in news {
-            if !self.shared.as_ref().is_some_and(|shared| shared.watched.contains_key(&news.user)) {
+            if self.shared.as_ref().is_some_and(|shared| shared.watched.contains_key(&news.user)) {
+                self.news(news);
+            } else {
                 self.people.glance(&news.user, Some(news.elsewhere));
                 once.push(news.user);
             }

@@ -28,6 +28,9 @@ impl Actor {
         let mut by_shard: BTreeMap<u16, Vec<Shown>> = BTreeMap::new();
         let mut by_room: BTreeMap<RoomId, Vec<Shown>> = BTreeMap::new();
         for view in self.people.take_changes() {
+            if let Some(noted) = &self.noted {
+                noted.note(&view.user, view.status != Status::Offline, self.clock.now());
+            }
             if let Some(webhooks) = &self.webhooks {
                 webhooks.status(&self.show(view.clone()));
             }

@@ -10,6 +10,9 @@ use crate::server::cluster::{
 };
 use std::collections::{BTreeMap, BTreeSet};
 
+/// How long somebody counts as being here of whom no node has said anything yet.
+const UNHEARD: Millis = Millis(2_000);
+
 impl MemberList {
     /// Hears what another node has of people here.
     pub fn hear(&mut self, node: &Node, news: News) {
@@ -19,17 +22,17 @@ impl MemberList {
                     self.set_part(node, &user, user_type, part);
                 }
             }
-            News::Lost | News::Out => {
+            News::Dead(_) | News::Out => {
                 let there = |person: &Person| person.elsewhere.contains_key(node);
                 let users: Vec<UserId> =
                     self.people.iter().filter(|(_, person)| there(person)).map(|(user, _)| user.clone()).collect();
                 for user in users {
                     self.change(&user, |slot| {
                         let Some(person) = slot else { return };
-                        if news == News::Out {
-                            person.elsewhere.remove(node);
-                        } else if let Some(part) = person.elsewhere.get_mut(node).filter(|part| **part == Part::Live) {
-                            *part = Part::Lost;
+                        match (&news, person.elsewhere.get_mut(node)) {
+                            (News::Dead(dead), Some(part)) if *part == Part::Live => *part = *dead,
+                            (News::Dead(_), _) => {}
+                            _ => drop(person.elsewhere.remove(node)),
                         }
                     });
                 }
@@ -89,6 +92,16 @@ impl MemberList {
                 slot.get_or_insert_with(|| Person::new(user_type)).elsewhere = parts;
             }
         });
+    }
+
+    /// Hears who has a place. Where a commit is faster than the news of who has come in, its person counts as being here for a while.
+    pub fn expect(&mut self, placed: impl Iterator<Item = UserId>) {
+        let before = std::mem::take(&mut self.unheard);
+        for user in placed.filter(|user| !self.people.contains_key(user)) {
+            let until = before.get(&user).copied().unwrap_or(self.now.plus(UNHEARD));
+            self.looks.extend(Some(until).filter(|at| *at > self.now));
+            self.unheard.insert(user, until);
+        }
     }
 
     /// Tells whether other nodes may have to hear of somebody.

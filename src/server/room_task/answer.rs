@@ -21,6 +21,7 @@ use crate::{
     },
 };
 use bytes::Bytes;
+use std::collections::VecDeque;
 
 /// An update frame larger than this is replaced by a snapshot.
 const UPDATE_BYTES: usize = 128 * 1024;
@@ -114,24 +115,27 @@ impl Task {
                 let _ = reply.send(self.may_read(reader.as_ref()).map(|()| polled()));
             }
             (RoomMsg::Updates { reader, cursor, wait, reply }, _) => match self.may_read(reader.as_ref()) {
-                Ok(()) if wait > Millis(0) && cursor == Some(self.room.head) => {
-                    let max = self.seat.rooms.deps().settings.long_polls_max;
-                    self.parked.park(reply, self.now().plus(wait), max);
-                }
+                Ok(()) if wait > Millis(0) && cursor == Some(self.room.head) => self.wait_for_update(reply, wait),
                 may => {
                     let _ = reply.send(may.map(|()| self.polled(cursor)));
                 }
             },
-            (RoomMsg::Messages { reader, since, before, limit, reply }, _) => {
-                let page = match self.may_read(reader.as_ref()) {
-                    Ok(()) => self.messages_page(since, before, limit).await,
-                    Err(refused) => Err(refused),
-                };
-                let _ = reply.send(page.map(Into::into));
-            }
+            (RoomMsg::Messages { reader, since, before, limit, wait, reply }, _) => match self.may_read(reader.as_ref()) {
+                Err(refused) => drop(reply.send(Err(refused))),
+                Ok(()) => {
+                    if let Some(reply) = self.wait_for_message(since, wait, reply).await {
+                        let _ = reply.send(self.messages_page(since, before, limit).await);
+                    }
+                }
+            },
             (RoomMsg::Create { reply, .. }, _) => {
                 let snapshot = room_snapshot(&self.room, self.now()).into();
                 let _ = reply.send(Ok(Created { new: false, snapshot }));
+            }
+            (RoomMsg::Settle(done), _) => {
+                if let Some(follow) = &mut self.follow {
+                    follow.settling.push(done);
+                }
             }
             (RoomMsg::Presence(shown), _) => {
                 self.members.note(&shown);
@@ -222,22 +226,6 @@ impl Task {
         membership::members_ack(id, &self.seat.id, &members, self.members.count())
     }
 
-    /// Answers everybody who waits, because the room has moved on from `before`.
-    pub(super) fn release(&mut self, before: Cursor) {
-        if !self.parked.is_empty() {
-            let answer = self.polled(Some(before));
-            self.parked.release(&answer);
-        }
-    }
-
-    /// Answers those who have waited long enough.
-    pub(super) fn expire_parked(&mut self) {
-        if self.parked.next_end().is_some_and(|at| at <= self.now()) {
-            let answer = self.polled(Some(self.room.head));
-            self.parked.expire(self.now(), &answer);
-        }
-    }
-
     /// Whoever may not come in may not read either.
     fn may_read(&self, reader: Option<&UserId>) -> Result<(), Refusal> {
         match reader.and_then(|user| self.room.ban_of(user, self.now())) {
@@ -246,7 +234,7 @@ impl Task {
         }
     }
 
-    fn polled(&self, cursor: Option<Cursor>) -> Polled {
+    pub(super) fn polled(&self, cursor: Option<Cursor>) -> Polled {
         let body = match self.missed(cursor) {
             Some(updates) => {
                 let updates: Vec<Bytes> = updates.iter().map(payload).collect();
@@ -262,18 +250,21 @@ impl Task {
         Frame(text_frame(&room_snapshot(&self.room, self.now())))
     }
 
-    /// A node that has stood still takes no commands: whoever sent them may have gone on elsewhere, and done them there.
-    pub(super) async fn refuse_in_doubt(&mut self, batch: Vec<RoomMsg>) -> Vec<RoomMsg> {
-        if !self.seat.rooms.deps().cluster.as_ref().is_some_and(|cluster| cluster.is_in_doubt()) {
-            return batch;
-        }
-        let (commands, rest): (Vec<_>, Vec<_>) =
-            batch.into_iter().partition(|message| matches!(message, RoomMsg::Command { .. }));
+    pub(super) fn standing_now(&self) -> Option<u64> {
+        self.seat.rooms.deps().cluster.as_ref().map_or(Some(0), |cluster| cluster.standing())
+    }
+
+    /// A node that has stood still does no commands that it took before or that wait: whoever sent them may have done them elsewhere.
+    pub(super) async fn refuse_in_doubt(&mut self, queue: &mut VecDeque<RoomMsg>) {
+        self.standing = self.standing_now();
+        let (commands, rest): (Vec<_>, Vec<_>) = queue.drain(..).partition(|message| matches!(message, RoomMsg::Command { .. }));
+        queue.extend(rest);
         for _ in &commands {
             self.seat.waiting.taken();
         }
-        self.turn_away(commands, &unavailable("none")).await;
-        rest
+        if !commands.is_empty() {
+            self.turn_away(commands, &unavailable("none")).await;
+        }
     }
 
     /// Answers a batch that could not be committed. What only reads is answered; lines that are gone stay gone.

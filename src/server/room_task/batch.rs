@@ -1,6 +1,7 @@
 //! A batch: decided on the draft, committed once, and decided again where the log has moved on.
 use super::{Fate, SNAPSHOT_EVERY, Settled, Task, follow::losses, unavailable};
 use crate::server::{
+    metrics,
     msg::{Class, EndedByHub, Frame, Member, RoomMsg, TokenRole},
     room_log,
     room_members::Handover,
@@ -50,6 +51,9 @@ impl Task {
     /// Returns the messages that did not fit into it.
     pub(super) async fn batch(&mut self, mut batch: Vec<RoomMsg>) -> Vec<RoomMsg> {
         let mut rest = Vec::new();
+        let deps = self.seat.rooms.deps();
+        self.bucket.set_rate(deps.settings.load().commands_per_second, deps.clock.mono());
+        let since = self.seat.waiting.begin();
         let bucket = self.bucket.clone();
         let mut outcome = Settled::Moved;
         let mut fates = Vec::new();
@@ -70,8 +74,7 @@ impl Task {
                 outcome = Settled::Failed(unavailable("none"));
                 break;
             }
-            let doubtful = || self.seat.rooms.deps().cluster.as_ref().is_some_and(|cluster| cluster.is_in_doubt());
-            if attempt > 0 && doubtful() {
+            if attempt > 0 && self.standing != self.standing_now() {
                 outcome = Settled::Failed(unavailable("none"));
                 break;
             }
@@ -122,8 +125,17 @@ impl Task {
                 // A deadline that is still due would make the task spin.
                 let stuck = committed.is_none() && self.draft.next_deadline().is_some_and(|at| at <= now);
                 self.retry_at = if stuck { now.plus(RETRY) } else { UnixMs(0) };
+                for fate in &fates {
+                    if let Fate::Decided(decided) = fate {
+                        metrics::command(decided.as_ref().err().map(Reject::code));
+                    }
+                }
                 let changed = committed.is_some();
                 self.publish(batch, fates, committed).await;
+                if let Some(since) = since {
+                    let micros = self.seat.rooms.deps().clock.micros().saturating_sub(since);
+                    metrics::message(metrics::Message::Command, micros);
+                }
                 self.settle_members();
                 self.level_at = None;
                 if changed {
@@ -195,7 +207,8 @@ impl Task {
         };
         self.members.begin();
         self.draft = self.fresh_draft();
-        metrics::counter!("michub_room_races_total").increment(1);
+        metrics::commit(metrics::Commit::Moved);
+        ::metrics::counter!("michub_room_races_total").increment(1);
         Settled::Moved
     }
 
@@ -208,10 +221,13 @@ impl Task {
         let now = self.now();
         self.kicked.clear();
         self.members.at(now);
+        if self.follow.is_some() && self.held_at_load {
+            self.members.expect(self.room.placed().into_iter().map(|(user, _)| user));
+        }
         self.draft.begin(CommitId(rand::random()), now);
         if !self.held_at_load {
             self.no_promotion_before = now.plus(LOAD_GRACE);
-            let handover = self.seat.rooms.deps().settings.handover;
+            let handover = self.seat.rooms.deps().settings.load().handover;
             self.draft.after_load(&self.members, handover);
         }
         self.draft.due(&self.members);
@@ -257,7 +273,8 @@ impl Task {
                 self.look();
                 Fate::Read
             }
-            RoomMsg::Presence(_)
+            RoomMsg::Settle(_)
+            | RoomMsg::Presence(_)
             | RoomMsg::Sync { .. }
             | RoomMsg::Members { .. }
             | RoomMsg::Seat { .. }
@@ -280,7 +297,7 @@ impl Task {
     }
 
     fn handover(&self, ended: EndedByHub) -> Handover {
-        let hold = ended.retry_after.plus(self.seat.rooms.deps().settings.handover);
+        let hold = ended.retry_after.plus(self.seat.rooms.deps().settings.load().handover);
         let drained = ended.drained.then(|| self.now().plus(ended.retry_after.plus(DRAINED)));
         Handover { hold, shown_from: drained.unwrap_or(UnixMs(0)) }
     }
@@ -333,11 +350,13 @@ impl Task {
         let written_snapshot = snapshot.is_some();
         let rooms = self.seat.rooms.clone();
         let store = &rooms.deps().store;
+        let begin = rooms.deps().clock.micros();
         let mut result = store.commit(&self.seat.id, entry.clone(), snapshot.clone()).await;
         let uncertain = matches!(result, Err(CommitError::Unknown(_)));
         if uncertain {
             result = store.commit(&self.seat.id, entry.clone(), snapshot).await;
         }
+        metrics::COMMIT_SECONDS.record(metrics::seconds(rooms.deps().clock.micros().saturating_sub(begin)));
         match result {
             Ok(()) => {}
             Err(CommitError::Mismatch { since }) => {
@@ -351,6 +370,7 @@ impl Task {
                 }
             }
             Err(CommitError::NotDone(fault)) if !uncertain => {
+                metrics::commit(metrics::Commit::Refused);
                 tracing::error!(room = %self.seat.id, %fault, "a commit was not written");
                 return Settled::Failed(unavailable("none"));
             }
@@ -363,10 +383,12 @@ impl Task {
         self.committed(entry);
         self.commits = if written_snapshot { 1 } else { self.commits + 1 };
         self.held_at_load = true;
+        metrics::commit(metrics::Commit::Ok);
         Settled::Done
     }
 
     fn unsure(&mut self, why: &str) -> Settled {
+        metrics::commit(metrics::Commit::Unknown);
         tracing::error!(room = %self.seat.id, why, "it is not known whether a commit was written");
         self.unsure = true;
         Settled::Failed(unavailable("unknown"))

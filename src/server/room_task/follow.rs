@@ -68,6 +68,8 @@ pub(super) struct Follow {
     pub look: bool,
     /// What other nodes have of people must be read in any case.
     pub missed_parts: bool,
+    /// Who waits until everything is told.
+    pub settling: Vec<mpsc::Sender<()>>,
     pub project_at: Option<UnixMs>,
 }
 
@@ -101,6 +103,7 @@ impl Follow {
             audit_at: UnixMs(0),
             look: true,
             missed_parts: true,
+            settling: Vec::new(),
             project_at: None,
         })
     }
@@ -133,7 +136,8 @@ impl Task {
         if follow.look || follow.overflow.load(Relaxed) {
             return Some(UnixMs(0));
         }
-        let tell = (self.members.has_untold_parts() && !follow.telling).then_some(follow.tell_at);
+        let untold = self.members.has_untold_parts() || !follow.settling.is_empty();
+        let tell = (untold && !follow.telling).then_some(follow.tell_at);
         [Some(follow.audit_at), tell, follow.project_at].into_iter().flatten().min()
     }
 

@@ -10,6 +10,7 @@ mod replay;
 mod resync;
 mod talk;
 mod tell;
+mod waits;
 
 pub use talk::MessageSettings;
 
@@ -17,6 +18,7 @@ use self::{
     follow::Follow,
     parked::Parked,
     talk::{Plan, Talking},
+    waits::Ears,
 };
 use crate::server::{
     clock::Mono,
@@ -140,7 +142,10 @@ struct Task {
     /// The last batch was not committed: who is here is looked at again by then.
     level_at: Option<UnixMs>,
     parked: Parked,
+    ears: Ears,
     talking: Talking,
+    /// How often the process had stood still when the commands that wait were taken.
+    standing: Option<u64>,
     /// What there is on many nodes only.
     follow: Option<Follow>,
     /// When a batch last found that another node had been faster.
@@ -150,10 +155,11 @@ struct Task {
 impl Task {
     fn new(seat: Seat, room: Room, tail: Tail, follow: Option<Follow>) -> Self {
         let deps = seat.rooms.deps();
-        let per_second = deps.settings.commands_per_second;
+        let per_second = deps.settings.load().commands_per_second;
         let bucket = Bucket::new(per_second, per_second, deps.clock.mono());
-        let talking = Talking::new(&deps.settings, deps.clock.mono());
+        let talking = Talking::new(&deps.settings.load(), deps.clock.mono());
         let draft = Draft::new(&room);
+        let standing = deps.cluster.as_ref().map_or(Some(0), |cluster| cluster.standing());
         Self {
             seat,
             draft,
@@ -175,7 +181,9 @@ impl Task {
             retry_at: UnixMs(0),
             level_at: None,
             parked: Parked::default(),
+            ears: Ears::default(),
             talking,
+            standing,
             follow,
             raced_at: None,
         }
@@ -208,8 +216,10 @@ impl Task {
             };
             self.follow(heard).await;
             queue.extend(inbox.drain(..));
+            if self.standing.is_none() || self.standing != self.standing_now() {
+                self.refuse_in_doubt(&mut queue).await;
+            }
             let batch = take_batch(&mut queue);
-            let batch = self.refuse_in_doubt(batch).await;
             if !batch.is_empty() || self.due_at().is_some_and(|at| at <= self.now()) {
                 for message in self.batch(batch).await.into_iter().rev() {
                     queue.push_front(message);
@@ -218,7 +228,7 @@ impl Task {
             if self.tell_at.is_some_and(|at| at <= self.now()) {
                 self.tell().await;
             }
-            self.expire_parked();
+            self.tend_waits().await;
             if queue.is_empty() && self.may_leave() {
                 self.say_goodbye().await;
                 if self.seat.rooms.leave(&self.seat.id, self.seat.generation, &self.seat.mailbox) {
@@ -232,8 +242,8 @@ impl Task {
 
     /// Returns when the task has something to do although nobody writes.
     fn wake_at(&self) -> UnixMs {
-        let idle = self.idle_since.map(|since| since.plus(self.seat.rooms.deps().settings.idle));
-        let first = self.due_at().into_iter().chain(self.tell_at).chain(self.parked.next_end()).chain(idle);
+        let idle = self.idle_since.map(|since| since.plus(self.seat.rooms.deps().settings.load().idle));
+        let first = self.due_at().into_iter().chain(self.tell_at).chain(self.next_wait()).chain(idle);
         let first = first.chain(self.follow_at()).min();
         first.unwrap_or(UnixMs(u64::MAX)).min(self.now().plus(SLEEP_MAX))
     }
@@ -246,13 +256,13 @@ impl Task {
 
     fn may_leave(&mut self) -> bool {
         let waits = self.draft.next_deadline().is_some() && !self.is_kept_elsewhere();
-        if self.members.local() > 0 || !self.parked.is_empty() || self.level_at.is_some() || waits {
+        if self.members.local() > 0 || self.is_waited_for() || self.level_at.is_some() || waits {
             self.idle_since = None;
             return false;
         }
         let now = self.now();
         let since = *self.idle_since.get_or_insert(now);
-        now.since(since) >= self.seat.rooms.deps().settings.idle
+        now.since(since) >= self.seat.rooms.deps().settings.load().idle
     }
 }
 

@@ -35,9 +35,9 @@ pub(super) async fn open(seat: &mut Seat, follow: &mut Option<Follow>) -> Option
         // Where a store has lost what it held, a room may come back from another node's memory.
         let wiped = deps.cluster.as_ref().is_some_and(|cluster| cluster.is_wiped());
         let code = if wiped && code == Code::RoomNotFound { Code::Unavailable } else { code };
-        let made = wanted(&message, deps.settings.auto_create).filter(|_| code == Code::RoomNotFound);
+        let made = wanted(&message, deps.settings.load().auto_create).filter(|_| code == Code::RoomNotFound);
         if let Some((owner, rules)) = made {
-            let (rules, commit) = (rules.unwrap_or_else(|| deps.settings.rules.clone()), CommitId(rand::random()));
+            let (rules, commit) = (rules.unwrap_or_else(|| deps.settings.load().rules.clone()), CommitId(rand::random()));
             let room = Room::create(seat.id.clone(), owner, rules, commit, deps.clock.now());
             match deps.store.create(&seat.id, room.head, encode_room(&room)).await {
                 Ok(true) => {
@@ -63,7 +63,7 @@ pub(super) async fn open(seat: &mut Seat, follow: &mut Option<Follow>) -> Option
             turn_away(seat, message, code).await;
         }
         while let Ok(message) = seat.mailbox.try_recv() {
-            if wanted(&message, deps.settings.auto_create).is_some() && code == Code::RoomNotFound {
+            if wanted(&message, deps.settings.load().auto_create).is_some() && code == Code::RoomNotFound {
                 // The next in line may create it.
                 let _ = seat.rooms.post(&seat.id, message);
                 break;

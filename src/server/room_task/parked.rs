@@ -1,14 +1,14 @@
-//! Requests that wait for the next update of a room.
+//! Requests that wait for something new.
 use crate::{
     hub::{code::Code, time::UnixMs},
     server::{
-        msg::{PollReply, Polled},
+        msg::{PollReply, Polled, Refusal},
         rooms::refusal,
     },
 };
 use std::collections::BTreeMap;
 
-/// Who waits, in the order in which their time ends. All of them stand at the room's head.
+/// Who waits, in the order in which their time ends. All of them have everything that there is.
 #[derive(Debug, Default)]
 pub(super) struct Parked {
     by_end: BTreeMap<(UnixMs, u64), PollReply>,
@@ -29,6 +29,13 @@ impl Parked {
         self.by_end.insert((until, self.count), reply);
     }
 
+    /// Refuses everybody.
+    pub fn refuse(&mut self, refused: &Refusal) {
+        for reply in std::mem::take(&mut self.by_end).into_values() {
+            let _ = reply.send(Err(refused.clone()));
+        }
+    }
+
     /// Answers everybody.
     pub fn release(&mut self, answer: &Polled) {
         for reply in std::mem::take(&mut self.by_end).into_values() {
@@ -47,6 +54,11 @@ impl Parked {
     /// Returns when the first one's time is over.
     pub fn next_end(&self) -> Option<UnixMs> {
         self.by_end.keys().next().map(|(at, _)| *at)
+    }
+
+    /// Returns how many wait.
+    pub fn len(&self) -> usize {
+        self.by_end.len()
     }
 
     /// Tells whether nobody waits.

@@ -92,6 +92,7 @@ impl Task {
         }
         let told = self.members.untold_parts();
         if told.is_empty() {
+            follow.settling.clear();
             return;
         }
         follow.told_as = Some(me.clone());

@@ -1,12 +1,12 @@
 //! What was said, again: for whoever comes back to a room, and page by page over HTTP.
-use super::{Task, talk::TAIL_BYTES, unavailable};
+use super::{Task, talk::TAIL_BYTES, unavailable, waits::START};
 use crate::server::{
-    msg::{Frame, Refusal},
+    msg::{Frame, Polled, Refusal},
     room_log::payload,
     store::{Kept, Page, Store},
 };
 use crate::{
-    hub::{cursor::Cursor, id::CommitId, time::UnixMs},
+    hub::{cursor::Cursor, time::UnixMs},
     wire::{
         codec::text_frame,
         membership::Messages,
@@ -16,12 +16,10 @@ use crate::{
 
 /// How many messages one replay may have.
 const REPLAY_MAX: usize = 1000;
-/// Where every stream begins.
-const START: Cursor = Cursor { rev: 0, commit: CommitId(0) };
 
 impl Task {
     fn keeps(&self, kept: &Kept, head: Cursor, now: UnixMs) -> bool {
-        let settings = &self.seat.rooms.deps().settings.messages;
+        let settings = self.seat.rooms.deps().settings.load().messages;
         kept.at.rev.saturating_add(settings.keep_max) > head.rev && now.since(kept.said_at) <= settings.keep
     }
 
@@ -41,7 +39,7 @@ impl Task {
         let (Some(since), Some(end)) = (since.filter(|since| Some(*since) != head), head) else {
             return (Messages { head, skipped: false }, Vec::new());
         };
-        let settings = rooms.deps().settings.messages;
+        let settings = rooms.deps().settings.load().messages;
         let now = self.now();
         let too_old = |said_at: UnixMs, count: usize| count > settings.page && now.since(said_at) > settings.replay_max_age;
         if let Some(at) = self.talking.tail.iter().position(|recent| recent.at == since) {
@@ -92,7 +90,7 @@ impl Task {
         since: Option<Cursor>,
         before: Option<u64>,
         limit: usize,
-    ) -> Result<Vec<u8>, Refusal> {
+    ) -> Result<Polled, Refusal> {
         let rooms = self.seat.rooms.clone();
         let store = &*rooms.deps().store;
         if !self.talking.load(store, &self.seat.id).await {
@@ -100,7 +98,8 @@ impl Task {
         }
         let end = self.talking.head.unwrap_or(START);
         if since == Some(end) {
-            return Ok(message::messages_page(&[], end, false, false));
+            let body = message::messages_page(&[], end, false, false).into();
+            return Ok(Polled { cursor: end, news: false, body });
         }
         let read = async |page, limit| {
             let read = store.messages(&self.seat.id, page, limit).await;
@@ -132,6 +131,7 @@ impl Task {
         let frames: Vec<Frame> =
             list.iter().enumerate().filter_map(|(index, kept)| self.frame_of(kept, skipped && index == 0)).collect();
         let bodies: Vec<Vec<u8>> = frames.iter().map(|frame| payload(frame).to_vec()).collect();
-        Ok(message::messages_page(&bodies, cursor, cursor != end, skipped))
+        let body = message::messages_page(&bodies, cursor, cursor != end, skipped).into();
+        Ok(Polled { cursor, news: true, body })
     }
 }

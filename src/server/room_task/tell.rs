@@ -28,7 +28,7 @@ impl Task {
             presence.seated(user.clone(), &self.seat.id, seated.contains(user));
         }
         self.seated = seated;
-        if let Some(seats) = &self.seat.rooms.deps().settings.seats {
+        if let Some(seats) = &self.seat.rooms.deps().settings.load().seats {
             let occupants = self.room.seats.list.iter().filter_map(|seat| seat.occupant.as_ref());
             let seated: Vec<_> = occupants.map(|o| (o.user.clone(), o.grant, o.media)).collect();
             if seated != self.told_seats {
@@ -55,7 +55,7 @@ impl Task {
             if on { presence.enter(&self.seat.id, user) } else { presence.leave(&self.seat.id, user) }
         }
         if self.members.has_untold() && self.tell_at.is_none() {
-            let settings = &self.seat.rooms.deps().settings;
+            let settings = self.seat.rooms.deps().settings.load();
             let soon = self.now().plus(settings.coalesce);
             let large = self.members.count() > settings.presence_members_max;
             self.tell_at = Some(if large { soon.max(self.told_at.plus(DIGEST)) } else { soon });
@@ -67,7 +67,7 @@ impl Task {
         self.tell_at = None;
         let all = self.members.take_changes();
         let count = self.members.count();
-        let large = count > self.seat.rooms.deps().settings.presence_members_max;
+        let large = count > self.seat.rooms.deps().settings.load().presence_members_max;
         let matters = |user: &UserId| !large || self.room.is_placed(user) || self.room.level_of(user) > MEMBER;
         let changes: Vec<_> = all
             .iter()

@@ -1,10 +1,9 @@
 //! What a session does with each kind of frame.
-use super::{Delivered, ExpiresAt, Next, Nothing, Session, Watched, error, text};
+use super::{ExpiresAt, Next, Nothing, Session, Watched, error, text};
 use crate::server::{
     auth::AuthError,
-    msg::{Frame, JoinReply, Reply, RoomMsg, Shown, ShownStatus},
+    msg::{Frame, JoinReply, Reply, RoomMsg, Shown},
     presence::Answer,
-    room_log::payload,
     watch::{status_frame, user_status},
 };
 use crate::{
@@ -12,13 +11,12 @@ use crate::{
         code::Code,
         command::{Actor, Request},
         id::{RoomId, UserId},
-        presence::Status,
     },
     wire::{
-        client::{Choice, ClientFrame, Parsed},
+        client::{ClientFrame, Parsed},
         codec::text_frame,
         letters::blocked_ack,
-        server::{Ack, Message},
+        server::Ack,
     },
 };
 
@@ -33,13 +31,7 @@ impl Session {
                 return Next::Offline;
             }
             ClientFrame::StatusChange { status } => {
-                let status = match status {
-                    Choice::Online => Status::Online,
-                    Choice::Busy => Status::Busy,
-                    Choice::Away => Status::Away,
-                    Choice::Offline => Status::Offline,
-                };
-                if self.all().presence.choose(self.user.clone(), status).await {
+                if self.all().presence.choose(self.user.clone(), status.into()).await {
                     self.ack(id, Nothing {});
                 } else {
                     self.error(id, Code::Internal);
@@ -119,27 +111,9 @@ impl Session {
     }
 
     async fn message(&self, id: Option<i64>, to: UserId, message: &str) {
-        let timestamp = self.all().clock.now().seconds();
-        let frame = Message { from_user_id: self.user.as_str(), to_user_id: to.as_str(), message, timestamp };
-        let frame = text(&frame);
-        let all = self.all();
-        if all.letters.is_blocked(&self.user, &to) {
-            // Whoever is blocked learns no more than that.
-            return self.error(id, Code::UserNotReachable);
-        }
-        if let Some(delivered) = all.presence.message(to.clone(), frame.clone()).await {
-            return self.ack(id, Delivered { delivered, kept: None });
-        }
-        if let Err(refused) = all.letters.keep(&to, &payload(&frame)).await {
-            return self.refused(id, &refused);
-        }
-        self.ack(id, Delivered { delivered: 0, kept: Some(true) });
-        // He may have come meanwhile, before there was anything for him.
-        let here = all.presence.states(vec![to.clone()]).await.iter().any(|shown| shown.status != ShownStatus::Offline);
-        if here {
-            for text in all.letters.take(&to).await {
-                all.presence.message(to.clone(), Frame(text_frame(text.as_bytes()))).await;
-            }
+        match self.all().send_message(&self.user, to, message).await {
+            Ok(delivered) => self.ack(id, delivered),
+            Err(refused) => self.refused(id, &refused),
         }
     }
 
@@ -150,7 +124,7 @@ impl Session {
     }
 
     fn watch(&self, id: Option<i64>, users: Vec<UserId>) {
-        let max = self.all().settings.watches_per_session;
+        let max = self.all().settings.load().watches_per_session;
         if !self.shard.watches.borrow_mut().add(&self.conn, &users, max) {
             return self.error(id, Code::TooMany);
         }

@@ -3,6 +3,7 @@ use super::{BAD_REQUESTS_MAX, SessionDeps, error, text};
 use crate::server::{
     auth::Claims,
     conn::{Conn, Hello},
+    metrics,
     msg::{Class, Frame},
     reader::{Inbound, Reader},
 };
@@ -28,7 +29,7 @@ pub(super) struct Greeter<'a> {
 impl Greeter<'_> {
     /// Waits for a good `user_online`. `None`: the connection is closed.
     pub(super) async fn greet(&mut self, hello: &Hello) -> Option<(UserOnline, Option<Claims>)> {
-        let timeout = Duration::from_millis(self.all.settings.auth_timeout_ms);
+        let timeout = Duration::from_millis(self.all.settings.load().auth_timeout_ms);
         match tokio::time::timeout(timeout, self.first_frame(hello)).await {
             Ok(greeted) => greeted,
             Err(_) => self.refuse(None, Close::Unauthorized),
@@ -67,7 +68,7 @@ impl Greeter<'_> {
         mut online: UserOnline,
         hello: &Hello,
     ) -> Option<(UserOnline, Option<Claims>)> {
-        let query = hello.query_token.as_deref().filter(|_| self.all.settings.query_token);
+        let query = hello.query_token.as_deref().filter(|_| self.all.settings.load().query_token);
         let token = online.token.as_deref().or(hello.bearer.as_deref()).or(query);
         let claims = match token.map(|token| self.all.auth.verify(token)) {
             Some(Ok(claims)) => Some(claims),
@@ -78,7 +79,7 @@ impl Greeter<'_> {
         if online.user != *user || senders.iter().any(|sender| sender != user) {
             return self.refuse(Some(error(id, Code::IdentityMismatch)), Close::Unauthorized);
         }
-        if !self.all.settings.user_types.iter().any(|known| known == online.user_type.as_str()) {
+        if !self.all.settings.load().user_types.iter().any(|known| known == online.user_type.as_str()) {
             let bad = BadFrame { id, ..BadFrame::argument("/user_type".to_owned(), "a known kind of user") };
             return self.refuse(Some(text(&ErrorJson::from_bad_frame(&bad))), Close::BadRequest);
         }
@@ -98,6 +99,7 @@ impl Greeter<'_> {
         if let Some(error) = error {
             self.conn.send(error, Class::Must);
         }
+        metrics::connect(metrics::Connect::Refused);
         self.conn.close(close, 0);
         None
     }

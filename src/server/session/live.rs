@@ -1,6 +1,7 @@
 //! The life of a session: every frame is counted against the rates and read; when the line goes, presence and rooms hear how.
 use super::{BAD_REQUESTS_MAX, EXPIRY_SLACK_MS, Next, RATE_RETRY_MS, Session, error, text};
 use crate::server::{
+    metrics,
     msg::{Class, EndedByHub, Frame, RoomMsg},
     rate::Verdict,
     reader::{Inbound, Reader},
@@ -14,7 +15,7 @@ use crate::{
         client::{self, ClientFrame, Parsed},
         close::Close,
         heartbeat,
-        server::ErrorJson,
+        server::{ErrorJson, HeartbeatAck},
     },
 };
 use std::time::Duration;
@@ -26,7 +27,8 @@ impl Session {
         while next == Next::Stay {
             let inbound = match self.token_rest() {
                 None => reader.next().await,
-                Some(rest) => match tokio::time::timeout(rest, reader.next()).await {
+                // Boxed: a timer is large, and most of the time of most sessions nobody needs it.
+                Some(rest) => match Box::pin(tokio::time::timeout(rest, reader.next())).await {
                     Ok(inbound) => inbound,
                     Err(_) => {
                         self.check_expiry();
@@ -35,7 +37,10 @@ impl Session {
                 },
             };
             let now = self.all().clock.now();
-            self.seen.stamp(now);
+            // The end of the line is no sign of life.
+            if inbound != Inbound::Ended {
+                self.seen.stamp(now);
+            }
             next = match inbound {
                 Inbound::Text(line) if self.is_beat(&line, now) => Next::Stay,
                 // Boxed: what a command needs is not kept for the life of the session.
@@ -59,7 +64,7 @@ impl Session {
         if !free.is_empty() {
             all.presence.unwatch(self.shard.shard, free);
         }
-        all.settings.user_rates.forget(&self.user, all.clock.mono());
+        all.settings.load().user_rates.forget(&self.user, all.clock.mono());
         let sent_away = self.conn.closed().is_some_and(|(close, _)| close == Close::Banned);
         if how == Next::Offline || sent_away {
             for room in self.rooms.list() {
@@ -68,6 +73,7 @@ impl Session {
             all.presence.end(self.session.clone());
             self.conn.close(Close::Normal, 0);
         } else {
+            metrics::LINES_LOST.increment(1);
             all.presence.lost(self.user.clone(), self.session.clone(), self.conn.id(), self.rooms.list(), self.by_hub());
         }
     }
@@ -103,7 +109,7 @@ impl Session {
     fn admit(&mut self, id: Option<i64>) -> bool {
         let all = &self.shard.shared;
         let now = all.clock.mono();
-        let user_ok = all.settings.user_rates.take(&self.user, now);
+        let user_ok = all.settings.load().user_rates.take(&self.user, now);
         match self.rates.take(now, user_ok) {
             Verdict::Fine => return true,
             Verdict::TooFast => self.error(id, Code::RateLimited),
@@ -152,10 +158,16 @@ impl Session {
     }
 
     pub(super) fn heartbeat(&self, id: Option<i64>, is_own: bool, ts_ms: Option<i64>, now: UnixMs) {
-        if is_own {
-            self.conn.send_own(&heartbeat::ack(now, ts_ms), Class::Must);
-        } else {
-            self.error(id, Code::IdentityMismatch);
+        match id {
+            _ if !is_own => self.error(id, Code::IdentityMismatch),
+            None => {
+                metrics::HEARTBEATS.increment(1);
+                self.conn.send_own(&heartbeat::ack(now, ts_ms), Class::Must);
+            }
+            Some(_) => {
+                metrics::HEARTBEATS.increment(1);
+                self.send(text(&HeartbeatAck { id, timestamp: now.seconds(), ts_ms, server_ts_ms: now.0 }));
+            }
         }
     }
 }

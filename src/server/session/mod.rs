@@ -1,4 +1,5 @@
 //! One socket's session: hello, then frame by frame what the client asks for, until it goes.
+mod direct;
 mod frames;
 mod greet;
 mod live;
@@ -10,6 +11,7 @@ use crate::server::{
     config::Config,
     conn::{Conn, Hello},
     letters::Letters,
+    live::Live,
     msg::{Class, Frame, Refusal, RoomSet, Shown},
     presence::{Presence, Seen},
     rate::{Rates, UserRates},
@@ -81,7 +83,7 @@ impl From<&Config> for SessionSettings {
 #[derive(Clone)]
 #[allow(missing_docs, reason = "the names say it")]
 pub struct SessionDeps {
-    pub settings: SessionSettings,
+    pub settings: Live<SessionSettings>,
     pub auth: Auth,
     pub presence: Presence,
     pub rooms: Rooms,
@@ -117,6 +119,17 @@ impl Sessions for ShardSessions {
 
     fn presence(&self, shown: &[Shown]) {
         self.watches.borrow().tell(shown);
+    }
+
+    fn settle(&self) -> LocalBoxFuture<'_, ()> {
+        Box::pin(async {
+            let all = &self.shared;
+            if all.rooms.are_shared() {
+                // An answer means that everything asked before it is done.
+                all.presence.states(Vec::new()).await;
+                all.rooms.settle().await;
+            }
+        })
     }
 }
 
@@ -160,13 +173,6 @@ struct Session {
 
 #[derive(Serialize)]
 struct Nothing {}
-
-#[derive(Serialize)]
-struct Delivered {
-    delivered: usize,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    kept: Option<bool>,
-}
 
 #[derive(Serialize)]
 struct ExpiresAt {

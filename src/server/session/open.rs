@@ -4,6 +4,7 @@ use crate::server::{
     auth::{Claims, SessionClaim},
     conn::Conn,
     entry::{Entry, fresh_session},
+    metrics,
     msg::{Class, Frame, RoomSet, Shown},
     presence::{Answer, Entered, Opening, Seen, TooMany},
     rate::Rates,
@@ -34,7 +35,7 @@ impl Session {
         bad_requests: u32,
     ) -> Option<Self> {
         let all = shard.shared.clone();
-        let UserOnline { user, user_type, session_token, rooms, .. } = online;
+        let UserOnline { user, user_type, session_token, rooms, attempt, down_ms, .. } = online;
         let resume = session_token.and_then(|token| all.auth.verify_session(&token)).filter(|claim| claim.user == user);
         let seen = Seen::new(all.clock.now());
         // From here on others may send to this session; it hears them after its welcome.
@@ -52,16 +53,19 @@ impl Session {
             Some(Ok(entered)) => entered,
             Some(Err(TooMany)) => {
                 conn.send(error(None, Code::TooMany), Class::Must);
+                metrics::connect(metrics::Connect::Refused);
                 conn.close(Close::RateLimited, RATE_RETRY_MS);
                 return None;
             }
             None => {
+                metrics::connect(metrics::Connect::Failed);
                 conn.close(Close::ServerError, RATE_RETRY_MS);
                 return None;
             }
         };
         let Entered { session, resumed, kept, rooms: before, set, watches } = entered;
-        let rates = Rates::new(all.settings.frames_per_second, all.settings.frames_burst, all.clock.mono());
+        let settings = all.settings.load();
+        let rates = Rates::new(settings.frames_per_second, settings.frames_burst, all.clock.mono());
         let session = Self { shard, conn, user, user_type, session, claims, rooms: set, seen, rates, bad_requests };
         let rooms = session.entry().back_to(rooms, &before);
         let joined = session.entry().enter_all(rooms).await;
@@ -77,6 +81,13 @@ impl Session {
         for frame in kept {
             first.extend_from_slice(&frame.0);
         }
+        metrics::connect(metrics::Connect::Ok);
+        if resumed {
+            metrics::RESUMED.increment(1);
+        }
+        if let Some(attempt) = attempt.filter(|attempt| *attempt > 0) {
+            metrics::reconnect(attempt, down_ms);
+        }
         session.conn.open_gate(Frame(first.freeze()));
         session.watch_again(watches);
         Some(session)
@@ -86,7 +97,7 @@ impl Session {
         let all = self.all();
         Entry {
             rooms: &all.rooms,
-            max: all.settings.rooms_per_session,
+            max: all.settings.load().rooms_per_session,
             user: &self.user,
             user_type: &self.user_type,
             session: &self.session,
@@ -131,9 +142,9 @@ impl SessionDeps {
             resumed,
             session_token,
             server_time_ms: self.clock.now().0,
-            heartbeat_interval_ms: self.settings.heartbeat_interval_ms,
-            heartbeat_timeout_ms: self.settings.heartbeat_timeout_ms,
-            ping_interval_ms: self.settings.ping_interval_ms,
+            heartbeat_interval_ms: self.settings.load().heartbeat_interval_ms,
+            heartbeat_timeout_ms: self.settings.load().heartbeat_timeout_ms,
+            ping_interval_ms: self.settings.load().ping_interval_ms,
             node: &self.node,
             version: env!("CARGO_PKG_VERSION"),
             rooms,

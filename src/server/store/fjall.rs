@@ -4,6 +4,7 @@
 mod archive;
 mod days;
 mod engine;
+mod feed;
 mod keeper;
 mod layout;
 mod messages;
@@ -47,6 +48,8 @@ pub struct FjallSettings {
     pub reopen: Duration,
     /// How many days the archive keeps; 0 = there is none.
     pub history_days: u64,
+    /// Who takes commits elsewhere, by name; nobody = there is no feed.
+    pub feeds: Vec<String>,
 }
 
 impl FjallSettings {
@@ -54,7 +57,7 @@ impl FjallSettings {
     #[must_use]
     pub fn new(dir: &Path) -> Self {
         let (fsync_interval, reopen) = (Duration::from_secs(1), Duration::from_secs(5));
-        Self { dir: dir.to_owned(), fsync_interval, reopen, history_days: 30 }
+        Self { dir: dir.to_owned(), fsync_interval, reopen, history_days: 30, feeds: Vec::new() }
     }
 
     /// Tells whether a store was ever made there.
@@ -92,7 +95,7 @@ impl Shared {
 /// Opens the database and compares it with its watermark.
 fn open(settings: &FjallSettings) -> Result<(Engine, Watermark), StoreFault> {
     std::fs::create_dir_all(&settings.dir).map_err(|error| StoreFault::Engine(error.to_string().into()))?;
-    let engine = Engine::open(&settings.dir.join(DATABASE), settings.history_days > 0)?;
+    let engine = Engine::open(&settings.dir.join(DATABASE), settings.history_days > 0, !settings.feeds.is_empty())?;
     let watermark = Watermark::open(&settings.dir).map_err(|error| StoreFault::Engine(error.to_string().into()))?;
     engine.verify(watermark.newest())?;
     Ok((engine, watermark))

@@ -6,6 +6,7 @@ pub mod fjall;
 #[cfg(test)]
 pub(in crate::server) mod memory;
 pub mod notes;
+pub mod outbox;
 pub mod redis;
 
 use crate::hub::{

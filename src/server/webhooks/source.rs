@@ -20,6 +20,8 @@ pub struct Source {
     pub store: Arc<dyn Store>,
     /// Where commits stay longer, if there is such a place.
     pub archive: Option<Arc<dyn Archive>>,
+    /// The archive is part of the store: it is as new, and reading it costs little. Another one may lag or be away, so the log is read first.
+    pub at_hand: bool,
 }
 
 /// What comes behind a position.
@@ -70,16 +72,16 @@ fn state_time(loaded: &Loaded) -> UnixMs {
 impl Source {
     /// Reads the commits behind a position; `target` is a rev that the room is known to have reached.
     pub(super) async fn after(&self, room: &RoomId, from: Cursor, at: UnixMs, target: u64) -> Result<Next, StoreFault> {
-        if let Some(archive) = &self.archive {
-            let span = Span { room: room.clone(), from: at, to: UnixMs(u64::MAX), after: Some((at, from.rev)), limit: CHUNK };
-            let found = chain(from, archive.commits(span).await?);
-            if !found.is_empty() || target <= from.rev {
-                return Ok(Next::Commits(found));
-            }
-        }
         let found = chain(from, self.store.log_after(room, from, CHUNK).await?);
         if !found.is_empty() {
             return Ok(Next::Commits(found));
+        }
+        let span = Span { room: room.clone(), from: at, to: UnixMs(u64::MAX), after: Some((at, from.rev)), limit: CHUNK };
+        if let Some(archive) = self.archive.as_ref().filter(|_| self.at_hand) {
+            let found = chain(from, archive.commits(span.clone()).await?);
+            if !found.is_empty() || target <= from.rev {
+                return Ok(Next::Commits(found));
+            }
         }
         let Some(loaded) = self.store.load(room).await? else { return Ok(Next::Absent) };
         let (head, head_at) = head(&loaded);
@@ -87,6 +89,14 @@ impl Source {
             return Ok(Next::Commits(Vec::new()));
         }
         let mut found = chain(from, loaded.before.into_iter().chain(loaded.log).collect());
+        if let Some(archive) = self.archive.as_ref().filter(|_| found.is_empty() && !self.at_hand) {
+            let archived = archive.commits(span).await?;
+            // It has nothing at all of what must come: it lags, and there is no hole.
+            if archived.is_empty() {
+                return Err(StoreFault::Down);
+            }
+            found = chain(from, archived);
+        }
         if found.is_empty() {
             return Ok(Next::Trimmed(head, head_at));
         }

@@ -1,15 +1,21 @@
 //! Invariants that need no model: what must hold of any state that a client can see.
-use crate::{model::text, sut::Did};
+use crate::{
+    model::{show::DAY, text},
+    sut::Did,
+};
 use serde_json::Value;
 use std::collections::BTreeSet;
 
-/// Leaves out bans, queue bans and cooldowns whose end has passed: the hub may still list them.
+/// Leaves out bans, queue bans, cooldowns and undos whose end has passed: the hub may still list them.
 pub fn without_expired(state: &Value, now: u64) -> Value {
     let mut state = state.clone();
     for key in ["bans", "queue_bans", "cooldowns"] {
         if let Some(map) = state[key].as_object_mut() {
             map.retain(|_, until| until.as_u64().is_none_or(|until| until > now));
         }
+    }
+    if let Some(undo) = state["undo"].as_array_mut() {
+        undo.retain(|undo| undo["at_ms"].as_u64().is_none_or(|at| at + DAY >= now));
     }
     state
 }

@@ -237,7 +237,7 @@ fn step(rng: &mut Rng, number: usize, mood: Mood) -> Value {
         17 => json!({"do": "wait", "ms": rng.below(130_000)}),
         18 => json!({"do": "back", "ms": rng.below(2_000)}),
         19..=22 => json!({"do": "tick"}),
-        23 if rng.chance(30) => json!({"do": "restart"}),
+        23 if rng.chance(60) => json!({"do": "restart"}),
         24..=25 => json!({"do": "again", "who": who}),
         _ => {
             let who = if rng.chance(4) { "service" } else { who };

@@ -1,7 +1,13 @@
 //! The test bed: processes on free ports with folders of their own, ended by their own handle and by nothing else.
+mod postgres;
+mod proxy;
 mod redis;
+mod shapes;
 
+pub use postgres::Postgres;
+pub use proxy::Proxy;
 pub use redis::{Redis, RedisOptions};
+pub use shapes::{RedisCluster, Sentinels};
 
 use std::{
     io,

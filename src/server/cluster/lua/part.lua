@@ -1,6 +1,7 @@
--- A node is dead ('lost': its live people are lost ones now), or takes itself or is taken out of a room ('out').
--- KEYS: members, channel. ARGV: incarnation, lost or out. Returns the nodes that are left
-if ARGV[2] == 'out' then redis.call('HDEL', KEYS[1], '#' .. ARGV[1]) end
+-- A node is dead (its live people have this state from now on), or takes itself or is taken out of a room ('' = no state).
+-- KEYS: members, channel. ARGV: incarnation, state. Returns the nodes that are left
+local out = ARGV[2] == ''
+if out then redis.call('HDEL', KEYS[1], '#' .. ARGV[1]) end
 local all, nodes = redis.call('HGETALL', KEYS[1]), {}
 for i = 1, #all, 2 do
   local name = all[i]
@@ -9,8 +10,8 @@ for i = 1, #all, 2 do
   else
     local record = cjson.decode(all[i + 1])
     local state = record.n[ARGV[1]]
-    if state ~= nil and (ARGV[2] == 'out' or state == '1') then
-      record.n[ARGV[1]] = ARGV[2] == 'lost' and '0' or nil
+    if state ~= nil and (out or state == '1') then
+      record.n[ARGV[1]] = not out and ARGV[2] or nil
       if next(record.n) == nil then
         redis.call('HDEL', KEYS[1], name)
       else
@@ -19,7 +20,7 @@ for i = 1, #all, 2 do
     end
   end
 end
-if #nodes == 0 and ARGV[2] == 'out' and redis.call('HLEN', KEYS[1]) <= 1 then
+if #nodes == 0 and out and redis.call('HLEN', KEYS[1]) <= 1 then
   redis.call('DEL', KEYS[1])
   return nodes
 end

@@ -61,7 +61,7 @@ impl FjallStore {
         day.insert(event_key(room, entry.at, entry.cursor.rev), Packed::from(entry).pack()).unwrap();
     }
 
-    async fn reading_aside<T: Send + 'static>(
+    pub(super) async fn reading_aside<T: Send + 'static>(
         &self,
         read: impl FnOnce(&Engine) -> Result<T, StoreFault> + Send + 'static,
     ) -> Result<T, StoreFault> {

@@ -1,13 +1,14 @@
 //! One opened database: reads, and commits as single batches. It is thrown away and opened anew after a failed write.
 use super::{
     days::Days,
+    feed,
     layout::{Packed, base_key, day_of, event_key, log_key},
     messages::Streams,
     watermark::Mark,
 };
 use crate::{
     hub::{cursor::Cursor, id::RoomId},
-    server::store::{CommitError, Loaded, LogEntry, StoreFault},
+    server::store::{CommitError, Loaded, LogEntry, StoreFault, archive::FedKind},
 };
 use bytes::Bytes;
 use dashmap::DashMap;
@@ -38,8 +39,9 @@ pub(super) struct Engine {
     pub snapshots: Keyspace,
     pub sessions: Keyspace,
     pub users: Keyspace,
+    pub meta: Keyspace,
+    pub feed: Option<Keyspace>,
     pub notes: Keyspace,
-    meta: Keyspace,
     pub days: Option<Days>,
     pub streams: Streams,
     /// Head and lowest kept rev of the rooms in use; read from the database at first touch.
@@ -76,9 +78,9 @@ fn open_fault(error: &fjall::Error) -> StoreFault {
 }
 
 impl Engine {
-    /// Opens the database in `dir`. `history` = commits are archived too.
+    /// Opens the database in `dir`. `history` = commits are archived too, `feed` = somebody takes them elsewhere.
     /// Errors: [`StoreFault::Locked`] if another process has it, [`StoreFault::Damaged`] if it cannot be read.
-    pub fn open(dir: &Path, history: bool) -> Result<Self, StoreFault> {
+    pub fn open(dir: &Path, history: bool, feed: bool) -> Result<Self, StoreFault> {
         // The engine asserts what it expects of its files; damage must not end the process.
         let opened = catch_unwind(AssertUnwindSafe(|| Database::builder(dir).open()));
         let db = opened.map_err(|_| StoreFault::Damaged("the engine gave up".into()))?.map_err(|error| open_fault(&error))?;
@@ -86,11 +88,26 @@ impl Engine {
         let (log, snapshots, meta) = (keyspace("log")?, keyspace("snapshots")?, keyspace("meta")?);
         let (sessions, users) = (keyspace("sessions")?, keyspace("users")?);
         let notes = keyspace("notes")?;
+        let feed = if feed { Some(keyspace("feed")?) } else { None };
         let days = if history { Some(Days::open(&db)?) } else { None };
         let ledger = read_mark(&meta, LEDGER)?.into_iter().next().unwrap_or_default();
         let streams = Streams::open(&db)?;
         let (heads, failed) = (DashMap::new(), AtomicBool::new(false));
-        Ok(Self { db, log, snapshots, sessions, users, notes, meta, days, streams, heads, ledger: Mutex::new(ledger), failed })
+        Ok(Self {
+            db,
+            log,
+            snapshots,
+            sessions,
+            users,
+            notes,
+            meta,
+            feed,
+            days,
+            streams,
+            heads,
+            ledger: Mutex::new(ledger),
+            failed,
+        })
     }
 
     fn ledger(&self) -> MutexGuard<'_, Mark> {
@@ -100,6 +117,11 @@ impl Engine {
     /// Tells whether a write has failed: nothing is written any more, and the database must be opened anew.
     pub fn has_failed(&self) -> bool {
         self.failed.load(Ordering::Relaxed)
+    }
+
+    /// Returns how many commits of all rooms were ever written.
+    pub fn written(&self) -> u64 {
+        self.ledger().commits
     }
 
     /// Notes that a write has failed.
@@ -199,8 +221,8 @@ impl Engine {
         let mut batch = self.db.batch().durability(Some(PersistMode::Buffer));
         let packed = Packed { number: 0, ..Packed::from(first) };
         batch.insert(&self.snapshots, room.as_str(), packed.pack());
-        self.archive_base(&mut batch, room, first, &mut head)?;
-        self.settle(batch, room, head)?;
+        let base = self.archive_base(&mut batch, room, first, &mut head)?;
+        self.settle(batch, room, head, [None, base])?;
         Ok(true)
     }
 
@@ -215,7 +237,9 @@ impl Engine {
             return Err(CommitError::Mismatch { since: from.map(|from| entries.into_iter().skip(from).collect()) });
         }
         let mut batch = self.db.batch().durability(Some(PersistMode::Buffer));
-        let value = Packed::from(entry).pack();
+        let packed = Packed::from(entry);
+        let value = packed.pack();
+        let mut base = None;
         if let Some(days) = &self.days {
             let day = days.day(&self.db, day_of(entry.at)).map_err(CommitError::NotDone)?;
             batch.insert(&day, event_key(room, entry.at, entry.cursor.rev), value.clone());
@@ -231,9 +255,19 @@ impl Engine {
             head.low = low;
             let state = LogEntry { prev: entry.cursor, record, ..entry.clone() };
             batch.insert(&self.snapshots, room.as_str(), Packed { number: low, ..Packed::from(&state) }.pack());
-            self.archive_base(&mut batch, room, &state, &mut head)?;
+            base = self.archive_base(&mut batch, room, &state, &mut head)?;
         }
-        self.settle(batch, room, head)
+        self.settle(batch, room, head, [Some((FedKind::Commit, packed)), base])
+    }
+
+    /// Adds an entry to the feed alone, under a number of its own.
+    pub fn put_fed(&self, room: &RoomId, kind: FedKind, entry: &LogEntry) -> Result<(), StoreFault> {
+        let batch = self.db.batch().durability(Some(PersistMode::Buffer));
+        let head = Head { at: entry.cursor, low: 0, based: None };
+        self.settle(batch, room, head, [Some((kind, Packed::from(entry))), None]).map_err(|error| match error {
+            CommitError::NotDone(fault) | CommitError::Unknown(fault) => fault,
+            CommitError::Mismatch { .. } => StoreFault::Down,
+        })
     }
 
     /// Keeps one state per room and day, so that the days after it can be replayed when older ones are gone.
@@ -243,26 +277,40 @@ impl Engine {
         room: &RoomId,
         state: &LogEntry,
         head: &mut Head,
-    ) -> Result<(), CommitError> {
-        let Some(days) = &self.days else { return Ok(()) };
+    ) -> Result<Option<(FedKind, Packed)>, CommitError> {
         let number = day_of(state.at);
-        if head.based != Some(number) {
+        let unwanted = self.days.is_none() && self.feed.is_none();
+        if unwanted || head.based == Some(number) {
+            return Ok(None);
+        }
+        head.based = Some(number);
+        if let Some(days) = &self.days {
             let day = days.day(&self.db, number).map_err(CommitError::NotDone)?;
             let there = day.contains_key(base_key(room)).map_err(|error| CommitError::NotDone(fault(&error)))?;
             if !there {
                 batch.insert(&day, base_key(room), Packed::from(state).pack());
             }
-            head.based = Some(number);
         }
-        Ok(())
+        Ok(Some((FedKind::State, Packed::from(state))))
     }
 
     /// Writes a batch as the next commit. A failed write may have reached the journal: its outcome is unknown, and the engine takes no more.
-    fn settle(&self, mut batch: OwnedWriteBatch, room: &RoomId, head: Head) -> Result<(), CommitError> {
+    fn settle(
+        &self,
+        mut batch: OwnedWriteBatch,
+        room: &RoomId,
+        head: Head,
+        fed: [Option<(FedKind, Packed)>; 2],
+    ) -> Result<(), CommitError> {
         // The lock makes the order of the numbers that of the journal.
         let mut ledger = self.ledger();
         let next = ledger.after(room, head.at);
         batch.insert(&self.meta, LEDGER, next.text());
+        if let Some(feed) = &self.feed {
+            for (kind, packed) in fed.into_iter().flatten() {
+                batch.insert(feed, feed::key(next.commits, kind), feed::value(room, &packed));
+            }
+        }
         match batch.commit() {
             Ok(()) => {
                 *ledger = next;

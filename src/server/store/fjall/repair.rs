@@ -57,7 +57,7 @@ impl Repair {
             // Before anything else: opening it already cuts what the engine takes for an unfinished write.
             self.copy(&store, &mut report)?;
         }
-        let engine = match Engine::open(&store, false) {
+        let engine = match Engine::open(&store, false, false) {
             Ok(engine) => engine,
             Err(StoreFault::Damaged(what)) => {
                 report.findings.push(format!("the store cannot be opened: {what}"));
@@ -101,7 +101,7 @@ impl Repair {
             let cut = |length: usize| {
                 let part = whole.get(..length).unwrap_or_default();
                 fs::write(&journal, part).map_err(|error| io_fault(&error))?;
-                Engine::open(store, false)
+                Engine::open(store, false, false)
             };
             if cut(0).is_err() {
                 fs::remove_file(&journal).map_err(|error| io_fault(&error))?;
@@ -126,7 +126,7 @@ impl Repair {
         }
         fs::remove_dir_all(store).map_err(|error| io_fault(&error))?;
         report.findings.push("nothing could be saved: the store is empty now".to_owned());
-        Engine::open(store, false)
+        Engine::open(store, false, false)
     }
 
     /// Reads a room as the hub does, and cuts its log where it cannot be followed.

@@ -9,7 +9,7 @@ mod people;
 mod queue;
 mod rules;
 mod seat;
-mod show;
+pub mod show;
 mod turn;
 
 pub use rules::Rules;

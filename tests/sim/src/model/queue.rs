@@ -1,5 +1,5 @@
 //! The queue family.
-use super::{Done, Entry, Model, Outcome, Refusal, State, no, no_with, text};
+use super::{Done, Entry, Model, Outcome, Refusal, State, no, no_with, show::DAY, text};
 use serde_json::{Value, json};
 
 impl State {
@@ -300,7 +300,7 @@ impl Model {
 
     pub(super) fn queue_restore(&mut self, f: &Value) -> Outcome {
         let undo_id = text(f, "undo_id");
-        let known = self.s.undo.iter().position(|(id, at, _)| id == undo_id && self.s.now - at <= 24 * 3_600_000);
+        let known = self.s.undo.iter().position(|(id, at, _)| id == undo_id && self.s.now - at <= DAY);
         let Some(index) = known else { return no("snapshot_gone") };
         let (_, _, entries) = self.s.undo.remove(index);
         let at = self.s.behind_on_deck();

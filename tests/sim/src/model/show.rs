@@ -2,6 +2,9 @@
 use super::{Ask, Model, Seat};
 use serde_json::{Map, Value, json};
 
+/// How long a cleared queue can be restored.
+pub const DAY: u64 = 24 * 3_600_000;
+
 impl Model {
     /// Returns the state document; what has expired is left out.
     pub fn shown(&self) -> Value {
@@ -59,7 +62,7 @@ impl Model {
             "seats": s.seats.iter().map(|seat| self.shown_seat(seat)).collect::<Vec<_>>(), "queue": queue,
             "applies": applies, "invites": invites, "turns": turns, "roles": roles, "bans": bans,
             "queue_bans": dated(&s.queue_bans), "cooldowns": dated(&s.cooldowns),
-            "undo": s.undo.iter().map(|(id, at, list)| json!({"undo_id": id, "at_ms": at, "count": list.len()})).collect::<Vec<_>>(),
+            "undo": s.undo.iter().filter(|(_, at, _)| s.now - at <= DAY).map(|(id, at, list)| json!({"undo_id": id, "at_ms": at, "count": list.len()})).collect::<Vec<_>>(),
         })
     }
 

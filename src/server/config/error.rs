@@ -1,0 +1,112 @@
+//! Why a configuration is refused, said so that an operator finds the place: the file or the variable, the key, and what was meant.
+use figment::{Error, Source, error::Kind};
+use std::path::PathBuf;
+
+/// What the names of environment variables begin with.
+pub const PREFIX: &str = "MICHUB_";
+
+/// Why a configuration is refused.
+#[derive(Debug, thiserror::Error)]
+pub enum ConfigError {
+    /// A value has the wrong type, a key is unknown, or the file is not TOML.
+    #[error("{place}: {what}{}", meant.as_ref().map(|meant| format!("; did you mean {meant}?")).unwrap_or_default())]
+    Read {
+        /// The variable, or the file and the key.
+        place: String,
+        /// What is wrong there.
+        what: String,
+        /// The known name nearest to an unknown one.
+        meant: Option<String>,
+    },
+    /// A value is out of range or does not fit another one.
+    #[error("{key}: {expected}")]
+    Check {
+        /// The key.
+        key: &'static str,
+        /// What is expected.
+        expected: &'static str,
+    },
+    /// A value of a webhook's section does not fit.
+    #[error("{key}: {expected}")]
+    Section {
+        /// The key, with the section's name.
+        key: String,
+        /// What is expected.
+        expected: String,
+    },
+    /// A media server's section is wrong.
+    #[error("media.{name}.{expected}")]
+    Media {
+        /// The source.
+        name: String,
+        /// The key, and what is expected.
+        expected: &'static str,
+    },
+    /// A secret names a variable of the environment that is not set.
+    #[error("{key}: the environment has no variable {variable}")]
+    Variable {
+        /// The section.
+        key: String,
+        /// The variable.
+        variable: String,
+    },
+    /// A secret's file cannot be read.
+    #[error("{key}: cannot read {}: {error}", path.display())]
+    Secret {
+        /// The key.
+        key: &'static str,
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        error: std::io::Error,
+    },
+}
+
+/// Names a variable for the keys that lead to a value.
+fn variable(keys: &[&str]) -> String {
+    format!("{PREFIX}{}", keys.join("__").to_uppercase())
+}
+
+impl From<Error> for ConfigError {
+    fn from(error: Error) -> Self {
+        let Some(first) = error.clone().into_iter().next() else {
+            return Self::Read { place: "the configuration".to_owned(), what: error.to_string(), meant: None };
+        };
+        let metadata = first.metadata.as_ref();
+        let from_env = metadata.is_some_and(|metadata| metadata.name.contains("environment"));
+        let path: Vec<String> = first.path.iter().map(|key| key.to_lowercase()).collect();
+        let keys: Vec<&str> = path.iter().map(String::as_str).filter(|key| *key != "default").collect();
+        let file = metadata.and_then(|metadata| metadata.source.as_ref()).map(|source| match source {
+            Source::File(path) => path.display().to_string(),
+            other => other.to_string(),
+        });
+        let place = match (from_env, file) {
+            (true, _) => variable(&keys),
+            (false, Some(file)) if keys.is_empty() => file,
+            (false, Some(file)) => format!("{file}: {}", keys.join(".")),
+            (false, None) => keys.join("."),
+        };
+        let (what, meant) = match &first.kind {
+            Kind::UnknownField(field, known) => {
+                let parents = keys.split_last().map_or(&[][..], |(_, parents)| parents);
+                let named = |known: String| {
+                    let known: Vec<&str> = parents.iter().copied().chain(known.split('.')).collect();
+                    if from_env { variable(&known) } else { known.join(".") }
+                };
+                ("there is no such key".to_owned(), meant(field, known).map(named))
+            }
+            Kind::InvalidType(found, expected) => (format!("{found} is not {expected}"), None),
+            Kind::InvalidValue(found, expected) => (format!("{found} is not {expected}"), None),
+            kind => (kind.to_string().trim().to_owned(), None),
+        };
+        Self::Read { place, what, meant }
+    }
+}
+
+/// Finds the known key that an unknown one was probably meant to be; a section and its key with one `_` between them count too.
+fn meant(field: &str, known: &[&str]) -> Option<String> {
+    let parted = known.iter().find_map(|known| Some(format!("{known}.{}", field.strip_prefix(known)?.strip_prefix('_')?)));
+    let scored = known.iter().map(|known| (strsim::jaro_winkler(field, known), known));
+    let best = scored.max_by(|a, b| a.0.total_cmp(&b.0)).filter(|best| best.0 > 0.7);
+    parted.or_else(|| best.map(|(_, known)| (*known).to_owned()))
+}

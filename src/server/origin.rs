@@ -1,0 +1,40 @@
+//! Pages of other origins at the HTTP routes: those that are allowed get what browsers ask for, all others are refused as they are at the
+//! socket. Without this a foreign page could act in a hub of dev mode, where nobody needs a token.
+use super::{http::Failure, live::Live, ws::may_connect};
+use crate::hub::code::Code;
+use axum::{
+    extract::{Request, State},
+    http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header},
+    middleware::Next,
+    response::{IntoResponse, Response},
+};
+
+/// For how long a browser remembers that it may ask, in seconds.
+const REMEMBERED: HeaderValue = HeaderValue::from_static("600");
+const METHODS: HeaderValue = HeaderValue::from_static("GET, POST");
+const HEADERS: HeaderValue = HeaderValue::from_static("authorization, content-type, if-none-match, last-event-id");
+const EXPOSED: HeaderValue = HeaderValue::from_static("etag, retry-after");
+
+/// Lets a request through unless a foreign page makes it.
+pub(super) async fn guard(State(allowed): State<Live<Vec<String>>>, request: Request, next: Next) -> Response {
+    let Some(origin) = request.headers().get(header::ORIGIN).cloned() else { return next.run(request).await };
+    if !may_connect(request.headers(), &allowed.load()) {
+        return Failure::new(Code::Forbidden).into_response();
+    }
+    let asks = request.method() == Method::OPTIONS && request.headers().contains_key(header::ACCESS_CONTROL_REQUEST_METHOD);
+    let mut response = if asks { StatusCode::NO_CONTENT.into_response() } else { next.run(request).await };
+    allow(response.headers_mut(), origin, asks);
+    response
+}
+
+fn allow(headers: &mut HeaderMap, origin: HeaderValue, asks: bool) {
+    let mut put = |name: HeaderName, value: HeaderValue| headers.insert(name, value);
+    put(header::ACCESS_CONTROL_ALLOW_ORIGIN, origin);
+    put(header::VARY, HeaderValue::from_static("origin"));
+    put(header::ACCESS_CONTROL_EXPOSE_HEADERS, EXPOSED);
+    if asks {
+        put(header::ACCESS_CONTROL_ALLOW_METHODS, METHODS);
+        put(header::ACCESS_CONTROL_ALLOW_HEADERS, HEADERS);
+        put(header::ACCESS_CONTROL_MAX_AGE, REMEMBERED);
+    }
+}

@@ -1,0 +1,149 @@
+//! What `deploy/` watches, against a real scrape: every name that a rule or the dashboard uses is there, and the rules do what they say.
+use crate::hub::{Hub, http};
+use serde_json::{Value, json};
+use std::{
+    collections::BTreeSet,
+    fs,
+    io::Write,
+    path::{Path, PathBuf},
+    process::{Command, Stdio},
+};
+
+fn deploy(file: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("deploy").join(file)
+}
+
+fn promtool(args: &[&str], input: &str) {
+    let mut command = Command::new("promtool");
+    let command =
+        command.args(args).current_dir(deploy("prometheus")).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = command.spawn().expect("promtool, of Debian's package prometheus");
+    child.stdin.take().unwrap().write_all(input.as_bytes()).unwrap();
+    let output = child.wait_with_output().unwrap();
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    assert!(output.status.success(), "{args:?}: {}{}", text(&output.stdout), text(&output.stderr));
+}
+
+/// Picks the names of metrics out of an expression.
+fn names(text: &str) -> BTreeSet<String> {
+    let words = text.split(|c: char| !(c.is_ascii_alphanumeric() || c == '_' || c == ':'));
+    words.filter(|word| word.starts_with("michub_") || word.starts_with("process_")).map(str::to_owned).collect()
+}
+
+fn strings(value: &Value, found: &mut Vec<String>) {
+    match value {
+        Value::String(text) => found.push(text.clone()),
+        Value::Array(list) => list.iter().for_each(|value| strings(value, found)),
+        Value::Object(map) => map.values().for_each(|value| strings(value, found)),
+        _ => {}
+    }
+}
+
+/// A hub that has lived a little, and its scrape.
+async fn scrape() -> String {
+    let dir = tempfile::tempdir().unwrap();
+    let hub = Hub::start(dir.path());
+    let mut own = hub.member("own").await;
+    let mut other = hub.enter(json!({"type": "user_online", "user_id": "other", "attempt": 3, "down_ms": 9000})).await;
+    own.ok("queue_join", json!({})).await;
+    own.ok("watch_status", json!({"user_ids": ["other"]})).await;
+    other.ok("status_change", json!({"status": "busy"})).await;
+    other.ok("message", json!({"to_user_id": "own", "message": "hi"})).await;
+    other.say(json!({"type": "heartbeat"})).await;
+    other.wait("heartbeat_ack").await;
+    assert_eq!(other.ask("queue_move", json!({"target_user_id": "own", "place": "front"})).await["type"], "error");
+    hub.get("/api/rooms/r1").await;
+    own.wait("userOnlineStatus").await;
+    own.raw("{").await;
+    for _ in 0..5 {
+        other.raw("{").await;
+    }
+    other.close_code().await;
+    let (status, text) = http(&hub.admin, "GET", "/metrics", "", "").await;
+    assert_eq!(status, 200);
+    text.as_str().unwrap().to_owned()
+}
+
+#[tokio::test]
+async fn every_name_that_is_watched_is_there() {
+    let text = scrape().await;
+    promtool(&["check", "metrics"], &text);
+    let there: BTreeSet<&str> = text.lines().filter_map(|line| line.split([' ', '{']).next()).collect();
+    let dashboard: Value = serde_json::from_str(&fs::read_to_string(deploy("grafana/michub.json")).unwrap()).unwrap();
+    let mut used = Vec::new();
+    strings(&dashboard, &mut used);
+    used.push(fs::read_to_string(deploy("prometheus/michub.rules.yml")).unwrap());
+    let used: BTreeSet<String> = used.iter().flat_map(|text| names(text)).collect();
+    assert!(used.len() > 25, "{used:?}");
+    let missing: Vec<_> = used.iter().filter(|name| !there.contains(name.as_str())).collect();
+    assert!(missing.is_empty(), "not in a scrape: {missing:?}");
+
+    let records = fs::read_to_string(deploy("prometheus/michub.rules.yml")).unwrap();
+    let recorded: BTreeSet<&str> = records.lines().filter_map(|line| line.trim().strip_prefix("- record: ")).collect();
+    assert_eq!(recorded.len(), 5, "the five targets");
+    let board = dashboard.to_string();
+    assert!(recorded.iter().all(|name| board.contains(name)), "the dashboard shows all of {recorded:?}");
+}
+
+#[tokio::test]
+async fn the_numbers_count() {
+    let text = scrape().await;
+    let value = |name: &str| -> f64 {
+        let line = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
+        line.unwrap_or_else(|| panic!("{name} is not there")).parse().unwrap()
+    };
+    assert!((value("michub_connects_total{outcome=\"ok\"}") - 2.0).abs() < 0.1);
+    assert!((value("michub_reconnects_total{outcome=\"ok\"}") - 1.0).abs() < 0.1);
+    assert!((value("michub_reconnects_total{outcome=\"failed\"}") - 2.0).abs() < 0.1);
+    assert!((value("michub_heartbeats_total") - 1.0).abs() < 0.1);
+    assert!(value("michub_closes_total{name=\"bad_request\"}") > 0.5);
+    assert!(value("michub_commands_total{outcome=\"refused\"}") > 0.5);
+    assert!(value("michub_commits_total{outcome=\"ok\"}") > 0.5);
+    assert!(value("michub_message_seconds_count{kind=\"command\"}") > 0.5);
+    assert!(value("michub_status_seconds_count") > 0.5);
+    assert!(value("michub_connections") > 0.5 && value("michub_rooms") > 0.5 && value("michub_ready") > 0.5);
+    assert!(value("process_resident_memory_bytes") > 1e6);
+}
+
+#[test]
+fn the_rules_do_what_they_say() {
+    promtool(&["check", "rules", "michub.rules.yml"], "");
+    promtool(&["test", "rules", "michub.test.yml"], "");
+}
+
+/// Starts a hub as systemd does, and reads what it tells.
+#[test]
+fn the_service_manager_is_told() {
+    use std::{os::unix::net::UnixDatagram, time::Duration};
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("notify");
+    let socket = UnixDatagram::bind(&path).unwrap();
+    socket.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
+    let mut child = Command::new(env!("CARGO_BIN_EXE_michub"))
+        .args(["--listen", "127.0.0.1:0", "--data"])
+        .arg(dir.path())
+        .current_dir(dir.path())
+        .envs([("MICHUB_ADMIN__LISTEN", "127.0.0.1:0"), ("WATCHDOG_USEC", "400000"), ("NOTIFY_SOCKET", path.to_str().unwrap())])
+        .stdout(Stdio::null())
+        .spawn()
+        .unwrap();
+    let wait = |word: &str| {
+        let mut bytes = [0; 4096];
+        loop {
+            let length = socket.recv(&mut bytes).expect("a message in time");
+            if String::from_utf8_lossy(&bytes[..length]).lines().any(|line| line == word) {
+                return;
+            }
+        }
+    };
+    let signal = |name: &str| Command::new("kill").args([name, &child.id().to_string()]).status().unwrap();
+    for word in ["READY=1", "WATCHDOG=1", "WATCHDOG=1"] {
+        wait(word);
+    }
+    signal("-HUP");
+    wait("RELOADING=1");
+    wait("READY=1");
+    signal("-TERM");
+    wait("STOPPING=1");
+    assert!(child.wait().unwrap().success());
+}

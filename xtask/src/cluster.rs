@@ -1,0 +1,95 @@
+//! `cargo xtask cluster [HUBS] [standalone|cluster|sentinel]`: a Redis of that shape, hubs on it and a balancer in front, to look at.
+use crate::{measure::hub::Folder, setup};
+use std::{
+    io::{BufRead, BufReader},
+    net::SocketAddr,
+    path::{Path, PathBuf},
+    process::{Child, Command, Stdio},
+};
+use xtask::bed::{Proxy, Redis, RedisCluster, RedisOptions, Sentinels, kill};
+
+/// As many hubs as a machine shows well.
+const HUBS_MAX: usize = 16;
+
+/// The Redis of a cluster; it ends with this value.
+enum Shape {
+    One(Redis),
+    Cluster(RedisCluster),
+    Sentinel(Sentinels),
+}
+
+impl Shape {
+    fn start(name: &str, dir: &Path) -> Result<Self, String> {
+        let started = match name {
+            "standalone" => Redis::start(dir, RedisOptions::default()).map(Self::One),
+            "cluster" => RedisCluster::start(dir).map(Self::Cluster),
+            "sentinel" => Sentinels::start(dir).map(Self::Sentinel),
+            _ => return Err("usage: cargo xtask cluster [HUBS] [standalone|cluster|sentinel]".to_owned()),
+        };
+        started.map_err(|error| format!("Redis: {error}"))
+    }
+
+    fn urls(&self) -> String {
+        match self {
+            Self::One(redis) => redis.url(),
+            Self::Cluster(cluster) => cluster.urls(),
+            Self::Sentinel(sentinels) => sentinels.urls(),
+        }
+    }
+}
+
+/// The hubs; they end with this value.
+struct Hubs(Vec<Child>);
+
+impl Drop for Hubs {
+    fn drop(&mut self) {
+        for hub in &mut self.0 {
+            kill(hub);
+        }
+    }
+}
+
+/// Starts everything, says where it is, and ends it when a line comes in.
+pub fn run(rest: &[String]) -> Result<(), String> {
+    let count = rest.first().map_or(Ok(3), |text| text.parse()).map_err(|_| "HUBS: a number".to_owned())?;
+    if !(1..=HUBS_MAX).contains(&count) {
+        return Err(format!("HUBS: 1 to {HUBS_MAX}"));
+    }
+    let shape = rest.get(1).map_or("standalone", String::as_str);
+    setup::redis()?;
+    let built = Command::new("cargo").args(["build", "--bin", "michub"]).status();
+    if !built.is_ok_and(|status| status.success()) {
+        return Err("the hub cannot be built".to_owned());
+    }
+    let folder = Folder::new()?;
+    let redis_dir = folder.path().join("redis");
+    std::fs::create_dir_all(&redis_dir).map_err(|error| format!("{}: {error}", redis_dir.display()))?;
+    let redis = Shape::start(shape, &redis_dir)?;
+    println!("Redis ({shape}): {}", redis.urls());
+    let mut hubs = Hubs(Vec::new());
+    let mut addresses: Vec<SocketAddr> = Vec::new();
+    for number in 0..count {
+        let (child, line) = start_hub(&folder.path().join(format!("hub{number}")), shape, &redis.urls())?;
+        hubs.0.push(child);
+        println!("{line}");
+        let address = line.split("http://").nth(1).and_then(|rest| rest.split(' ').next()?.parse().ok());
+        addresses.push(address.ok_or_else(|| format!("hub {number} did not start: {line}"))?);
+    }
+    let balancer = Proxy::start(addresses, 1).map_err(|error| format!("balancer: {error}"))?;
+    println!("balancer: http://{}  (its lines go to the hubs in turn)\nEnter ends everything.", balancer.address());
+    let _ = std::io::stdin().lock().read_line(&mut String::new());
+    Ok(())
+}
+
+fn start_hub(data: &Path, shape: &str, urls: &str) -> Result<(Child, String), String> {
+    let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| PathBuf::from("target"), PathBuf::from);
+    let mut command = Command::new(target.join("debug/michub"));
+    command.args(["--listen", "127.0.0.1:0", "--demo", "--data"]).arg(data).stdout(Stdio::piped());
+    command.env("MICHUB_ADMIN__LISTEN", "127.0.0.1:0").env("MICHUB_SERVER__SHARDS", "1").env("MICHUB_STORE__KIND", "redis");
+    command.env("MICHUB_STORE__REDIS__SHAPE", shape).env("MICHUB_STORE__REDIS__URL", urls);
+    let mut child = command.spawn().map_err(|error| format!("the hub: {error}"))?;
+    let mut line = String::new();
+    let out = child.stdout.take().ok_or("the hub has no output")?;
+    BufReader::new(out).read_line(&mut line).map_err(|error| format!("the hub: {error}"))?;
+    Ok((child, line.trim_end().to_owned()))
+}
