@@ -227,16 +227,14 @@ impl Task {
             _ => None,
         };
         let musts: Vec<NewMessage> = plans.iter().filter_map(|(_, plan)| fresh(plan)).collect();
+        let retention = rooms.deps().settings.load().messages.retention(self.now());
         let kept = match (loaded, musts.is_empty()) {
             (_, true) => Ok(Vec::new()),
             (false, false) => Err(unavailable("none")),
-            (true, false) => store
-                .append_messages(&self.seat.id, musts, rooms.deps().settings.messages.retention(self.now()))
-                .await
-                .map_err(|error| {
-                    tracing::error!(room = %self.seat.id, %error, "messages are not kept");
-                    unavailable(if matches!(error, CommitError::Unknown(_)) { "unknown" } else { "none" })
-                }),
+            (true, false) => store.append_messages(&self.seat.id, musts, retention).await.map_err(|error| {
+                tracing::error!(room = %self.seat.id, %error, "messages are not kept");
+                unavailable(if matches!(error, CommitError::Unknown(_)) { "unknown" } else { "none" })
+            }),
         };
         let mut positions = kept.map(Vec::into_iter);
         let mut echoes = Vec::new();
