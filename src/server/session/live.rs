@@ -26,7 +26,8 @@ impl Session {
         while next == Next::Stay {
             let inbound = match self.token_rest() {
                 None => reader.next().await,
-                Some(rest) => match tokio::time::timeout(rest, reader.next()).await {
+                // Boxed: a timer is large, and most of the time of most sessions nobody needs it.
+                Some(rest) => match Box::pin(tokio::time::timeout(rest, reader.next())).await {
                     Ok(inbound) => inbound,
                     Err(_) => {
                         self.check_expiry();

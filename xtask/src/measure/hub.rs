@@ -8,13 +8,22 @@ use std::{
 };
 use xtask::bed;
 
-/// The binary that is measured.
-pub const BINARY: &str = "target/release/michub";
+/// The binary that is measured, unless `XTASK_BINARY` names another one: an older build, say, to compare with.
+const BINARY: &str = "target/release/michub";
 /// More than the load generator has sockets.
 const CONNECTIONS: &str = "19900";
 
+/// Returns what is measured.
+pub fn binary() -> Result<PathBuf, String> {
+    let path = std::env::var_os("XTASK_BINARY").map_or_else(|| PathBuf::from(BINARY), PathBuf::from);
+    std::fs::canonicalize(&path).map_err(|error| format!("{}: {error}", path.display()))
+}
+
 /// Builds what is measured.
 pub fn build() -> Result<(), String> {
+    if std::env::var_os("XTASK_BINARY").is_some() {
+        return binary().map(drop);
+    }
     let status = Command::new("cargo").args(["build", "--release", "--bin", "michub"]).status();
     match status {
         Ok(status) if status.success() => Ok(()),
@@ -29,9 +38,19 @@ pub struct Folder(PathBuf);
 impl Folder {
     /// Makes an empty folder.
     pub fn new() -> Result<Self, String> {
+        Self::inside(std::env::temp_dir())
+    }
+
+    /// Makes an empty folder in memory, where the system has a place for that.
+    pub fn in_memory() -> Result<Self, String> {
+        let memory = PathBuf::from("/dev/shm");
+        Self::inside(if memory.is_dir() { memory } else { std::env::temp_dir() })
+    }
+
+    fn inside(place: PathBuf) -> Result<Self, String> {
         static NUMBER: AtomicU32 = AtomicU32::new(0);
         let name = format!("michub-measure-{}-{}", std::process::id(), NUMBER.fetch_add(1, Relaxed));
-        let path = std::env::temp_dir().join(name);
+        let path = place.join(name);
         std::fs::create_dir_all(&path).map_err(|error| format!("{}: {error}", path.display()))?;
         Ok(Self(path))
     }
@@ -58,8 +77,12 @@ pub struct Hub {
 impl Hub {
     /// Starts a hub with these settings, `("SERVER__SHARDS", "1")`, under a program such as valgrind if `under` names one.
     pub fn start(settings: &[(&str, &str)], under: &[&str]) -> Result<Self, String> {
-        let data = Folder::new()?;
-        let binary = std::fs::canonicalize(BINARY).map_err(|error| format!("{BINARY}: {error}"))?;
+        Self::start_in(Folder::new()?, settings, under)
+    }
+
+    /// As `start`, with its data in this folder.
+    pub fn start_in(data: Folder, settings: &[(&str, &str)], under: &[&str]) -> Result<Self, String> {
+        let binary = binary()?;
         let mut command = match under.split_first() {
             Some((program, args)) => {
                 let mut command = Command::new(program);
@@ -103,7 +126,7 @@ impl Hub {
 
     /// Puts a load on it and shows what comes of it.
     pub fn show(&self, args: &[String]) -> Result<(), String> {
-        match command(&[self], args).status() {
+        match command(&[self], args)?.status() {
             Ok(status) if status.success() => Ok(()),
             Ok(status) => Err(format!("michub load: {status}")),
             Err(error) => Err(format!("michub load cannot be started: {error}")),
@@ -116,19 +139,19 @@ impl Hub {
     }
 }
 
-fn command(hubs: &[&Hub], args: &[String]) -> Command {
+fn command(hubs: &[&Hub], args: &[String]) -> Result<Command, String> {
     let list = |of: &dyn Fn(&Hub) -> String| hubs.iter().map(|hub| of(hub)).collect::<Vec<_>>().join(",");
-    let mut command = Command::new(BINARY);
+    let mut command = Command::new(binary()?);
     command.arg("load").args(args);
     command.args(["--target", &list(&|hub| hub.address.clone()), "--hub-pid", &list(&|hub| hub.pid().to_string())]);
-    command
+    Ok(command)
 }
 
 /// Puts a load on several nodes, which share its clients, shows the progress and returns the report. Errors: also errors that the load has met.
 pub fn load(hubs: &[&Hub], args: &str) -> Result<Report, String> {
     let args: Vec<String> = args.split_whitespace().map(str::to_owned).collect();
     eprintln!("   michub load {}", args.join(" "));
-    let output = command(hubs, &args)
+    let output = command(hubs, &args)?
         .arg("--json")
         .stderr(Stdio::inherit())
         .output()

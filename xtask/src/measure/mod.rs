@@ -46,7 +46,7 @@ pub fn load(args: &[String]) -> Result<(), String> {
     if args.iter().any(|arg| arg.starts_with("--target") || arg == "--help" || arg == "-h")
         || args.first().is_some_and(|arg| arg == "bound")
     {
-        let status = std::process::Command::new(hub::BINARY).arg("load").args(args).status();
+        let status = std::process::Command::new(hub::binary()?).arg("load").args(args).status();
         return match status {
             Ok(status) if status.success() => Ok(()),
             Ok(status) => Err(format!("michub load: {status}")),
