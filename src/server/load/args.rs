@@ -18,7 +18,7 @@ pub enum Scenario {
     Queue,
     /// People who change their status and send messages, and everybody watching them
     Watch,
-    /// Rooms as in fanout, in which a few clients read far too slowly
+    /// Rooms with changes and messages of every class, in which a few clients read far too slowly
     SlowReaders,
     /// A bit of everything in many rooms
     Mixed,

@@ -56,7 +56,14 @@ pub(super) async fn part(crew: Crew) {
     let writing = writers.into_iter().map(|(number, mut writer)| {
         let crew = crew.clone();
         async move {
-            let wrote = write(&crew, number, &mut writer, deadline).await;
+            let (room, seat) = (crew.room(number / per_room), 1 + number % per_room);
+            let text = |sent, at| {
+                let id = sent + 10;
+                format!(
+                    r#"{{"type":"seat_extra","id":{id},"room_id":"{room}","seat_no":{seat},"extra":"t{at}.{number}.{sent}"}}"#
+                )
+            };
+            let wrote = write(&crew, number, &mut writer, deadline, text).await;
             crew.checked(wrote);
             writer
         }
@@ -115,11 +122,16 @@ fn note(crew: &Crew, mut payload: &[u8], now: u64) -> u64 {
     found
 }
 
-/// Sends bursts until the time is over; the next one when the last is acked, and not before it is due.
-pub(super) async fn write(crew: &Crew, number: u32, writer: &mut Client, deadline: u64) -> Result<(), Failure> {
+/// Sends bursts of what `text` makes of a number and the moment, until the time is over; the next burst when the last is acked, and not
+/// before it is due.
+pub(super) async fn write(
+    crew: &Crew,
+    number: u32,
+    writer: &mut Client,
+    deadline: u64,
+    text: impl Fn(u64, u64) -> String,
+) -> Result<(), Failure> {
     let args = crew.args();
-    let room = crew.room(number / args.writers);
-    let seat = 1 + number % args.writers;
     let begin = crew.micros();
     let (mut sent, mut open) = (0u64, 0u64);
     let refused: Rc<Cell<u64>> = Rc::default();
@@ -128,11 +140,7 @@ pub(super) async fn write(crew: &Crew, number: u32, writer: &mut Client, deadlin
         let mut burst = Vec::new();
         let at = crew.micros();
         for _ in 0..args.burst {
-            let text = format!(
-                r#"{{"type":"seat_extra","id":{},"room_id":"{room}","seat_no":{seat},"extra":"t{at}.{number}.{sent}"}}"#,
-                sent + 10
-            );
-            frames::put(&mut burst, 1, text.as_bytes());
+            frames::put(&mut burst, 1, text(sent, at).as_bytes());
             sent += 1;
             open += 1;
         }

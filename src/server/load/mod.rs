@@ -3,6 +3,7 @@
 mod args;
 mod bound;
 mod client;
+mod copy;
 mod crew;
 mod fanout;
 mod frames;
