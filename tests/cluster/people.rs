@@ -90,7 +90,7 @@ async fn a_polling_session_keeps_its_rooms_on_any_node() {
     let mut socket =
         nodes.hubs[1].enter(json!({"type": "user_online", "user_id": "p", "session_token": beat["session_token"]})).await;
     assert_eq!(socket.welcome["rooms"].as_array().unwrap().len(), 2);
-    let last = own.ok("seat_lock", json!({"seat_nos": [2], "on": false})).await;
+    let last = own.ok("flag_set", json!({"flag": "queue_open", "on": false})).await;
     let told = own.until(|frame| frame["type"] == "room_update").await;
     assert_eq!(told["events"][0]["rev"], last["rev"], "nothing happened in between: {told}");
     socket.until(|frame| frame["events"][0]["rev"] == last["rev"]).await;
