@@ -192,6 +192,26 @@ async fn the_store_in_memory_passes() {
     old_messages(|| Arc::new(store.clone())).await;
 }
 
+/// A layer does what the store below does, also what it does not know of itself.
+#[tokio::test]
+async fn layers_hide_nothing_of_the_store_below() {
+    let dir = tempfile::tempdir().unwrap();
+    let outbox = fjall(dir.path(), Duration::ZERO).unwrap();
+    let tapped = |store| -> Arc<dyn Store> { crate::server::webhooks::tap::Tap::new(store, Arc::default()) };
+    let outboxed = |store| -> Arc<dyn Store> { super::outbox::Outboxed::new(store, outbox.clone()) };
+    let both = |store| tapped(outboxed(store));
+    type Layer<'a> = &'a dyn Fn(Arc<dyn Store>) -> Arc<dyn Store>;
+    for layer in [&tapped as Layer, &outboxed, &both] {
+        let dir = tempfile::tempdir().unwrap();
+        let layered = || layer(fjall(dir.path(), Duration::ZERO).unwrap());
+        suite(layered).await;
+        messages(layered).await;
+        old_messages(layered).await;
+        let store = layered();
+        assert_eq!(store.head(&room()).await.unwrap(), Some(600));
+    }
+}
+
 #[tokio::test]
 async fn a_store_that_fails_says_so_before_it_changes_anything() {
     let store = MemoryStore::default();

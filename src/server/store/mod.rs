@@ -185,6 +185,11 @@ pub type Listener = Arc<dyn Fn(Followed) + Send + Sync>;
 
 /// Keeps rooms and sessions. Every implementation passes the same contract suite.
 pub trait Store: Send + Sync + 'static {
+    /// Returns the store below, if this is a layer over one: what a layer does not do itself, the store below does.
+    fn beneath(&self) -> Option<&dyn Store> {
+        None
+    }
+
     /// Creates a room if absent; `false` = it was there already, so load it.
     fn create<'a>(&'a self, room: &'a RoomId, at: Cursor, snapshot: Bytes) -> Later<'a, Result<bool, CommitError>>;
 
@@ -196,88 +201,135 @@ pub trait Store: Send + Sync + 'static {
     fn commit<'a>(&'a self, room: &'a RoomId, entry: LogEntry, snapshot: Option<Bytes>) -> Later<'a, Result<(), CommitError>>;
 
     /// Tells whether `at` is the log's head still: before a refusal is told on the strength of it. Errors: as for a commit, never unknown.
-    fn confirm<'a>(&'a self, _room: &'a RoomId, _at: Cursor) -> Later<'a, Result<(), CommitError>> {
-        Box::pin(std::future::ready(Ok(())))
+    fn confirm<'a>(&'a self, room: &'a RoomId, at: Cursor) -> Later<'a, Result<(), CommitError>> {
+        match self.beneath() {
+            Some(store) => store.confirm(room, at),
+            None => Box::pin(std::future::ready(Ok(()))),
+        }
     }
 
     /// As [`Self::confirm`], and at once: also right after a store has come back, before anything is written there.
     fn audit<'a>(&'a self, room: &'a RoomId, at: Cursor) -> Later<'a, Result<(), CommitError>> {
-        self.confirm(room, at)
+        match self.beneath() {
+            Some(store) => store.audit(room, at),
+            None => self.confirm(room, at),
+        }
     }
 
     /// Gives the store back what it may have lost: the state at `at`, and the commits that lead there, under their own ids.
     fn restore<'a>(
         &'a self,
-        _room: &'a RoomId,
-        _at: Cursor,
-        _snapshot: Bytes,
-        _entries: Vec<LogEntry>,
+        room: &'a RoomId,
+        at: Cursor,
+        snapshot: Bytes,
+        entries: Vec<LogEntry>,
     ) -> Later<'a, Result<Restored, StoreFault>> {
-        Box::pin(std::future::ready(Ok(Restored::Fork)))
+        match self.beneath() {
+            Some(store) => store.restore(room, at, snapshot, entries),
+            None => Box::pin(std::future::ready(Ok(Restored::Fork))),
+        }
     }
 
     /// Shows the queue at `at` to other tools, if it is the head still.
-    fn project<'a>(&'a self, _room: &'a RoomId, _at: Cursor, _queue: Vec<UserId>) -> Later<'a, Result<(), StoreFault>> {
-        Box::pin(std::future::ready(Ok(())))
+    fn project<'a>(&'a self, room: &'a RoomId, at: Cursor, queue: Vec<UserId>) -> Later<'a, Result<(), StoreFault>> {
+        match self.beneath() {
+            Some(store) => store.project(room, at, queue),
+            None => Box::pin(std::future::ready(Ok(()))),
+        }
     }
 
     /// Follows a room from here on. Returns whether that is confirmed; if not, a [`Followed::Gap`] comes when it is.
-    fn follow<'a>(&'a self, _room: &'a RoomId, _listener: Listener) -> Later<'a, bool> {
-        Box::pin(std::future::ready(true))
+    fn follow<'a>(&'a self, room: &'a RoomId, listener: Listener) -> Later<'a, bool> {
+        match self.beneath() {
+            Some(store) => store.follow(room, listener),
+            None => Box::pin(std::future::ready(true)),
+        }
     }
 
     /// Follows a room no longer.
-    fn unfollow(&self, _room: &RoomId) {}
+    fn unfollow(&self, room: &RoomId) {
+        if let Some(store) = self.beneath() {
+            store.unfollow(room);
+        }
+    }
 
     /// Tells whether other nodes write to it too.
     fn shared(&self) -> bool {
-        false
+        match self.beneath() {
+            Some(store) => store.shared(),
+            None => false,
+        }
     }
 
     /// Appends messages to a room's stream, each under the next number, and returns their positions. What need not
     /// be kept may go at once.
     fn append_messages<'a>(
         &'a self,
-        _room: &'a RoomId,
-        _messages: Vec<NewMessage>,
-        _retention: Retention,
+        room: &'a RoomId,
+        messages: Vec<NewMessage>,
+        retention: Retention,
     ) -> Later<'a, Result<Vec<Cursor>, CommitError>> {
-        Box::pin(std::future::ready(Err(CommitError::NotDone(StoreFault::Engine("this store keeps no messages".into())))))
+        match self.beneath() {
+            Some(store) => store.append_messages(room, messages, retention),
+            None => {
+                Box::pin(std::future::ready(Err(CommitError::NotDone(StoreFault::Engine("this store keeps no messages".into())))))
+            }
+        }
     }
 
     /// Says something to every node that follows the room, this one included. Returns whether it went out.
-    fn tell<'a>(&'a self, _room: &'a RoomId, _message: Bytes) -> Later<'a, bool> {
-        Box::pin(std::future::ready(true))
+    fn tell<'a>(&'a self, room: &'a RoomId, message: Bytes) -> Later<'a, bool> {
+        match self.beneath() {
+            Some(store) => store.tell(room, message),
+            None => Box::pin(std::future::ready(true)),
+        }
     }
 
     /// Reads at most `limit` messages. What [`Self::trim_messages`] would remove may still be among them.
-    fn messages<'a>(&'a self, _room: &'a RoomId, _page: Page, _limit: usize) -> Later<'a, Result<Messages, StoreFault>> {
-        let head = Cursor { rev: 0, commit: CommitId(0) };
-        Box::pin(std::future::ready(Ok(Messages { head, list: Vec::new() })))
+    fn messages<'a>(&'a self, room: &'a RoomId, page: Page, limit: usize) -> Later<'a, Result<Messages, StoreFault>> {
+        match self.beneath() {
+            Some(store) => store.messages(room, page, limit),
+            None => {
+                let head = Cursor { rev: 0, commit: CommitId(0) };
+                Box::pin(std::future::ready(Ok(Messages { head, list: Vec::new() })))
+            }
+        }
     }
 
     /// Removes what need not be kept, where appending does not do it. Returns how many.
-    fn trim_messages(&self, _retention: Retention) -> Later<'_, Result<usize, StoreFault>> {
-        Box::pin(std::future::ready(Ok(0)))
+    fn trim_messages(&self, retention: Retention) -> Later<'_, Result<usize, StoreFault>> {
+        match self.beneath() {
+            Some(store) => store.trim_messages(retention),
+            None => Box::pin(std::future::ready(Ok(0))),
+        }
     }
 
     /// Returns the rev at which a room stands, where that is cheaper than to load the room; `None` = there is no such room.
     fn head<'a>(&'a self, room: &'a RoomId) -> Later<'a, Result<Option<u64>, StoreFault>> {
-        Box::pin(async move {
-            let loaded = self.load(room).await?;
-            Ok(loaded.map(|loaded| loaded.log.last().map_or(loaded.at.rev, |entry| entry.cursor.rev)))
-        })
+        match self.beneath() {
+            Some(store) => store.head(room),
+            None => Box::pin(async move {
+                let loaded = self.load(room).await?;
+                Ok(loaded.map(|loaded| loaded.log.last().map_or(loaded.at.rev, |entry| entry.cursor.rev)))
+            }),
+        }
     }
 
     /// Reads the commits behind a position, `limit` at most, where that is cheaper than to load the room. Empty = load it.
-    fn log_after<'a>(&'a self, _room: &'a RoomId, _from: Cursor, _limit: usize) -> Later<'a, Result<Vec<LogEntry>, StoreFault>> {
-        Box::pin(std::future::ready(Ok(Vec::new())))
+    fn log_after<'a>(&'a self, room: &'a RoomId, from: Cursor, limit: usize) -> Later<'a, Result<Vec<LogEntry>, StoreFault>> {
+        match self.beneath() {
+            Some(store) => store.log_after(room, from, limit),
+            None => Box::pin(std::future::ready(Ok(Vec::new()))),
+        }
     }
 
     /// Keeps the log of a room from this rev on for somebody who has still to read it, within a limit of the store's; `None` = he has.
     /// A store with an archive need not.
-    fn keep_log<'a>(&'a self, _room: &'a RoomId, _reader: &'a str, _from: Option<u64>) -> Later<'a, Result<(), StoreFault>> {
-        Box::pin(std::future::ready(Ok(())))
+    fn keep_log<'a>(&'a self, room: &'a RoomId, reader: &'a str, from: Option<u64>) -> Later<'a, Result<(), StoreFault>> {
+        match self.beneath() {
+            Some(store) => store.keep_log(room, reader, from),
+            None => Box::pin(std::future::ready(Ok(()))),
+        }
     }
 
     /// Names every room.
@@ -290,18 +342,27 @@ pub trait Store: Send + Sync + 'static {
     fn sessions(&self) -> Later<'_, Result<Vec<(String, Bytes)>, StoreFault>>;
 
     /// Keeps (`Some`) or forgets (`None`) a person's record, written by `wire/letters.rs`; opaque here.
-    fn put_user<'a>(&'a self, _user: &'a UserId, _record: Option<Bytes>) -> Later<'a, Result<(), StoreFault>> {
-        Box::pin(std::future::ready(Err(StoreFault::Engine("this store keeps no records of people".into()))))
+    fn put_user<'a>(&'a self, user: &'a UserId, record: Option<Bytes>) -> Later<'a, Result<(), StoreFault>> {
+        match self.beneath() {
+            Some(store) => store.put_user(user, record),
+            None => Box::pin(std::future::ready(Err(StoreFault::Engine("this store keeps no records of people".into())))),
+        }
     }
 
     /// Reads a person's record.
-    fn user<'a>(&'a self, _user: &'a UserId) -> Later<'a, Result<Option<Bytes>, StoreFault>> {
-        Box::pin(std::future::ready(Ok(None)))
+    fn user<'a>(&'a self, user: &'a UserId) -> Later<'a, Result<Option<Bytes>, StoreFault>> {
+        match self.beneath() {
+            Some(store) => store.user(user),
+            None => Box::pin(std::future::ready(Ok(None))),
+        }
     }
 
     /// Reads every person's record.
     fn users(&self) -> Later<'_, Result<Vec<(UserId, Bytes)>, StoreFault>> {
-        Box::pin(std::future::ready(Ok(Vec::new())))
+        match self.beneath() {
+            Some(store) => store.users(),
+            None => Box::pin(std::future::ready(Ok(Vec::new()))),
+        }
     }
 
     /// Tells whether the store can be written to now.

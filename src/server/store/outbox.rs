@@ -1,13 +1,7 @@
 //! A store of many nodes whose commits are taken elsewhere: each is noted in an outbox on this node's disk when the store has it.
 //! What a death between the two leaves out is noted when the room is loaded again, by any node; whoever takes it knows what is there already.
-use super::{
-    CommitError, Followed, Later, Listener, Loaded, LogEntry, Restored, Store, StoreFault, archive::FedKind, fjall::FjallStore,
-};
-use crate::hub::{
-    cursor::Cursor,
-    id::{RoomId, UserId},
-    time::UnixMs,
-};
+use super::{CommitError, Followed, Later, Listener, Loaded, LogEntry, Store, StoreFault, archive::FedKind, fjall::FjallStore};
+use crate::hub::{cursor::Cursor, id::RoomId, time::UnixMs};
 use bytes::Bytes;
 use dashmap::DashMap;
 use std::sync::Arc;
@@ -63,6 +57,10 @@ impl Outboxed {
 }
 
 impl Store for Outboxed {
+    fn beneath(&self) -> Option<&dyn Store> {
+        Some(&*self.store)
+    }
+
     fn create<'a>(&'a self, room: &'a RoomId, at: Cursor, snapshot: Bytes) -> Later<'a, Result<bool, CommitError>> {
         Box::pin(async move {
             let created = self.store.create(room, at, snapshot.clone()).await;
@@ -115,28 +113,6 @@ impl Store for Outboxed {
         })
     }
 
-    fn confirm<'a>(&'a self, room: &'a RoomId, at: Cursor) -> Later<'a, Result<(), CommitError>> {
-        self.store.confirm(room, at)
-    }
-
-    fn audit<'a>(&'a self, room: &'a RoomId, at: Cursor) -> Later<'a, Result<(), CommitError>> {
-        self.store.audit(room, at)
-    }
-
-    fn restore<'a>(
-        &'a self,
-        room: &'a RoomId,
-        at: Cursor,
-        snapshot: Bytes,
-        entries: Vec<LogEntry>,
-    ) -> Later<'a, Result<Restored, StoreFault>> {
-        self.store.restore(room, at, snapshot, entries)
-    }
-
-    fn project<'a>(&'a self, room: &'a RoomId, at: Cursor, queue: Vec<UserId>) -> Later<'a, Result<(), StoreFault>> {
-        self.store.project(room, at, queue)
-    }
-
     /// What other nodes commit is noted here too: the history is complete though one of them never comes back.
     fn follow<'a>(&'a self, room: &'a RoomId, listener: Listener) -> Later<'a, bool> {
         let (noted, of) = (self.noted.clone(), room.clone());
@@ -152,10 +128,6 @@ impl Store for Outboxed {
     fn unfollow(&self, room: &RoomId) {
         self.noted.rooms.remove(room);
         self.store.unfollow(room);
-    }
-
-    fn shared(&self) -> bool {
-        self.store.shared()
     }
 
     fn rooms(&self) -> Later<'_, Result<Vec<RoomId>, StoreFault>> {

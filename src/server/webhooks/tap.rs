@@ -1,10 +1,7 @@
 //! A store that tells which rooms have moved, after their commits are settled. It changes nothing and delays nothing.
 use crate::{
-    hub::{
-        cursor::Cursor,
-        id::{RoomId, UserId},
-    },
-    server::store::{CommitError, Later, Listener, Loaded, LogEntry, Restored, Store, StoreFault},
+    hub::{cursor::Cursor, id::RoomId},
+    server::store::{CommitError, Later, Loaded, LogEntry, Store, StoreFault},
 };
 use bytes::Bytes;
 use std::{
@@ -61,6 +58,10 @@ impl Tap {
 }
 
 impl Store for Tap {
+    fn beneath(&self) -> Option<&dyn Store> {
+        Some(&*self.store)
+    }
+
     fn create<'a>(&'a self, room: &'a RoomId, at: Cursor, snapshot: Bytes) -> Later<'a, Result<bool, CommitError>> {
         Box::pin(async move {
             let created = self.store.create(room, at, snapshot).await;
@@ -97,48 +98,6 @@ impl Store for Tap {
             }
             committed
         })
-    }
-
-    fn confirm<'a>(&'a self, room: &'a RoomId, at: Cursor) -> Later<'a, Result<(), CommitError>> {
-        self.store.confirm(room, at)
-    }
-
-    fn restore<'a>(
-        &'a self,
-        room: &'a RoomId,
-        at: Cursor,
-        snapshot: Bytes,
-        entries: Vec<LogEntry>,
-    ) -> Later<'a, Result<Restored, StoreFault>> {
-        self.store.restore(room, at, snapshot, entries)
-    }
-
-    fn project<'a>(&'a self, room: &'a RoomId, at: Cursor, queue: Vec<UserId>) -> Later<'a, Result<(), StoreFault>> {
-        self.store.project(room, at, queue)
-    }
-
-    fn follow<'a>(&'a self, room: &'a RoomId, listener: Listener) -> Later<'a, bool> {
-        self.store.follow(room, listener)
-    }
-
-    fn unfollow(&self, room: &RoomId) {
-        self.store.unfollow(room);
-    }
-
-    fn shared(&self) -> bool {
-        self.store.shared()
-    }
-
-    fn head<'a>(&'a self, room: &'a RoomId) -> Later<'a, Result<Option<u64>, StoreFault>> {
-        self.store.head(room)
-    }
-
-    fn log_after<'a>(&'a self, room: &'a RoomId, from: Cursor, limit: usize) -> Later<'a, Result<Vec<LogEntry>, StoreFault>> {
-        self.store.log_after(room, from, limit)
-    }
-
-    fn keep_log<'a>(&'a self, room: &'a RoomId, reader: &'a str, from: Option<u64>) -> Later<'a, Result<(), StoreFault>> {
-        self.store.keep_log(room, reader, from)
     }
 
     fn rooms(&self) -> Later<'_, Result<Vec<RoomId>, StoreFault>> {
