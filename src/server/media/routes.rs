@@ -103,8 +103,8 @@ impl Media {
                         let _ = self.to_actor.try_send(Ask::Doubt { source: index });
                         return Err(Failure::new(Code::Unauthorized));
                     }
-                    Some(Met::Again) => count("repeated"),
-                    Some(Met::New) | None => {
+                    // A repetition is joined, too, which changes nothing: the first time may not have come as far as that.
+                    Some(Met::New | Met::Again) | None => {
                         let (reply, joined) = oneshot::channel();
                         let asked = self.to_actor.try_send(Ask::Report { source: index, report, reply });
                         if asked.is_err() || joined.await.is_err() {

@@ -36,8 +36,8 @@ const PENDING: Millis = Millis(30_000);
 const SOON: Millis = Millis(1_500);
 /// For how long a hole in the numbers may still be filled by a repetition.
 const HOLE: Millis = Millis(70_000);
-/// How many lists of one source are asked for in one tick: 20 per second stay below every vendor's limit.
-const POLLS_PER_TICK: usize = 5;
+/// How many lists of one source are asked for in one tick: 40 per second stay below every vendor's limit.
+const POLLS_PER_TICK: usize = 10;
 /// How many rooms or servers one source may name.
 const SPACES_MAX: usize = 50_000;
 /// How many sightings make a stray one that is shown out.

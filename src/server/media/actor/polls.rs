@@ -1,5 +1,5 @@
 //! Polls: what callbacks missed. A poll that fails says nothing.
-use super::{Actor, HOLE, Key, PENDING, POLLS_PER_TICK, Person, SOON};
+use super::{Actor, HOLE, Key, Known, PENDING, POLLS_PER_TICK, Person, SOON};
 use crate::{
     hub::{
         id::RoomId,
@@ -9,6 +9,21 @@ use crate::{
     server::media::{Ask, Source, api},
 };
 use std::collections::{BTreeMap, BTreeSet};
+
+impl Known {
+    /// A hole in the numbers that stays brings a look, and the next one only after the same time again.
+    fn look_for_holes(&mut self, now: UnixMs) {
+        match (self.facts.hole(), self.hole) {
+            (Some(hole), Some((same, since))) if hole == same => {
+                if since.plus(HOLE) <= now {
+                    self.poll_by(now);
+                    self.hole = Some((hole, now));
+                }
+            }
+            (hole, _) => self.hole = hole.map(|hole| (hole, now)),
+        }
+    }
+}
 
 impl Actor {
     /// Whoever asked to publish and never came on air is not expected any more.
@@ -35,32 +50,36 @@ impl Actor {
         }
     }
 
+    /// Asks for the lists that are due, those that have waited longest first.
     pub(super) fn poll(&mut self, now: UnixMs) {
         let media = self.media.clone();
-        let mut budget: BTreeMap<usize, usize> = BTreeMap::new();
+        let mut due: BTreeMap<usize, BTreeSet<(UnixMs, String)>> = BTreeMap::new();
         for ((index, space), known) in &mut self.known {
-            let Some(source) = media.sources.get(*index) else { continue };
-            let Some(api) = &source.api else { continue };
-            match (known.facts.hole(), known.hole) {
-                (Some(hole), Some((same, since))) if hole == same && since.plus(HOLE) <= now => {
-                    known.poll_at = known.poll_at.min(now)
-                }
-                (Some(hole), Some((same, _))) if hole == same => {}
-                (hole, _) => known.hole = hole.map(|hole| (hole, now)),
+            let Some(api) = media.sources.get(*index).and_then(|source| source.api.as_ref()) else { continue };
+            known.look_for_holes(now);
+            let from = known.poll_at.max(known.polled_at.plus(api.least_gap()));
+            if !known.polling && from <= now {
+                due.entry(*index).or_default().insert((from, space.clone()));
             }
-            let earliest = known.polled_at.plus(api.least_gap());
-            let left = budget.entry(*index).or_insert(POLLS_PER_TICK);
-            if known.polling || known.poll_at > now || earliest > now || *left == 0 {
-                continue;
-            }
-            *left -= 1;
-            (known.polling, known.polled_at, known.poll_at) = (true, now, now.plus(source.poll));
-            let (api, media, source, space) = (api.clone(), media.clone(), *index, space.clone());
-            tokio::spawn(async move {
-                let outcome = api.list(&space).await;
-                let _ = media.to_actor.send(Ask::Polled { source, space, asked_at: now, outcome }).await;
-            });
         }
+        for (index, spaces) in due {
+            for (_, space) in spaces.into_iter().take(POLLS_PER_TICK) {
+                self.ask_for_list((index, space), now);
+            }
+        }
+    }
+
+    fn ask_for_list(&mut self, key: Key, now: UnixMs) {
+        let media = self.media.clone();
+        let (Some(source), Some(known)) = (media.sources.get(key.0), self.known.get_mut(&key)) else { return };
+        let Some(api) = source.api.clone() else { return };
+        (known.polling, known.polled_at, known.poll_at) = (true, now, now.plus(source.poll));
+        let to_actor = media.to_actor.clone();
+        tokio::spawn(async move {
+            let (source, space) = key;
+            let outcome = api.list(&space).await;
+            let _ = to_actor.send(Ask::Polled { source, space, asked_at: now, outcome }).await;
+        });
     }
 
     pub(super) fn polled(&mut self, key: Key, asked_at: UnixMs, outcome: Result<api::Snapshot, api::ApiError>) {
