@@ -25,7 +25,7 @@ use std::time::Duration;
 use tokio::sync::oneshot;
 
 /// The longest wait for updates.
-const WAIT_MAX: Millis = Millis(25_000);
+pub(super) const WAIT_MAX: Millis = Millis(25_000);
 /// How many messages a stream is told at once.
 const MESSAGES: usize = 200;
 
@@ -51,6 +51,11 @@ impl Reading {
         };
         let room = room_id(room)?;
         Ok(Self { api, room, claims })
+    }
+
+    /// Reads as somebody who is known already.
+    pub(super) fn of(api: &Api, claims: Option<&Claims>, room: &RoomId) -> Self {
+        Self { api: api.clone(), room: room.clone(), claims: claims.cloned().map(Box::new) }
     }
 
     fn reader(&self) -> Option<UserId> {
@@ -98,18 +103,27 @@ impl Reading {
     }
 
     pub(super) async fn drained(&self) {
-        let mut draining = self.api.draining.clone();
-        // The sender lives as long as the hub.
-        let _ = draining.wait_for(|begun| *begun).await;
+        drained(&self.api).await;
     }
 
-    /// Waits for the end of the reader's token.
     pub(super) async fn expired(&self) {
-        let Some(claims) = &self.claims else { return std::future::pending().await };
-        let left = || claims.expires_at.saturating_sub(self.api.sessions.clock.wall_seconds());
-        while left() > 0 {
-            tokio::time::sleep(Duration::from_secs(left())).await;
-        }
+        expired(&self.api, self.claims.as_deref()).await;
+    }
+}
+
+/// Waits until the hub goes down.
+pub(super) async fn drained(api: &Api) {
+    let mut draining = api.draining.clone();
+    // The sender lives as long as the hub.
+    let _ = draining.wait_for(|begun| *begun).await;
+}
+
+/// Waits for the end of a reader's token.
+pub(super) async fn expired(api: &Api, claims: Option<&Claims>) {
+    let Some(claims) = claims else { return std::future::pending().await };
+    let left = || claims.expires_at.saturating_sub(api.sessions.clock.wall_seconds());
+    while left() > 0 {
+        tokio::time::sleep(Duration::from_secs(left())).await;
     }
 }
 

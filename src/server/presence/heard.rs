@@ -33,7 +33,7 @@ impl Actor {
                         shared.opening.remove(&user);
                     }
                 }
-                match outcome {
+                match *outcome {
                     Ok(Some(opened)) => self.opened(opening, opened, reply).await,
                     Ok(None) => drop(reply.send(Err(TooMany))),
                     Err(error) => {
@@ -128,7 +128,7 @@ impl Actor {
     }
 
     async fn opened(&mut self, opening: Opening, opened: Opened, reply: OpenReply) {
-        let Opening { user, user_type, conn, seen, set, .. } = opening;
+        let Opening { user, user_type, heard, conn, seen, set, .. } = opening;
         let Opened { session, from, ended, kept, luggage: Luggage { watches, rooms: stored }, news } = opened;
         let now = self.clock.now();
         let me = self.shared.as_ref().map(|shared| shared.cluster.me());
@@ -139,8 +139,8 @@ impl Actor {
         line.rooms.clone_from(&stored);
         let (mut rooms, mut all_kept) = (stored, Vec::from(self.kept.remove(&user).unwrap_or_default()));
         all_kept.extend(kept.iter().map(|payload| Frame(text_frame(payload))));
-        if let Some(mut before) = self.lines.remove(&session) {
-            all_kept.extend(before.mail.drain(..));
+        let before = if stays { self.lines.remove(&session) } else { self.take_line(&session) };
+        if let Some(mut before) = before {
             if let Some(to) = before.conn.filter(|old| Some(*old) != conn) {
                 self.to_shard(to.shard, ShardMsg::Close { to, close: Close::Replaced, retry_after_ms: 0 }).await;
             }
@@ -150,6 +150,10 @@ impl Actor {
                 rooms = Vec::new();
             } else {
                 rooms = before.set.list();
+                if let Some(mail) = before.set.some_mail() {
+                    all_kept.extend(mail.rest(heard.as_deref()));
+                    mail.close(Close::Replaced, 0);
+                }
             }
         }
         if conn.is_none() {
@@ -180,7 +184,7 @@ impl Actor {
     /// A lost session is over, because its user has begun a new one.
     fn ended(&mut self, user: &UserId, session: &SessionId) {
         self.people.give_away(session);
-        let Some(line) = self.lines.remove(session) else { return };
+        let Some(line) = self.take_line(session) else { return };
         let at = line.seen.at().plus(self.settings.timeout).max(self.clock.now());
         for room in line.set.list() {
             self.later(at, room, RoomMsg::Gone { user: user.clone(), session: session.clone() });
@@ -189,7 +193,7 @@ impl Actor {
 
     /// A session goes on on another node: its connection is closed, and nobody hears of it.
     async fn moved(&mut self, user: &UserId, session: &SessionId) {
-        let Some(line) = self.lines.remove(session) else { return };
+        let Some(line) = self.take_line(session) else { return };
         let watched = self.shared.as_ref().is_some_and(|shared| shared.watched.contains_key(user));
         if watched && !self.people.is_elsewhere(user) {
             // He is there, although the news of it are not here yet.
@@ -205,7 +209,12 @@ impl Actor {
         match line.conn {
             // Its rooms hear of it when the connection has ended.
             Some(to) => self.to_shard(to.shard, ShardMsg::Close { to, close: Close::Replaced, retry_after_ms: 0 }).await,
-            None => self.gone_later(user, session, line.set.list()),
+            None => {
+                if let Some(mail) = line.set.some_mail() {
+                    mail.close(Close::Rebalance, 0);
+                }
+                self.gone_later(user, session, line.set.list());
+            }
         }
     }
 

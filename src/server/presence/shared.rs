@@ -39,7 +39,7 @@ pub(super) type OpenReply = oneshot::Sender<Result<Entered, TooMany>>;
 /// What the actor hears of the other nodes.
 pub(super) enum FromCluster {
     /// An opening that was asked for.
-    Opened { opening: Opening, reply: OpenReply, outcome: Result<Option<Opened>, Unreachable> },
+    Opened { opening: Opening, reply: OpenReply, outcome: Box<Result<Option<Opened>, Unreachable>> },
     /// People were told of, or could not be.
     Synced { told: Vec<(UserId, SyncOutcome)> },
     /// People were looked up; then somebody waits for them.
@@ -235,11 +235,12 @@ impl Actor {
             resume: opening.resume.clone(),
             fresh: opening.fresh.clone(),
             polls: opening.conn.is_none(),
+            own: opening.own,
             now,
             sessions_max: self.settings.sessions_per_user,
         };
         shared.ask(move |cluster| async move {
-            let outcome = cluster.open(&ask).await;
+            let outcome = Box::new(cluster.open(&ask).await);
             FromCluster::Opened { opening, reply, outcome }
         });
         None
