@@ -2,11 +2,9 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs, reason = "a bench fails by panicking")]
 use criterion::{Criterion, criterion_group, criterion_main};
 use michub::hub::{
-    actor::Actor,
-    command::{Command, Request},
+    command::{Actor, Command, OnMissing, Place, Request},
     decide::{Draft, Members},
     id::{CommitId, OpId, RoomId, UserId},
-    queue::{OnMissing, Place},
     room::Room,
     rules::Rules,
     time::UnixMs,

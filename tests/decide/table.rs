@@ -1,8 +1,7 @@
 //! A room on a table: frames go in as clients send them, acks, errors and updates come out as clients see them.
 use michub::{
     hub::{
-        actor::Actor,
-        command::{Command, Request},
+        command::{Actor, Command, Request},
         decide::{Draft, Members},
         id::{CommitId, RoleId, RoomId, UserId},
         room::Room,

@@ -1,8 +1,7 @@
 //! What must hold for any bytes whatever: shared by the fuzzer (`fuzz/`) and by the tests that play its corpus.
 use michub::{
     hub::{
-        actor::Actor,
-        command::Request,
+        command::{Actor, Request},
         decide::{Draft, Members},
         id::{CommitId, RoomId, UserId},
         room::Room,

@@ -1,10 +1,9 @@
 //! Invitations, and what ends both them and applications.
 use crate::table::{Table, id, refusal, rules};
 use michub::hub::{
-    actor::Actor,
     code::{Code, Reject},
-    command::{Command, SeatPolicy, SeatSet},
-    mode::Mode,
+    command::{Actor, Command, SeatPolicy, SeatSet},
+    room::Mode,
     rules::Rules,
     time::Millis,
 };

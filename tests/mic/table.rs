@@ -2,14 +2,12 @@
 //! same room, records hold everything.
 use michub::{
     hub::{
-        actor::Actor,
         code::{Code, Reject},
-        command::{Command, IfRev, Request, SeatPolicy, SeatSet},
+        command::{Actor, Command, IfRev, Request, SeatPolicy, SeatSet},
         decide::{Decision, Draft, Members},
         event::Event,
         id::{CommitId, OpId, RoleId, RoomId, UserId},
-        mode::{Flag, Mode},
-        room::Room,
+        room::{Flag, Mode, Room},
         rules::Rules,
         time::{Millis, UnixMs},
         turns::{Clock, Turn},

@@ -1,10 +1,9 @@
 //! Two people at once: A B C D wait, X and Y both saw it.
 use crate::table::{Table, id, refusal, rules};
 use michub::hub::{
-    command::Command,
+    command::{Command, OnMissing, Place},
     id::UserId,
-    mode::Mode,
-    queue::{OnMissing, Place},
+    room::Mode,
 };
 
 /// `a b c d` wait; `adm` is X and `own` is Y.

@@ -5,9 +5,8 @@ use crate::{
 };
 use michub::{
     hub::{
-        actor::Actor,
         code::Code,
-        command::{Command, Request},
+        command::{Actor, Command, Request},
         decide::{Decision, Draft, Members},
         event::{Commit, Event, Part},
         id::{CommitId, OpId, RoleId, RoomId, UserId},

@@ -10,8 +10,7 @@ use crate::{
 };
 use michub::{
     hub::{
-        actor::Actor,
-        command::Request,
+        command::{Actor, Request},
         cursor::Cursor,
         id::{CommitId, RoomId, UserId},
         room::Room,
