@@ -1,6 +1,6 @@
 // One line to the hub that comes back by itself: states, reconnecting, resuming, liveness, requests that are never silently lost.
 import { Emitter } from "./emitter.js";
-import type { Ack, Closing, DirectMessage, ErrorFrame, ServerFrame, Status, UserStatus, Welcome } from "./frames.js";
+import type { Ack, ClientFrames, Closing, Commands, DirectMessage, Envelope, ErrorFrame, ServerFrame, Status, UserStatus, Welcome } from "./frames.js";
 import { standard, type ReconnectPolicy } from "./reconnect.js";
 import { Room } from "./room.js";
 
@@ -166,6 +166,8 @@ export class HubClient extends Emitter<Events> {
   }
 
   /** Sends a request; resolves with its answer, rejects with a `HubError`. Without a line it waits for one. */
+  request<Name extends keyof ClientFrames>(type: Name, ...fields: {} extends ClientFrames[Name] ? [ClientFrames[Name]?] : [ClientFrames[Name]]): Promise<Ack>;
+  request<Name extends keyof Commands>(type: Name, fields: Commands[Name] & Envelope & { room_id: string }): Promise<Ack>;
   request(type: string, fields: object = {}): Promise<Ack> {
     return new Promise((_resolve, _reject) => this._ask({ _frame: { type, id: this._nextId++, ...fields }, _resolve, _reject }));
   }

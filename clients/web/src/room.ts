@@ -2,7 +2,7 @@
 import type { HubClient, HubError } from "./client.js";
 import { Emitter } from "./emitter.js";
 import { derive, fold, levelOf, placed } from "./fold.js";
-import type { Ack, Commands, Entry, Place, RoomEvent, RoomMessage, RoomPresence, RoomState } from "./frames.js";
+import type { Ack, CommandName, Commands, Entry, Envelope, Place, RoomEvent, RoomMessage, RoomPresence, RoomState } from "./frames.js";
 
 interface RoomEvents {
   /** The state changed, or an own move was shown before its confirmation. */
@@ -19,7 +19,6 @@ interface RoomEvents {
   refused: string;
 }
 interface Pending { _show: (queue: Entry[]) => Entry[]; _rev: number }
-type Quiet = { [Name in keyof Commands]: {} extends Commands[Name] ? Name : never }[keyof Commands];
 
 /** A key that makes a repeat of the same command harmless. */
 export const newOpId = (): string => `${Date.now()}-${Math.random()}`;
@@ -68,9 +67,8 @@ export class Room extends Emitter<RoomEvents> {
   }
 
   /** Sends a command; resolves when it is committed, rejects with the hub's error. */
-  send<Name extends Quiet>(type: Name, fields?: Commands[Name]): Promise<Ack>;
-  send<Name extends keyof Commands>(type: Name, fields: Commands[Name] & { op_id?: string; if_rev?: string | number }): Promise<Ack>;
-  send(type: string, fields: object = {}): Promise<Ack> {
+  send<Name extends CommandName>(type: Name, ...fields: {} extends Commands[Name] ? [(Commands[Name] & Envelope)?] : [Commands[Name] & Envelope]): Promise<Ack>;
+  send(type: any, fields: any = {}): Promise<Ack> {
     return this.client.request(type, { room_id: this.id, ...(type !== "explain" && { op_id: newOpId() }), ...fields });
   }
 
