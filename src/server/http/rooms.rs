@@ -15,12 +15,10 @@ use crate::{
     },
 };
 use axum::{
-    Router,
     body::Bytes,
     extract::{Path, Query, State},
     http::{HeaderMap, StatusCode},
     response::Response,
-    routing::{delete, get, post},
 };
 use serde::Deserialize;
 use std::sync::Arc;
@@ -34,14 +32,6 @@ const USERS_MAX: usize = 500;
 /// The longest reason, in bytes.
 const REASON_BYTES: usize = 200;
 
-/// Makes the routes.
-pub(super) fn routes() -> Router<Api> {
-    Router::new()
-        .route("/api/rooms", get(list).post(create))
-        .route("/api/rooms/{room_id}", delete(close))
-        .route("/api/users/{user_id}/kick", post(kick))
-}
-
 fn backend(api: &Api, headers: &HeaderMap) -> Result<(), Failure> {
     match api.caller(headers)? {
         Caller::Service | Caller::Anybody => Ok(()),
@@ -50,7 +40,7 @@ fn backend(api: &Api, headers: &HeaderMap) -> Result<(), Failure> {
 }
 
 /// Makes a room with an owner and rules: 201. If it is there already, it stays as it is: 200. Either way its snapshot.
-async fn create(State(api): State<Api>, headers: HeaderMap, body: Bytes) -> Result<Response, Failure> {
+pub(super) async fn create(State(api): State<Api>, headers: HeaderMap, body: Bytes) -> Result<Response, Failure> {
     backend(&api, &headers)?;
     let fields = Fields::parse(text(&body)?)?;
     let room = fields.room("room_id")?;
@@ -67,13 +57,17 @@ async fn create(State(api): State<Api>, headers: HeaderMap, body: Bytes) -> Resu
 }
 
 #[derive(Deserialize)]
-struct ListQuery {
+pub(super) struct ListQuery {
     cursor: Option<String>,
     limit: Option<String>,
 }
 
 /// Names the rooms, by name, and how many people are in each on this node.
-async fn list(State(api): State<Api>, headers: HeaderMap, Query(query): Query<ListQuery>) -> Result<Response, Failure> {
+pub(super) async fn list(
+    State(api): State<Api>,
+    headers: HeaderMap,
+    Query(query): Query<ListQuery>,
+) -> Result<Response, Failure> {
     backend(&api, &headers)?;
     let limit = match query.limit.as_deref().map(str::parse) {
         None => PAGE_DEFAULT,
@@ -93,12 +87,12 @@ async fn list(State(api): State<Api>, headers: HeaderMap, Query(query): Query<Li
 }
 
 #[derive(Deserialize)]
-struct CloseQuery {
+pub(super) struct CloseQuery {
     reason: Option<String>,
 }
 
 /// Closes a room, as `room_close` does: a backend always, a person if his role allows it. Answers the ack object.
-async fn close(
+pub(super) async fn close(
     State(api): State<Api>,
     headers: HeaderMap,
     Path(room): Path<String>,
@@ -119,7 +113,7 @@ async fn close(
 }
 
 /// Ends every session of somebody at once, as if he had said `user_offline`; his sockets are closed with 4003.
-async fn kick(State(api): State<Api>, headers: HeaderMap, Path(user): Path<String>) -> Result<Response, Failure> {
+pub(super) async fn kick(State(api): State<Api>, headers: HeaderMap, Path(user): Path<String>) -> Result<Response, Failure> {
     backend(&api, &headers)?;
     let wrong = |_| BadFrame::argument("/user_id".to_owned(), "an id");
     let user = UserId::parse(&user).map_err(wrong)?;
