@@ -30,7 +30,7 @@ const ASKED: &[Shape] = &[
     shape(
         "saying",
         "What is said; a backend may name the member who says it.",
-        "id:int class:must|normal|droppable! kind:word64! body:text12288! dedup_id:id act_as:user user_id:user from_user_id:user",
+        "id:int class:must|normal|droppable! kind:word64! body:text12288! dedup_id:key64 act_as:user user_id:user from_user_id:user",
     ),
 ];
 
@@ -152,7 +152,7 @@ fn narrowed(name: &str, mut schema: Value) -> Value {
 
 /// A schema of which at least one of some fields must be there.
 fn with_one_of(mut schema: Value, fields: &[&str]) -> Value {
-    let there = |field: &&str| json!({"required": [field], "properties": {*field: {"type": "string"}}});
+    let there = |field: &&str| json!({"required": [field], "properties": {*field: reference("id")}});
     if let Some(object) = schema.as_object_mut() {
         object.insert("anyOf".to_owned(), fields.iter().map(there).collect());
     }

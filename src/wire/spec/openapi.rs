@@ -140,6 +140,7 @@ fn parameters(route: &Route) -> Vec<Value> {
         let (kind, required) = kind.strip_suffix('!').map_or((*kind, false), |kind| (kind, true));
         let schema = match kind {
             "ids" => json!({"type": "string", "pattern": "^[A-Za-z0-9_.:@-]{1,64}(,[A-Za-z0-9_.:@-]{1,64}){0,499}$"}),
+            "wait" => json!({"type": "integer", "minimum": 0}),
             "mark" => json!({"type": "string", "pattern": "^([0-9]{1,19}\\.[0-9]{1,19})?$"}),
             kind => shape::kind_of(kind),
         };

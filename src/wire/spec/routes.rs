@@ -225,7 +225,7 @@ pub const ROUTES: &[Route] = &[
                 "43.000000000000a91b",
                 "The position that the client has. Any other text: the answer is a snapshot.",
             ),
-            ("wait_ms", "count", "0", WAIT),
+            ("wait_ms", "wait", "0", WAIT),
             (
                 "token",
                 "text",
@@ -308,7 +308,7 @@ pub const ROUTES: &[Route] = &[
             ),
             ("before", "text", "9.000000000000a8f9", "The position of the message before which the page ends."),
             ("limit", "1..200", "50", "How many messages make a page, 50 if nothing is said."),
-            ("wait_ms", "count", "0", WAIT),
+            ("wait_ms", "wait", "0", WAIT),
             ("token", "text", "", "As for updates."),
         ],
         body: None,
@@ -335,7 +335,7 @@ pub const ROUTES: &[Route] = &[
         path: "/api/rooms/{room_id}/publish-ticket",
         who: Who::People,
         about: "A ticket with which somebody on a seat may publish to a media server.",
-        query: &[("user_id", "user", "u1", "For whom; with a client token the token's user, else it must be there.")],
+        query: &[("user_id", "user!", "u1", "For whom; with a client token it may be absent.")],
         body: None,
         answer: (
             "publish_ticket",

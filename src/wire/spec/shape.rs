@@ -1,6 +1,6 @@
 //! Fields, written as in a table, to JSON Schema: `user_id:user! note:text200 mode:free|apply cursor:cursor~ seats:int[] ops:operation[1..32]`.
 //! `!` = it must be there, `~` = it may be null, `[]` = a list, `{}` = a map by id, words with `|` = one of them, `1..9` = a whole number.
-use crate::hub::permission;
+use crate::hub::{permission, windows};
 use serde_json::{Map, Value, json};
 
 /// A frame, an event, or a part of one.
@@ -13,20 +13,21 @@ pub(super) struct Shape {
 /// The ids and numbers that fields are made of.
 pub(super) fn primitives() -> Map<String, Value> {
     let id = json!({"type": "string", "pattern": "^[A-Za-z0-9_.:@-]{1,64}$"});
-    let clock = json!({"type": "string", "pattern": "^([01][0-9]|2[0-3]):[0-5][0-9]$", "examples": ["20:00"]});
+    let clock = json!({"type": "string", "pattern": "^([01][0-9]|2[0-3]):[0-5][0-9]$"});
+    let zone = json!({"description": "An IANA time zone.", "enum": windows::zones()});
     let cursor =
         json!({"type": "string", "description": "An opaque position in a room's log.", "examples": ["43.000000000000a91b"]});
     let place = json!({"description": "A place is a neighbour, an end or a step, never an index.", "oneOf": [
         {"enum": ["front", "back"]},
-        {"type": "object", "required": ["before"], "properties": {"before": {"$ref": "#/$defs/id"}}, "additionalProperties": false},
-        {"type": "object", "required": ["after"], "properties": {"after": {"$ref": "#/$defs/id"}}, "additionalProperties": false},
-        {"type": "object", "required": ["up"], "properties": {"up": {"type": "integer", "minimum": 1, "maximum": 4_294_967_295_u64}}, "additionalProperties": false},
-        {"type": "object", "required": ["down"], "properties": {"down": {"type": "integer", "minimum": 1, "maximum": 4_294_967_295_u64}}, "additionalProperties": false},
+        {"type": "object", "required": ["before"], "properties": {"before": {"$ref": "#/$defs/id"}}},
+        {"type": "object", "required": ["after"], "properties": {"after": {"$ref": "#/$defs/id"}}},
+        {"type": "object", "required": ["up"], "properties": {"up": {"type": "integer", "minimum": 1, "maximum": 4_294_967_295_u64}}},
+        {"type": "object", "required": ["down"], "properties": {"down": {"type": "integer", "minimum": 1, "maximum": 4_294_967_295_u64}}},
     ]});
     let neighbour = json!({"oneOf": [
         {"enum": ["front", "back"]},
-        {"type": "object", "required": ["before"], "properties": {"before": {"$ref": "#/$defs/id"}}, "additionalProperties": false},
-        {"type": "object", "required": ["after"], "properties": {"after": {"$ref": "#/$defs/id"}}, "additionalProperties": false},
+        {"type": "object", "required": ["before"], "properties": {"before": {"$ref": "#/$defs/id"}}},
+        {"type": "object", "required": ["after"], "properties": {"after": {"$ref": "#/$defs/id"}}},
     ]});
     let seats = json!({"oneOf": [{"const": "all"}, {"type": "array", "items": {"type": "integer", "minimum": 1, "maximum": u32::MAX}, "minItems": 1, "maxItems": 65}]});
     let if_rev = json!({"oneOf": [{"type": "integer", "minimum": 0, "maximum": u64::MAX}, {"type": "string"}]});
@@ -38,6 +39,7 @@ pub(super) fn primitives() -> Map<String, Value> {
         ("neighbour", neighbour),
         ("seats", seats),
         ("clock", clock),
+        ("zone", zone),
         ("permission", permission),
         ("if_rev", if_rev),
     ];
@@ -46,6 +48,9 @@ pub(super) fn primitives() -> Map<String, Value> {
 
 /// Characters that no free text may hold: control characters, and those that turn the direction of writing.
 const FREE: &str = r"^[^\u0000-\u001f\u007f-\u009f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]*$";
+
+/// Characters that no key may hold: control characters.
+const OPAQUE: &str = r"^[^\u0000-\u001f\u007f-\u009f]*$";
 
 /// An object that says by a word what it is.
 pub(super) fn tagged(shape: &Shape, tag: &str, envelope: &str) -> Value {
@@ -119,11 +124,11 @@ pub(super) fn kind_of(kind: &str) -> Value {
     if kind.contains('|') {
         return json!({"enum": kind.split('|').collect::<Vec<_>>()});
     }
-    // `word…` is a text that says something.
-    for (word, least) in [("text", 0), ("word", 1)] {
+    // `word…` is a text that says something, `key…` one that programs make.
+    for (word, least, pattern) in [("text", 0, FREE), ("word", 1, FREE), ("key", 1, OPAQUE)] {
         if let Some(max) = kind.strip_prefix(word).and_then(|max| max.parse::<u32>().ok()) {
             let about = format!("At most {max} bytes of UTF-8 without control characters.");
-            return json!({"type": "string", "minLength": least, "maxLength": max, "pattern": FREE, "description": about});
+            return json!({"type": "string", "minLength": least, "maxLength": max, "pattern": pattern, "description": about});
         }
     }
     if let Some((min, max)) =
