@@ -335,6 +335,7 @@ async fn serve(config: Config, reload: Reload) -> Result<(), StartError> {
         node: node.clone(),
     };
     let letters = Letters::open(store.clone(), letter_settings(&config), clock).await?;
+    tokio::spawn(letters.clone().look_after());
     let deps = SessionDeps {
         letters,
         settings: Live::new(SessionSettings::from(&config)),
