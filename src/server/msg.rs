@@ -56,6 +56,15 @@ pub fn room_key(room: &RoomId) -> u64 {
     hasher.finish()
 }
 
+/// How somebody sits, for whoever may let him publish.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[allow(missing_docs, reason = "the names say it")]
+pub struct Standing {
+    pub seat_no: u32,
+    pub grant: u64,
+    pub admin_muted: bool,
+}
+
 /// To a shard.
 #[derive(Debug)]
 pub enum ShardMsg {
@@ -154,7 +163,7 @@ pub enum RoomMsg {
     /// Look at the log and at the other nodes' people: something may have been missed.
     Look,
     /// How somebody sits.
-    Seat { user: UserId, reply: tokio::sync::oneshot::Sender<Result<Option<super::media::Standing>, Refusal>> },
+    Seat { user: UserId, reply: tokio::sync::oneshot::Sender<Result<Option<Standing>, Refusal>> },
     /// The hub's own command: what media servers report.
     Hub(crate::hub::command::Command),
     /// Missing updates for HTTP: the `/updates` object. If there are none, the answer waits for the next one, at most so long.
