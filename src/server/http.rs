@@ -18,8 +18,9 @@ use super::{
 };
 use crate::{
     hub::{
+        actor::Actor,
         code::{Code, Reject},
-        command::{Actor, Request},
+        command::Request,
         id::{RoleId, RoomId, UserId, UserType},
     },
     wire::{
