@@ -2,6 +2,7 @@
 use std::process::{Command, ExitCode};
 
 mod cluster;
+mod conform;
 mod measure;
 mod setup;
 mod sim;
@@ -33,6 +34,7 @@ fn main() -> ExitCode {
         Some("bench") => done(measure::bench()),
         Some("sim") if rest == ["--own-hub"] => done(sim::on_a_hub()),
         Some("sim") => done(sim::run(&rest)),
+        Some("conform") => done(conform::run(&rest)),
         Some("cluster") => done(cluster::run(&rest)),
         Some("faults") => done(faults(&rest)),
         Some("srs") => done(srs(rest.first())),
@@ -44,6 +46,7 @@ fn main() -> ExitCode {
             eprintln!("       cargo xtask cluster [HUBS] [standalone|cluster|sentinel]");
             eprintln!("       cargo xtask sim [--seed S] [--seeds N] [--steps K] [--cluster] [--hub URL] | --own-hub");
             eprintln!("       cargo xtask load SCENARIO... | measure [--json] [--write] [NAME...] | bench");
+            eprintln!("       cargo xtask conform clients [NAME...]");
             eprintln!("       cargo xtask types    writes the client's frame types");
             ExitCode::from(2)
         }
@@ -71,6 +74,11 @@ fn all() -> ExitCode {
     }
     println!("== simulated rooms on a running hub");
     if let Err(why) = sim::on_a_hub() {
+        eprintln!("{why}");
+        return ExitCode::FAILURE;
+    }
+    println!("== foreign clients");
+    if let Err(why) = conform::clients::run(&conform::clients::QUICK.map(str::to_owned)) {
         eprintln!("{why}");
         return ExitCode::FAILURE;
     }
