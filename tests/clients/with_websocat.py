@@ -10,9 +10,9 @@ import threading
 LOG = [
     (re.compile(r"sec-websocket-protocol: (\S+)"), "open {}"),
     (re.compile(r"Received unexpected status code \((\d+)"), "refused {}"),
-    (re.compile(r"status_code: (\d+)"), "closed {}"),
     (re.compile(r"^RTT|incoming pong"), "pong"),
 ]
+CODE = re.compile(r"status_code: (\d+)")
 SAYING = threading.Lock()
 
 
@@ -21,20 +21,28 @@ def say(*words):
         print(*words, flush=True)
 
 
-def hear(process):
+def hear(process, opened):
+    opened.wait()
     for line in process.stdout:
         say("text", line.rstrip("\n"))
 
 
 def watch(process):
-    ended = False
+    opened = threading.Event()
+    hearing = threading.Thread(target=hear, args=(process, opened), daemon=True)
+    hearing.start()
+    code = 1006
     for line in process.stderr:
+        if found := CODE.search(line):
+            code = found[1]
         for pattern, what in LOG:
             if found := pattern.search(line):
-                ended |= what.startswith("closed")
                 say(what.format(*found.groups()))
-    if not ended:
-        say("closed 1006")
+                opened.set()
+    opened.set()
+    # The texts come through another pipe, and they came first.
+    hearing.join()
+    say("closed", code)
 
 
 def main():
@@ -47,8 +55,7 @@ def main():
             words += ["--ping-interval", "1", "--print-ping-rtts", "--protocol", ", ".join(protocols), url]
             pipe = subprocess.PIPE
             process = subprocess.Popen(words, stdin=pipe, stdout=pipe, stderr=pipe, text=True)
-            for work in (hear, watch):
-                threading.Thread(target=work, args=(process,), daemon=True).start()
+            threading.Thread(target=watch, args=(process,), daemon=True).start()
         elif what == "send":
             process.stdin.write(rest + "\n")
             process.stdin.flush()

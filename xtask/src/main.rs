@@ -34,9 +34,9 @@ fn main() -> ExitCode {
         Some("bench") => done(measure::bench()),
         Some("sim") if rest == ["--own-hub"] => done(sim::on_a_hub()),
         Some("sim") => done(sim::run(&rest)),
-        Some("conform") => done(conform::run(&rest)),
         Some("cluster") => done(cluster::run(&rest)),
         Some("faults") => done(faults(&rest)),
+        Some("conform") => done(conform::conform(&rest)),
         Some("srs") => done(srs(rest.first())),
         Some("webhooks") => done(webhooks(rest.first().map_or("120000", String::as_str))),
         _ => {
@@ -46,7 +46,7 @@ fn main() -> ExitCode {
             eprintln!("       cargo xtask cluster [HUBS] [standalone|cluster|sentinel]");
             eprintln!("       cargo xtask sim [--seed S] [--seeds N] [--steps K] [--cluster] [--hub URL] | --own-hub");
             eprintln!("       cargo xtask load SCENARIO... | measure [--json] [--write] [NAME...] | bench");
-            eprintln!("       cargo xtask conform clients [NAME...]");
+            eprintln!("       cargo xtask conform [--write] [SUITE]... [-- ARGUMENTS]    lets foreign programs try the hub");
             eprintln!("       cargo xtask types    writes the client's frame types");
             ExitCode::from(2)
         }
@@ -78,7 +78,7 @@ fn all() -> ExitCode {
         return ExitCode::FAILURE;
     }
     println!("== foreign clients");
-    if let Err(why) = conform::clients::run(&conform::clients::QUICK.map(str::to_owned)) {
+    if let Err(why) = conform::quick() {
         eprintln!("{why}");
         return ExitCode::FAILURE;
     }

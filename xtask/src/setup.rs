@@ -18,21 +18,16 @@ pub fn program(name: &str, package: &str) -> Result<(), String> {
     if runs(name, &["--version"]) {
         return Ok(());
     }
-    install(package);
-    if runs(name, &["--version"]) { Ok(()) } else { Err(format!("{name} is missing and cannot be installed")) }
-}
-
-/// Tries to install a Debian package; whoever needs it finds out whether that worked.
-pub fn install(package: &str) {
     println!("== {package}");
-    let apt = |args: &[&str]| {
+    let install = |args: &[&str]| {
         let status = Command::new("apt-get").args(args).env("DEBIAN_FRONTEND", "noninteractive").status();
         status.is_ok_and(|status| status.success())
     };
-    if !apt(&["install", "-y", "--no-install-recommends", package]) {
-        apt(&["update"]);
-        apt(&["install", "-y", "--no-install-recommends", package]);
+    if !install(&["install", "-y", "--no-install-recommends", package]) {
+        install(&["update"]);
+        install(&["install", "-y", "--no-install-recommends", package]);
     }
+    if runs(name, &["--version"]) { Ok(()) } else { Err(format!("{name} is missing and cannot be installed")) }
 }
 
 fn runs(program: &str, args: &[&str]) -> bool {

@@ -1,5 +1,5 @@
 //! The simulator: by itself, or against a hub that is started for it.
-use crate::measure::hub::{self, Folder, Hub};
+use crate::conform::hub::Hub;
 use std::process::Command;
 
 const SIM: &[&str] = &["run", "-q", "--profile", "sim", "-p", "michub-sim", "--"];
@@ -12,7 +12,7 @@ pub fn run(args: &[String]) -> Result<(), String> {
 
 /// Plays 60 seeds over sockets against a hub with an empty store.
 pub fn on_a_hub() -> Result<(), String> {
-    let hub = Hub::start_binary(&hub::debug_binary()?, Folder::new()?, &[], &[])?;
-    let address = format!("http://{}", hub.address());
+    let hub = Hub::start("sim", &[])?;
+    let address = format!("http://{}", hub.address);
     run(&["--seeds", "60", "--hub", &address].map(str::to_owned))
 }

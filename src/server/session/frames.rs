@@ -8,8 +8,9 @@ use crate::server::{
 };
 use crate::{
     hub::{
+        actor::Actor,
         code::Code,
-        command::{Actor, Request},
+        command::Request,
         id::{RoomId, UserId},
     },
     wire::{

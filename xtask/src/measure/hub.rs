@@ -32,17 +32,6 @@ pub fn build() -> Result<(), String> {
     }
 }
 
-/// Builds the hub for tests, without optimisation, and returns where it is.
-pub fn debug_binary() -> Result<PathBuf, String> {
-    let mut cargo = Command::new("cargo");
-    cargo.args(["build", "-q", "--message-format=json-render-diagnostics", "--bin", "michub"]);
-    let built = cargo.stderr(Stdio::inherit()).output().map_err(|error| format!("cargo: {error}"))?;
-    let lines = String::from_utf8_lossy(&built.stdout).into_owned();
-    let messages = lines.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
-    let binary = messages.filter_map(|message| message["executable"].as_str().map(PathBuf::from)).next_back();
-    binary.ok_or_else(|| "the hub cannot be built".to_owned())
-}
-
 /// A folder that is gone with this value.
 pub struct Folder(PathBuf);
 
@@ -93,11 +82,7 @@ impl Hub {
 
     /// As `start`, with its data in this folder.
     pub fn start_in(data: Folder, settings: &[(&str, &str)], under: &[&str]) -> Result<Self, String> {
-        Self::start_binary(&binary()?, data, settings, under)
-    }
-
-    /// As `start_in`, of this binary.
-    pub fn start_binary(binary: &Path, data: Folder, settings: &[(&str, &str)], under: &[&str]) -> Result<Self, String> {
+        let binary = binary()?;
         let mut command = match under.split_first() {
             Some((program, args)) => {
                 let mut command = Command::new(program);
@@ -132,16 +117,6 @@ impl Hub {
             return Err(format!("the hub did not come up ({read:?}): {line}{log}"));
         };
         Ok(Self { child, address, _data: data })
-    }
-
-    /// Returns where its clients connect, `127.0.0.1:8080`.
-    pub fn address(&self) -> &str {
-        &self.address
-    }
-
-    /// Sends it a signal by its name.
-    pub fn signal(&self, name: &str) -> Result<(), String> {
-        bed::signal(&self.child, name).map_err(|error| error.to_string())
     }
 
     /// Returns the process's number.

@@ -137,16 +137,14 @@ impl Client {
 
     /// Waits for the end, and for the frame `closing` that comes before it if the code is one of michub's own. Returns that frame.
     pub fn end(&mut self, code: u16) -> Result<Value, String> {
-        let (mut closing, mut closed) = (Value::Null, false);
-        while !closed || (code >= 4000 && closing.is_null()) {
+        let mut closing = Value::Null;
+        loop {
             match self.next()? {
                 Seen::Frame(frame) if frame["type"] == "closing" && frame["code"] == code => closing = frame,
-                // Some clients read both from different pipes: either may be first.
-                Seen::Closed(got) if got == code => closed = true,
+                Seen::Closed(got) if got == code && (code < 4000 || !closing.is_null()) => return Ok(closing),
                 other => return Err(format!("the end with {code} expected, came {other:?}")),
             }
         }
-        Ok(closing)
     }
 
     /// Closes the socket and waits for its end; the code is the client's affair.

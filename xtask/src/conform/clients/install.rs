@@ -1,5 +1,5 @@
-//! Where the foreign clients come from: each is installed below `target/clients` if it is not there, in the version that is pinned in `tests/clients`.
-use crate::setup;
+//! Where the foreign clients come from: each is installed below `target/conform` if it is not there, in a fixed version.
+use crate::{conform::python, setup};
 use std::{
     path::{Path, PathBuf},
     process::{Command, Stdio},
@@ -7,15 +7,8 @@ use std::{
 
 /// Where the programs around the clients are.
 const SOURCES: &str = "tests/clients";
+const PYTHON: &[&str] = &["aiohttp==3.14.5", "websockets==17.4"];
 const WEBSOCAT: &str = "1.14.1";
-
-/// A client that can be installed.
-pub struct Kind {
-    /// Its name on the command line and in the table.
-    pub name: &'static str,
-    /// Installs it.
-    pub install: fn() -> Result<Program, String>,
-}
 
 /// An installed client.
 pub struct Program {
@@ -25,19 +18,20 @@ pub struct Program {
     pub version: String,
 }
 
-/// Every client.
-pub const ALL: &[Kind] = &[
-    Kind { name: "websockets", install: websockets },
-    Kind { name: "aiohttp", install: aiohttp },
-    Kind { name: "ws", install: ws },
-    Kind { name: "java", install: java },
-    Kind { name: "gorilla", install: gorilla },
-    Kind { name: "websocat", install: websocat },
-];
+/// Installs a client, by its name in the table.
+pub fn client(name: &str) -> Result<Program, String> {
+    match name {
+        "websockets" | "aiohttp" => python_client(name),
+        "ws" => ws(),
+        "java" => java(),
+        "gorilla" => gorilla(),
+        "websocat" => websocat(),
+        _ => Err("unknown".to_owned()),
+    }
+}
 
 fn folder() -> Result<PathBuf, String> {
-    let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| PathBuf::from("target"), PathBuf::from);
-    let folder = target.join("clients");
+    let folder = PathBuf::from("target/conform/clients");
     std::fs::create_dir_all(&folder).map_err(|error| format!("{}: {error}", folder.display()))?;
     folder.canonicalize().map_err(|error| format!("{}: {error}", folder.display()))
 }
@@ -57,38 +51,14 @@ fn said(command: &mut Command) -> Result<String, String> {
     String::from_utf8_lossy(&text).lines().next().map(str::to_owned).ok_or_else(|| format!("{command:?} says nothing"))
 }
 
-/// Makes a virtual environment with what `requirements.txt` names.
-fn python() -> Result<PathBuf, String> {
-    let folder = folder()?.join("python");
-    let python = folder.join("bin/python");
-    if !python.exists() {
-        setup::program("python3", "python3")?;
-        let make = || run(Command::new("python3").args(["-m", "venv", "--clear"]).arg(&folder));
-        if make().is_err() {
-            setup::install("python3-venv");
-            make()?;
-        }
-    }
-    let requirements = Path::new(SOURCES).join("requirements.txt");
-    run(Command::new(&python).args(["-m", "pip", "install", "--quiet", "-r"]).arg(requirements))?;
-    Ok(python)
-}
-
 fn python_client(package: &str) -> Result<Program, String> {
-    let python = python()?;
+    let programs = python::environment("python-clients", PYTHON)?;
+    let python = programs.join("python");
     let ask = format!("import importlib.metadata as m; print('{package}', m.version('{package}'))");
     let version = said(Command::new(&python).args(["-c", &ask]))?;
     let mut command = Command::new(python);
     command.arg(Path::new(SOURCES).join(format!("with_{package}.py")));
     Ok(Program { command, version })
-}
-
-fn websockets() -> Result<Program, String> {
-    python_client("websockets")
-}
-
-fn aiohttp() -> Result<Program, String> {
-    python_client("aiohttp")
 }
 
 fn ws() -> Result<Program, String> {

@@ -1,51 +1,52 @@
-//! `cargo xtask conform clients`: WebSocket clients of other people play one scenario against a hub, and a table says how each step went.
+//! WebSocket clients of other people, who know nothing of michub, play one scenario against a hub that wants tokens.
 mod client;
+mod http;
 mod install;
 mod scenario;
 
-use crate::measure::hub;
+use super::Row;
 use client::Client;
 use scenario::{STEPS, Stage};
 
-/// The clients that are installed quickly and everywhere: `cargo xtask test` plays them.
-pub const QUICK: [&str; 3] = ["websockets", "aiohttp", "ws"];
+/// Every client, in the order of the table.
+pub const NAMES: &[&str] = &["websockets", "aiohttp", "ws", "java", "gorilla", "websocat"];
+/// Those that are installed in seconds and everywhere.
+pub const QUICK: &[&str] = &["websockets", "aiohttp", "ws"];
 
-/// Plays the scenario with the clients named, or with all. Errors: a client is missing and cannot be installed, or a step failed.
-pub fn run(names: &[String]) -> Result<(), String> {
-    let known: Vec<&str> = install::ALL.iter().map(|kind| kind.name).collect();
-    if let Some(name) = names.iter().find(|name| !known.contains(&name.as_str())) {
-        return Err(format!("{name} is unknown; there are {}", known.join(", ")));
+/// Plays the scenario with the clients that are named, or all. Errors: a client is unknown, or cannot be installed.
+pub fn run(names: &[String]) -> Result<Vec<Row>, String> {
+    if let Some(name) = names.iter().find(|name| !NAMES.contains(&name.as_str())) {
+        return Err(format!("{name} is unknown; there are {}", NAMES.join(", ")));
     }
-    let binary = hub::debug_binary()?;
-    let mut table = Vec::new();
-    for kind in install::ALL.iter().filter(|kind| names.is_empty() || names.iter().any(|name| name == kind.name)) {
-        println!("== {}", kind.name);
-        let program = (kind.install)().map_err(|why| format!("{}: {why}", kind.name))?;
-        println!("   {}", program.version);
-        let mut stage = Stage::new(&binary, Client::start(program.command)?)?;
-        let mut outcomes = Vec::new();
-        for (what, play) in STEPS {
-            let outcome = play(&mut stage);
-            match &outcome {
-                Ok(()) => println!("   {what}"),
-                Err(why) => println!("   {what}: FAILED: {why}"),
-            }
-            outcomes.push(outcome.is_ok());
+    let mut versions = Vec::new();
+    let mut outcomes: Vec<Vec<Option<Result<(), String>>>> = vec![Vec::new(); STEPS.len()];
+    for name in NAMES {
+        let is_wanted = names.is_empty() || names.iter().any(|wanted| wanted == name);
+        let mut stage = if is_wanted {
+            let program = install::client(name).map_err(|why| format!("{name}: {why}"))?;
+            versions.push(program.version);
+            Some(Stage::new(Client::start(program.command)?)?)
+        } else {
+            versions.push("not played".to_owned());
+            None
+        };
+        for ((_, play), outcomes) in STEPS.iter().zip(&mut outcomes) {
+            outcomes.push(stage.as_mut().map(play));
         }
-        table.push((format!("{} ({})", kind.name, program.version), outcomes));
     }
-    show(&table);
-    let failed = table.iter().flat_map(|(_, outcomes)| outcomes).filter(|good| !**good).count();
-    if failed == 0 { Ok(()) } else { Err(format!("{failed} steps failed")) }
+    let mut rows = vec![Row::new("version", versions.join(" | "), true)];
+    for ((what, _), outcomes) in STEPS.iter().zip(outcomes) {
+        let good = outcomes.iter().flatten().all(Result::is_ok);
+        let cells: Vec<String> = outcomes.into_iter().map(cell).collect();
+        rows.push(Row::new(*what, cells.join(" | "), good));
+    }
+    Ok(rows)
 }
 
-/// Prints the table that docs/CONFORMANCE.md holds.
-fn show(table: &[(String, Vec<bool>)]) {
-    let heads: Vec<&str> = table.iter().map(|(name, _)| name.as_str()).collect();
-    println!("\n| step | {} |\n|---|{}", heads.join(" | "), "---|".repeat(heads.len()));
-    for (number, (what, _)) in STEPS.iter().enumerate() {
-        let good = |(_, outcomes): &(String, Vec<bool>)| outcomes.get(number) == Some(&true);
-        let cells: Vec<&str> = table.iter().map(|row| if good(row) { "ok" } else { "FAILED" }).collect();
-        println!("| {what} | {} |", cells.join(" | "));
+fn cell(outcome: Option<Result<(), String>>) -> String {
+    match outcome {
+        None => String::new(),
+        Some(Ok(())) => "yes".to_owned(),
+        Some(Err(why)) => why,
     }
 }

@@ -1,22 +1,14 @@
 //! What every client plays: one life of a session, step by step. Steps build on those before them.
-use super::client::{Client, Seen};
-use crate::{
-    conform::http,
-    measure::hub::{Folder, Hub},
+use super::{
+    client::{Client, Seen},
+    http,
 };
+use crate::conform::hub::{Hub, KEY};
 use serde_json::{Value, json};
-use std::path::Path;
 
-const KEY: &str = "backend-key-1";
 const USER: &str = "guest";
 /// Pings come every 300 ms, and 1.2 s of silence are the end: only pongs carry a client over the longer silence below.
 const SETTINGS: &[(&str, &str)] = &[
-    ("AUTH__MODE", "jwt"),
-    ("AUTH__JWT__SECRET", "0123456789abcdef0123456789abcdef"),
-    ("AUTH__API_KEYS", "[\"backend-key-1\"]"),
-    ("LIMITS__FRAMES_PER_SECOND", "0"),
-    ("LIMITS__FRAMES_PER_SECOND_PER_USER", "0"),
-    ("LIMITS__NEW_CONNECTIONS_PER_SECOND_PER_ADDRESS", "0"),
     ("PRESENCE__HEARTBEAT_INTERVAL_MS", "600"),
     ("PRESENCE__HEARTBEAT_TIMEOUT_MS", "1200"),
     ("PRESENCE__PING_INTERVAL_MS", "300"),
@@ -62,13 +54,13 @@ fn same(what: &str, got: &Value, wanted: &Value) -> Played {
 
 impl Stage {
     /// Starts a hub that wants tokens.
-    pub fn new(binary: &Path, client: Client) -> Result<Self, String> {
-        let hub = Hub::start_binary(binary, Folder::new()?, SETTINGS, &[])?;
+    pub fn new(client: Client) -> Result<Self, String> {
+        let hub = Hub::start_jwt("clients", SETTINGS)?;
         Ok(Self { hub, client, cursor: Value::Null, session: Value::Null })
     }
 
     fn post(&self, path: &str, body: &Value) -> Result<Value, String> {
-        http::post(self.hub.address(), path, KEY, body)
+        http::post(&self.hub.address, path, KEY, body)
     }
 
     fn token(&self) -> Result<String, String> {
@@ -77,7 +69,7 @@ impl Stage {
     }
 
     fn open(&mut self, protocols: &str, spoken: &str) -> Played {
-        self.client.tell(&format!("open ws://{}/ws {protocols}", self.hub.address()))?;
+        self.client.tell(&format!("open ws://{}/ws {protocols}", self.hub.address))?;
         match self.client.next()? {
             Seen::Open(protocol) if protocol == spoken => Ok(()),
             other => Err(format!("open {spoken} expected, came {other:?}")),
