@@ -2,8 +2,7 @@
 use super::{Fate, SNAPSHOT_EVERY, Settled, Task, follow::losses, unavailable};
 use crate::server::{
     metrics,
-    msg::{Class, EndedByHub, Frame, Member, RoomMsg, TokenRole},
-    room_log,
+    msg::{EndedByHub, Member, RoomMsg, TokenRole},
     room_members::Handover,
     store::{CommitError, LogEntry},
 };
@@ -20,9 +19,7 @@ use crate::{
         time::{Millis, UnixMs},
     },
     wire::{
-        codec::text_frame,
         event::weight,
-        membership,
         record::{encode_commit, encode_room},
     },
 };
@@ -397,33 +394,6 @@ impl Task {
 
     /// Reads the log again, and tells everybody what was missed. Returns whether the room is known again.
     async fn catch_up(&mut self) -> bool {
-        if self.follow.is_some() {
-            return self.resync().await;
-        }
-        let rooms = self.seat.rooms.clone();
-        let (room, tail) = match room_log::load(&*rooms.deps().store, &self.seat.id).await {
-            Ok(Some(loaded)) => loaded,
-            Ok(None) => return false,
-            Err(fault) => {
-                tracing::error!(room = %self.seat.id, %fault, "a room cannot be loaded again");
-                return false;
-            }
-        };
-        let before = self.room.head;
-        let missed = tail.since(before);
-        (self.room, self.tail, self.unsure) = (room, tail, false);
-        self.draft = Draft::new(&self.room);
-        self.draft.hold_promotion(self.no_promotion_before);
-        let frames = missed.unwrap_or_else(|| {
-            tracing::warn!(room = %self.seat.id, "the room's history is another one by now");
-            vec![Frame(text_frame(&membership::room_reset(&self.seat.id, "history_changed", &[]))), self.snapshot()]
-        });
-        if self.room.head != before {
-            self.release(before);
-        }
-        for frame in frames {
-            self.to_members(frame, Class::Must).await;
-        }
-        true
+        if self.follow.is_some() { self.resync().await } else { self.reload().await }
     }
 }
