@@ -5,6 +5,7 @@ mod bans;
 #[path = "../it/client.rs"]
 mod client;
 mod faults;
+mod flow;
 mod history;
 #[allow(dead_code, reason = "shared with the tests of one hub")]
 #[path = "../it/hub.rs"]
