@@ -19,8 +19,9 @@ use super::{
 };
 use crate::{
     hub::{
+        actor::Actor,
         code::{Code, Reject},
-        command::{Actor, Request},
+        command::Request,
         id::{RoleId, RoomId, UserId, UserType},
     },
     wire::{
@@ -54,6 +55,7 @@ pub struct Api {
     pub history: History,
     pub sessions: SessionDeps,
     pub media: super::media::Media,
+    pub bans: super::bans::Bans,
     /// How long a publish ticket is good.
     pub ticket_seconds: u64,
     /// Turns true when the hub goes down.
@@ -158,6 +160,8 @@ fn served(route: &Route) -> MethodRouter<Api> {
         Operation::Statuses => on(method, online_status),
         Operation::ManyStatuses => on(method, rooms::online_status),
         Operation::KickUser => on(method, rooms::kick),
+        Operation::BanUser => on(method, rooms::ban),
+        Operation::UnbanUser => on(method, rooms::unban),
         Operation::ListRooms => on(method, rooms::list),
         Operation::CreateRoom => on(method, rooms::create),
         Operation::Snapshot => on(method, poll::snapshot),
@@ -238,7 +242,7 @@ impl Api {
         match bearer(headers) {
             Some(token) if self.auth.is_api_key(token) => Ok(Caller::Service),
             Some(token) => {
-                let refused = |_: AuthError| Failure::new(Code::Unauthorized);
+                let refused = |error| Failure::new(if error == AuthError::Banned { Code::Forbidden } else { Code::Unauthorized });
                 let claims = self.auth.verify(token).map_err(refused)?;
                 // What a person sends over HTTP counts as what he sends over his sockets.
                 if !count(&self.sessions.settings.load().user_rates, &claims.user, self.sessions.clock.mono()) {
@@ -290,7 +294,7 @@ async fn mint(State(api): State<Api>, headers: HeaderMap, body: Bytes) -> Result
         (false, Some(_)) => return Err(fields.wrong("room_id", "the room of the role").into()),
         (false, None) => Default::default(),
     };
-    let claims = Claims { user, user_type, rooms, expires_at: 0, issued_at: 0 };
+    let claims = Claims { user, user_type, rooms, expires_at: 0, issued_at: 0, issued_ms: 0 };
     let (token, end) = api.auth.mint(&claims, seconds).map_err(|_| Failure::new(Code::Forbidden))?;
     let minted = Minted { token: &token, signature: &token, user_id: claims.user.as_str(), expires_at_ms: end * 1000 };
     Ok(reply(StatusCode::OK, json(&minted).into()))

@@ -3,7 +3,8 @@
 //! Everything from a room to its connections travels through one channel per shard, in order: acks, joins and frames alike.
 use crate::{
     hub::{
-        command::{Actor, IfRev, Request},
+        actor::Actor,
+        command::{IfRev, Request},
         cursor::Cursor,
         id::{OpId, RoomId, SessionId, UserId, UserType},
         rules::Rules,
@@ -207,7 +208,7 @@ pub struct SeatsOf {
     /// Which room.
     pub room: RoomId,
     /// Who, by which grant, and what is known of his stream.
-    pub seated: Vec<(UserId, u64, crate::hub::room::Media)>,
+    pub seated: Vec<(UserId, u64, crate::hub::seats::Media)>,
 }
 
 /// The hub itself has ended a line: its person gets the time to come back, whatever the room's rules say.

@@ -17,6 +17,7 @@ const ASKED: &[Shape] = &[
         "user_id:user! user_type:user_type room_id:room role:role expire_time:1..86400",
     ),
     shape("who", "Whose statuses are asked for.", "user_ids:user[0..500]!"),
+    shape("ban", "For how long; for ever, if nothing is said.", "seconds:1..315360000"),
     shape(
         "new_room",
         "A room, its owner, and its rules if they are not those of new rooms.",
@@ -37,7 +38,7 @@ const ASKED: &[Shape] = &[
 /// What an answer says.
 const ANSWERED: &[Shape] = &[
     shape("minted", "A token; `signature` is the same text.", "token:text! signature:text! user_id:user! expires_at_ms:ms!"),
-    shape("kicked", "How many sessions have ended.", "user_id:user! sessions:count!"),
+    shape("kicked", "How many sessions have ended, and when a ban ends that does.", "user_id:user! sessions:count! until_ms:ms"),
     shape(
         "room_list",
         "A page of rooms; `cursor`: where the next one begins, `null` = this was the last.",

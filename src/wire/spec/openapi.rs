@@ -100,7 +100,10 @@ fn operation(route: &Route, facts: &Facts) -> Value {
     });
     if let (Some((schema, example)), Some(operation)) = (route.body, operation.as_object_mut()) {
         let content = content(schema, serde_json::from_str(example).ok());
-        operation.insert("requestBody".to_owned(), json!({"required": true, "content": {"application/json": content}}));
+        operation.insert(
+            "requestBody".to_owned(),
+            json!({"required": route.operation != Operation::BanUser, "content": {"application/json": content}}),
+        );
     }
     operation
 }

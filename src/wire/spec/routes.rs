@@ -23,6 +23,10 @@ operations! {
     ManyStatuses,
     /// A backend ends somebody's sessions.
     KickUser,
+    /// A backend keeps somebody out.
+    BanUser,
+    /// A backend lets somebody in again.
+    UnbanUser,
     /// A backend looks at all rooms.
     ListRooms,
     /// A backend makes a room.
@@ -159,10 +163,32 @@ pub const ROUTES: &[Route] = &[
         method: Method::Post,
         path: "/api/users/{user_id}/kick",
         who: Who::Backends,
-        about: "Ends every session of somebody at once, as if he had said `user_offline`; his sockets are closed with 4003.",
+        about: "Ends every session of somebody at once, as if he had said `user_offline`; his sockets are closed with 4003, and tokens from before are refused.",
         query: &[],
         body: None,
         answer: ("kicked", r#"{"user_id":"u9","sessions":2}"#),
+        errors: &[],
+    },
+    Route {
+        operation: Operation::BanUser,
+        method: Method::Post,
+        path: "/api/users/{user_id}/ban",
+        who: Who::Backends,
+        about: "As kick, and keeps him out for so many seconds, or for ever. The body may be empty.",
+        query: &[],
+        body: Some(("ban", r#"{"seconds":3600}"#)),
+        answer: ("kicked", r#"{"user_id":"u9","sessions":2,"until_ms":1700003600000}"#),
+        errors: &[],
+    },
+    Route {
+        operation: Operation::UnbanUser,
+        method: Method::Post,
+        path: "/api/users/{user_id}/unban",
+        who: Who::Backends,
+        about: "Ends a ban.",
+        query: &[],
+        body: None,
+        answer: ("kicked", r#"{"user_id":"u9","sessions":0}"#),
         errors: &[],
     },
     Route {

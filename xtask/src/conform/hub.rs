@@ -51,8 +51,8 @@ impl Hub {
         Ok(hub)
     }
 
-    /// Starts a hub that needs tokens and knows one API key; rates are off, as they are without tokens.
-    pub fn start_jwt(name: &str, settings: &[(&str, &str)]) -> Result<Self, String> {
+    /// Starts a hub that needs tokens and knows one API key, with further settings; rates are off, as they are without tokens.
+    pub fn start_jwt(name: &str, more: &[(&str, &str)]) -> Result<Self, String> {
         let keys = format!("[\"{KEY}\"]");
         let own = [
             ("AUTH__MODE", "jwt"),
@@ -63,7 +63,12 @@ impl Hub {
             ("LIMITS__COMMANDS_PER_SECOND_PER_ROOM", "0"),
             ("LIMITS__NEW_CONNECTIONS_PER_SECOND_PER_ADDRESS", "0"),
         ];
-        Self::start(name, &[&own, settings].concat())
+        Self::start(name, &[&own, more].concat())
+    }
+
+    /// Sends it a signal by its name.
+    pub fn signal(&self, name: &str) -> Result<(), String> {
+        bed::signal(&self.child, name).map_err(|error| error.to_string())
     }
 
     /// Returns what it has written to its log.
