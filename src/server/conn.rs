@@ -21,6 +21,8 @@ use tokio::net::TcpStream;
 
 /// How long a closed connection may take to read its last frames.
 const LINGER_MS: u64 = 2_000;
+/// How long one may that was closed for sending too much: while it sends, it does not read.
+const LINGER_LOUD_MS: u64 = 10_000;
 /// How much input is read and thrown away after our close frame.
 const INPUT_AFTER_CLOSE: usize = 256 * 1024;
 
@@ -351,6 +353,9 @@ impl Conn {
     pub(super) fn poll_end(&self, context: &mut Context<'_>) -> Poll<()> {
         if self.0.state.get() == State::Closing && self.0.outbox.borrow().is_empty() {
             self.0.state.set(State::HalfClosed);
+            if self.0.closed.get().is_some_and(|(close, _)| close == Close::RateLimited) {
+                self.0.deadline.set(self.0.clock.mono().plus(LINGER_LOUD_MS));
+            }
             let _ = socket2::SockRef::from(&self.0.stream).shutdown(std::net::Shutdown::Write);
         }
         let mut waste = [0; 1024];
