@@ -124,6 +124,8 @@ impl From<Choice> for Status {
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[allow(missing_docs, reason = "the names say it")]
 pub struct UserOnline {
+    /// Echoed in the welcome.
+    pub id: Option<i64>,
     pub user: UserId,
     pub user_type: UserType,
     pub token: Option<String>,
@@ -245,6 +247,7 @@ fn user_online(f: &Fields) -> Result<UserOnline, BadFrame> {
     ["timestamp", "attempt", "down_ms"].iter().try_for_each(|name| f.check_number(name))?;
     let text = |name| Ok::<_, BadFrame>(f.text(name)?.map(|text| text.into_owned()));
     Ok(UserOnline {
+        id: f.integer("id")?,
         attempt: f.number("attempt").ok().flatten(),
         down_ms: f.number("down_ms").ok().flatten(),
         user: f.needed_user("user_id")?,
