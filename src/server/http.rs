@@ -252,8 +252,12 @@ async fn mint(State(api): State<Api>, headers: HeaderMap, body: Bytes) -> Result
     }
     let fields = Fields::parse(text(&body)?)?;
     let user = fields.needed_user("user_id")?;
-    let wrong_type = || fields.wrong("user_type", "a kind of user");
-    let user_type = fields.text("user_type")?.map(|text| UserType::parse(&text).map_err(|_| wrong_type())).transpose()?;
+    let known = |kind: &UserType| api.sessions.settings.load().user_types.iter().any(|known| known == kind.as_str());
+    let user_type = match fields.text("user_type")?.map(|text| UserType::parse(&text).ok().filter(known)) {
+        Some(None) => return Err(fields.wrong("user_type", "a known kind of user").into()),
+        Some(user_type) => user_type,
+        None => None,
+    };
     let seconds = fields.number("expire_time")?.unwrap_or(3600);
     if !(1..=MAX_LIFE_SECONDS).contains(&seconds) {
         return Err(fields.wrong("expire_time", "1 to 86400 seconds").into());
