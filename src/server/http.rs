@@ -319,10 +319,31 @@ async fn command(State(api): State<Api>, headers: HeaderMap, Path(room): Path<St
     let caller = api.caller(&headers)?;
     let room = room_id(&room)?;
     let text = text(&body)?;
-    let parsed = client::parse_for_room(text, &room)?;
+    let parsed = match client::parse_for_room(text, &room) {
+        Ok(parsed) => parsed,
+        Err(bad) => return Err(not_read(&api.rooms, bad).await),
+    };
     let id = parsed.id;
     let run = run_command(&api, caller, room, text, parsed);
     run.await.map_err(|failure| failure.to(id))
+}
+
+/// Refuses a frame that could not be read; one about a room only if there is such a room.
+pub(super) async fn not_read(rooms: &Rooms, bad: BadFrame) -> Failure {
+    let (id, room) = (bad.id, bad.room.clone());
+    let failure = Failure::from(bad);
+    let Some(room) = room else { return failure };
+    let refusal = Refusal { code: failure.code, details: Some(json(&failure.details).into()) };
+    let (sender, receiver) = oneshot::channel();
+    let asked = rooms.send(&room, RoomMsg::Refused { refusal, reply: Reply::Http { id, sender } });
+    let told = match asked {
+        Err(refusal) => refusal,
+        Ok(()) => match receiver.await {
+            Ok(Err(refusal)) => refusal,
+            _ => return failure,
+        },
+    };
+    Failure::from(told).to(id)
 }
 
 pub(super) async fn run_command(

@@ -10,6 +10,7 @@ use crate::hub::{
     command::{Command, IfRev},
     cursor::Cursor,
     id::{CommitId, OpId, RoomId, UserId, UserType},
+    permission,
     presence::Status,
 };
 
@@ -158,8 +159,15 @@ fn parse_frame(text: &str, path_room: Option<&RoomId>) -> Result<Parsed, BadFram
     };
     read(&kind, &fields, path_room).map_err(|bad| {
         let senders = SENDERS.iter().filter_map(|name| fields.user(name).ok().flatten()).collect();
-        BadFrame { id, senders, ..bad }
+        let judged = matches!(bad.code, Code::BadArgument | Code::MessageTooLarge) && needs_room(&kind);
+        let room = if judged { path_room.cloned().or_else(|| fields.room("room_id").ok()) } else { None };
+        BadFrame { id, senders, room, ..bad }
     })
+}
+
+/// Tells whether a frame of this type is about a room that must be there already.
+fn needs_room(kind: &str) -> bool {
+    matches!(kind, "room_leave" | "room_sync" | "room_members" | "room_message") || permission::NAMES.contains(&kind)
 }
 
 fn read(kind: &str, f: &Fields, room: Option<&RoomId>) -> Result<Parsed, BadFrame> {
