@@ -1,11 +1,7 @@
 //! The wire: what is refused and how, what is understood, and that no bytes do harm.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
 use michub::{
-    hub::{
-        code::Code,
-        command::{Command, Place},
-        id::RoomId,
-    },
+    hub::{code::Code, command::Command, id::RoomId, queue::Place},
     wire::{
         client::{self, ClientFrame},
         close::Close,

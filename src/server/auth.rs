@@ -280,7 +280,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let mut config = AuthConfig { mode, ..AuthConfig::default() };
         config.jwt.secret.0 = "0123456789abcdef0123456789abcdef".to_owned();
-        config.api_keys = vec![super::super::config::Secret("key-1".to_owned())];
+        config.api_keys = vec![super::super::secret::Secret("key-1".to_owned())];
         (Auth::new(&config, dir.path(), Clock::new()).unwrap(), dir)
     }
 

@@ -1,6 +1,7 @@
 //! HTTP for backends and pages: tokens, presence, rooms, commands, the demo page. Errors are the same objects as on the socket.
 mod history;
 mod messages;
+mod origin;
 mod rooms;
 
 use super::{
@@ -17,8 +18,9 @@ use super::{
 };
 use crate::{
     hub::{
+        actor::Actor,
         code::{Code, Reject},
-        command::{Actor, Request},
+        command::Request,
         id::{RoleId, RoomId, UserId, UserType},
     },
     wire::{
@@ -163,7 +165,7 @@ pub fn router(api: Api) -> Router {
         .merge(super::media::routes());
     let routes = if api.demo { routes.fallback(super::page::serve) } else { routes };
     let routes = routes.layer(limit).layer(from_fn_with_state(api.sessions.clock, measured));
-    let guard = from_fn_with_state(api.allowed_origins.clone(), super::origin::guard);
+    let guard = from_fn_with_state(api.allowed_origins.clone(), origin::guard);
     routes.layer(map_response(as_error_object)).layer(guard).with_state(api)
 }
 

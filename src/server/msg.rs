@@ -3,7 +3,8 @@
 //! Everything from a room to its connections travels through one channel per shard, in order: acks, joins and frames alike.
 use crate::{
     hub::{
-        command::{Actor, IfRev, Request},
+        actor::Actor,
+        command::{IfRev, Request},
         cursor::Cursor,
         id::{OpId, RoomId, SessionId, UserId, UserType},
         rules::Rules,
@@ -54,6 +55,15 @@ pub fn room_key(room: &RoomId) -> u64 {
     let mut hasher = DefaultHasher::new();
     room.hash(&mut hasher);
     hasher.finish()
+}
+
+/// How somebody sits, for whoever may let him publish.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[allow(missing_docs, reason = "the names say it")]
+pub struct Standing {
+    pub seat_no: u32,
+    pub grant: u64,
+    pub admin_muted: bool,
 }
 
 /// To a shard.
@@ -156,7 +166,7 @@ pub enum RoomMsg {
     /// Look at the log and at the other nodes' people: something may have been missed.
     Look,
     /// How somebody sits.
-    Seat { user: UserId, reply: tokio::sync::oneshot::Sender<Result<Option<super::media::Standing>, Refusal>> },
+    Seat { user: UserId, reply: tokio::sync::oneshot::Sender<Result<Option<Standing>, Refusal>> },
     /// The hub's own command: what media servers report.
     Hub(crate::hub::command::Command),
     /// Missing updates for HTTP: the `/updates` object. If there are none, the answer waits for the next one, at most so long.
@@ -200,7 +210,7 @@ pub struct SeatsOf {
     /// Which room.
     pub room: RoomId,
     /// Who, by which grant, and what is known of his stream.
-    pub seated: Vec<(UserId, u64, crate::hub::room::Media)>,
+    pub seated: Vec<(UserId, u64, crate::hub::seats::Media)>,
 }
 
 /// The hub itself has ended a line: its person gets the time to come back, whatever the room's rules say.

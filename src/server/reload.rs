@@ -6,8 +6,8 @@ use super::{
     live::Live,
     metrics,
     rooms::Rooms,
-    run::{caps, http_caps, room_settings},
     session::SessionSettings,
+    settings::{caps, http_caps, room_settings},
 };
 use std::collections::BTreeMap;
 

@@ -4,9 +4,10 @@ use super::{
     rules,
 };
 use crate::hub::{
-    command::{Command, OnMissing, Place, SeatPolicy, SeatSet},
+    command::{Command, SeatPolicy, SeatSet},
+    mode::{Flag, Mode},
+    queue::{OnMissing, Place},
     roles,
-    room::{Flag, Mode},
     rules::{BadRules, Rules},
     talk::SLOW_MODE_MAX,
     time::{Millis, UnixMs},

@@ -8,6 +8,7 @@ mod history;
 #[allow(dead_code, reason = "shared with the tests of one hub")]
 #[path = "../it/hub.rs"]
 mod hub;
+mod letters;
 mod lost;
 mod nodes;
 mod people;

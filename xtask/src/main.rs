@@ -2,6 +2,7 @@
 use std::process::{Command, ExitCode};
 
 mod cluster;
+mod conform;
 mod measure;
 mod setup;
 mod sim;
@@ -35,6 +36,7 @@ fn main() -> ExitCode {
         Some("sim") => done(sim::run(&rest)),
         Some("cluster") => done(cluster::run(&rest)),
         Some("faults") => done(faults(&rest)),
+        Some("conform") => done(conform::conform(&rest)),
         Some("srs") => done(srs(rest.first())),
         Some("webhooks") => done(webhooks(rest.first().map_or("120000", String::as_str))),
         _ => {
@@ -44,6 +46,7 @@ fn main() -> ExitCode {
             eprintln!("       cargo xtask cluster [HUBS] [standalone|cluster|sentinel]");
             eprintln!("       cargo xtask sim [--seed S] [--seeds N] [--steps K] [--cluster] [--hub URL] | --own-hub");
             eprintln!("       cargo xtask load SCENARIO... | measure [--json] [--write] [NAME...] | bench");
+            eprintln!("       cargo xtask conform [--write] [SUITE]... [-- ARGUMENTS]    lets foreign programs try the hub");
             eprintln!("       cargo xtask types    writes the client's frame types");
             ExitCode::from(2)
         }

@@ -9,7 +9,7 @@ mod owner;
 mod routes;
 pub mod simulate;
 
-pub use gate::{Denied, Standing};
+pub use gate::Denied;
 pub use routes::routes;
 
 use super::{

@@ -1,7 +1,7 @@
 //! `POST /api/poll/frame`: what a client without a socket wants to say, in the frames of the socket.
 use super::{Api, Failure};
 use crate::{
-    hub::{code::Code, command::Actor, id::UserId},
+    hub::{actor::Actor, code::Code, id::UserId},
     server::{
         http::{actor_of, check_senders, not_read, reply, run_command, text as http_text},
         watch::user_status,
@@ -61,7 +61,7 @@ pub(super) async fn frame(State(api): State<Api>, headers: HeaderMap, body: Byte
             }
             ClientFrame::BlockedUsers => {
                 let user = person(actor, &parsed.senders)?;
-                blocked_ack(id, &api.sessions.letters.blocked(&user))
+                blocked_ack(id, &*api.sessions.letters.blocked(&user).await?)
             }
             ClientFrame::RequestOnlineStatus { users } => {
                 let shown = api.presence.states(users).await;

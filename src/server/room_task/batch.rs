@@ -9,13 +9,14 @@ use crate::server::{
 };
 use crate::{
     hub::{
+        actor::Actor,
         chain::{self, Offered},
         code::{Code, Reject},
-        command::{Actor, Command, Request},
+        command::{Command, Request},
         decide::{Decision, Draft},
         event::{Commit, Event},
         id::CommitId,
-        room::Status,
+        mode::Status,
         time::{Millis, UnixMs},
     },
     wire::{

@@ -33,7 +33,8 @@ use crate::{
         code::{Code, Reject},
         decide::{Decision, Draft},
         id::{RoomId, UserId},
-        room::{Media, Room},
+        room::Room,
+        seats::Media,
         time::{Millis, UnixMs},
     },
     wire::{

@@ -8,7 +8,7 @@ use crate::server::{
 };
 use crate::{
     hub::{
-        command::Actor,
+        actor::Actor,
         decide::Draft,
         id::{OpId, UserId},
     },

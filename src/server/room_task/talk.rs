@@ -9,8 +9,8 @@ use crate::server::{
 };
 use crate::{
     hub::{
+        actor::Actor,
         code::{Code, Reject},
-        command::Actor,
         cursor::Cursor,
         decide::Members as _,
         id::{CommitId, OpId, RoomId, UserId},
@@ -199,7 +199,7 @@ impl Task {
         }
         let room = self.draft.room();
         if let Actor::User(user) = from
-            && room.status == crate::hub::room::Status::Open
+            && room.status == crate::hub::mode::Status::Open
             && !self.members.is_live(user)
         {
             return Err(Reject::Plain(Code::NotMember));
