@@ -4,6 +4,7 @@
 #[path = "../it/client.rs"]
 mod client;
 mod faults;
+mod flow;
 mod history;
 #[allow(dead_code, reason = "shared with the tests of one hub")]
 #[path = "../it/hub.rs"]

@@ -82,12 +82,13 @@ impl RedisStore {
             say: Lua::new(include_str!("lua/say.lua")),
             user: Lua::new(include_str!("lua/user.lua")),
         };
+        let link = Link::start(settings.clone(), clock);
         Ok(Arc::new(Self {
             keys,
             clock,
-            link: Link::start(settings.clone(), clock),
+            live: Live::start(settings.clone(), link.watch()),
+            link,
             durable: (0..durable).map(|_| Link::start(settings.clone(), clock)).collect(),
-            live: Live::start(settings.clone()),
             settings,
             scripts,
             note_scripts: NoteScripts::new(),
