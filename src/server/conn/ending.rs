@@ -17,6 +17,8 @@ use std::{
 
 /// How long a closed connection may take to read its last frames.
 const LINGER_MS: u64 = 2_000;
+/// How long one may that was closed for sending too much: while it sends, it does not read.
+const LINGER_LOUD_MS: u64 = 10_000;
 /// How much input is read and thrown away after our close frame.
 const INPUT_AFTER_CLOSE: usize = 256 * 1024;
 
@@ -66,6 +68,9 @@ impl Conn {
     pub(in crate::server) fn poll_end(&self, context: &mut Context<'_>) -> Poll<()> {
         if self.0.state.get() == State::Closing && !self.is_writing() {
             self.0.state.set(State::Closed(self.now()));
+            if self.0.closed.get().is_some_and(|(close, _)| close == Close::RateLimited) {
+                self.0.deadline.set(self.now().plus(LINGER_LOUD_MS));
+            }
             // The client has closed first, and waits.
             if self.0.closed.get().is_none() {
                 self.end_our_half();
