@@ -2,9 +2,11 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs, reason = "a bench fails by panicking")]
 use criterion::{Criterion, criterion_group, criterion_main};
 use michub::hub::{
-    command::{Actor, Command, OnMissing, Place, Request},
+    actor::Actor,
+    command::{Command, Request},
     decide::{Draft, Members},
     id::{CommitId, OpId, RoomId, UserId},
+    queue::{OnMissing, Place},
     room::Room,
     rules::Rules,
     time::UnixMs,

@@ -1,10 +1,12 @@
 //! The queue family by table: who asks what, and the order that follows.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
 use michub::hub::{
+    actor::Actor,
     code::{Code, Reject},
-    command::{Actor, Command, OnMissing, Place, Request},
+    command::{Command, Request},
     decide::{Decision, Draft, Members},
     id::{CommitId, RoomId, UserId},
+    queue::{OnMissing, Place},
     room::Room,
     rules::Rules,
     time::UnixMs,

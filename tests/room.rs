@@ -1,12 +1,16 @@
 //! The room machine against random requests: what must hold after every step, and a refused command leaves no trace.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
 use michub::hub::{
-    command::{Actor, Command, IfRev, OnMissing, Place, Request, SeatPolicy, SeatSet},
+    actor::Actor,
+    command::{Command, IfRev, Request, SeatPolicy, SeatSet},
     decide::{Decision, Draft, Members},
     event::Event,
     id::{CommitId, OpId, RoleId, RoomId, UserId},
-    room::{Flag, Mode, Room, SeatKind},
+    mode::{Flag, Mode},
+    queue::{OnMissing, Place},
+    room::Room,
     rules::Rules,
+    seats::SeatKind,
     time::{Millis, UnixMs},
 };
 use michub::wire::record;

@@ -3,17 +3,20 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
 use michub::{
     hub::{
+        actor::Actor,
         asks::{Apply, End, Ended, Invite},
         code::{Code, Reject},
-        command::{Actor, Command, IfRev, OnMissing, Place, SeatPolicy, SeatSet},
+        command::{Command, IfRev, SeatPolicy, SeatSet},
         cursor::Cursor,
         decide::{Decision, Explained},
-        event::{
-            Answer, ApplyOutcome, Commit, Event, InviteOutcome, Op, Part, QueueLeftReason, SeatLeftReason, Step, TurnEndedReason,
-        },
+        event::{Answer, Commit, Event, Op, Part, Step},
         id::{CommitId, OpId, RoleId, RoomId, UserId},
-        room::{Entry, Flag, Flags, Media, Mode, Occupant, Reservation, Room, Undo, Via},
+        mode::{Flag, Flags, Mode},
+        queue::{Entry, OnMissing, Place, Undo},
+        reasons::{ApplyOutcome, InviteOutcome, QueueLeftReason, SeatLeftReason, TurnEndedReason},
+        room::Room,
         rules::Rules,
+        seats::{Media, Occupant, Reservation, Via},
         talk::{Levels, Talk, Weight},
         time::{Millis, UnixMs},
         turns::{Causes, Clock, Turn},
@@ -486,6 +489,7 @@ fn hub_frames_look_as_they_did() {
         error: Some("room_closed"),
     };
     let welcome = Welcome {
+        id: Some(4),
         session_id: "s1",
         user_id: "kol_123",
         user_type: "kol",

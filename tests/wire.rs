@@ -1,11 +1,7 @@
 //! The wire: what is refused and how, what is understood, and that no bytes do harm.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
 use michub::{
-    hub::{
-        code::Code,
-        command::{Command, Place},
-        id::RoomId,
-    },
+    hub::{code::Code, command::Command, id::RoomId, queue::Place},
     wire::{
         client::{self, ClientFrame},
         close::Close,
@@ -13,6 +9,23 @@ use michub::{
     },
 };
 use proptest::prelude::*;
+
+#[test]
+fn a_whole_number_may_have_an_empty_fraction() {
+    let seat = |text: &str| {
+        let frame = format!("{{\"type\":\"queue_join\",\"id\":{text},\"room_id\":\"r\",\"want_seat\":{text}}}");
+        let parsed = client::parse(&frame).ok()?;
+        let ClientFrame::Room { command: Command::QueueJoin { want_seat, .. }, .. } = parsed.frame else { return None };
+        assert_eq!(parsed.id, want_seat.map(i64::from));
+        want_seat
+    };
+    for (text, number) in [("7", Some(7)), ("7.0", Some(7)), ("7e0", Some(7)), ("70e-1", Some(7)), ("1e3", Some(1000))] {
+        assert_eq!(seat(text), number, "{text}");
+    }
+    for text in ["7.5", "0.0", "-7.0", "1e10", "1e300", "\"7\"", "[7]", "true"] {
+        assert_eq!(seat(text), None, "{text}");
+    }
+}
 
 #[test]
 fn refusals_name_the_field() {

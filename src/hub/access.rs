@@ -1,8 +1,12 @@
-//! Who is admitted to queue and seats, and with which priority: the rules applied to one person at one time.
+//! Who may: a person's role, whether he is admitted to queue, seats and talk, and with which priority. The rules applied to one person at one time.
 use super::{
+    actor::Actor,
     code::{Code, Reject},
-    id::UserId,
+    id::{RoleId, UserId},
+    mode::Status,
+    roles,
     room::Room,
+    talk::Weight,
     time::UnixMs,
     windows,
 };
@@ -19,6 +23,21 @@ pub struct Standing {
 }
 
 impl Room {
+    /// Returns the role of `user`: the one given to him, else `member`.
+    #[must_use]
+    pub fn role_of<'a>(&'a self, user: &UserId) -> &'a str {
+        if *user == self.owner {
+            return "owner";
+        }
+        self.roles.get(user).and_then(|grant| grant.role.as_ref()).map_or("member", RoleId::as_str)
+    }
+
+    /// Returns the level of `user`'s role.
+    #[must_use]
+    pub fn level_of(&self, user: &UserId) -> u32 {
+        self.rules.level_of_role(self.role_of(user)).unwrap_or(roles::MEMBER)
+    }
+
     /// Tells whether a ban, a queue ban or the blacklist refuses `user` everywhere. The owner is never refused.
     ///
     /// Errors: `blacklisted`, with the end of the ban if it has one.
@@ -84,5 +103,23 @@ impl Room {
         let skip_queue = rule.is_some_and(|rule| rule.can_skip_queue);
         why.extend(skip_queue.then(|| "skip_queue".to_owned()));
         Standing { eff_priority, skip_queue, why }
+    }
+    /// Tells whether `actor`, who is here, may say something of this weight now; `last` is when he last said anything.
+    ///
+    /// Errors: `room_closed`; `forbidden`, with the end of a mute; `too_soon`, with the end of the wait.
+    pub fn check_talk(&self, actor: &Actor, weight: Weight, last: Option<UnixMs>, now: UnixMs) -> Result<(), Reject> {
+        if self.status == Status::Closed {
+            return Err(Reject::Plain(Code::RoomClosed));
+        }
+        let Actor::User(user) = actor else { return Ok(()) };
+        if let Some(until) = self.talk.mute_of(user, now) {
+            return Err(Reject::Until { code: Code::Forbidden, until });
+        }
+        let level = self.level_of(user);
+        if level < self.talk.level_for(weight) {
+            return Err(Reject::Plain(Code::Forbidden));
+        }
+        let wait = last.map(|last| last.plus(self.talk.slow_mode)).filter(|until| *until > now && level < roles::ADMIN);
+        wait.map_or(Ok(()), |until| Err(Reject::Until { code: Code::TooSoon, until: Some(until) }))
     }
 }

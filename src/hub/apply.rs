@@ -1,11 +1,15 @@
 //! Event → state: the only code that changes a room, the same way on every node and at every replay.
 use super::{
+    actor::Actor,
     asks::{Apply, Invite},
-    command::Actor,
     dedup::Outcome,
-    event::{Answer, Commit, Event, Op, QueueLeftReason, SeatLeftReason, Step},
+    event::{Answer, Commit, Event, Op, Step},
     id::{CommitId, RoleId, UserId},
-    room::{Entry, Grant, Media, Mode, Occupant, Reservation, Room, Status, Undo, Via},
+    mode::{Mode, Status},
+    queue::{Entry, Undo},
+    reasons::{QueueLeftReason, SeatLeftReason},
+    room::{Grant, Room},
+    seats::{Media, Occupant, Reservation, Via},
     time::{Millis, UnixMs},
     turns::Turn,
 };

@@ -1,9 +1,9 @@
 //! Applications and invitations: who asks for a seat, who is asked to come, how it ended. It knows no rules and no seats.
 use super::{
-    command::Actor,
+    actor::Actor,
     dedup::{MAX_PER_ACTOR, MEMORY},
-    event::{ApplyOutcome, InviteOutcome},
     id::UserId,
+    reasons::{ApplyOutcome, InviteOutcome},
     time::UnixMs,
 };
 use std::collections::VecDeque;

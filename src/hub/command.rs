@@ -1,23 +1,14 @@
 //! All that a room can be asked, by a person, a backend or the hub itself (a passed deadline is a command too).
 use super::{
+    actor::Actor,
     cursor::Cursor,
     id::{OpId, RoleId, UserId},
-    room::{Flag, Mode},
+    mode::{Flag, Mode},
+    queue::{OnMissing, Place},
     rules::{BadRules, Rules},
     time::{Millis, UnixMs},
 };
 use std::sync::Arc;
-
-/// Who asks. It comes from the verified token or key, never from the frame.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Actor {
-    /// A person, with the level his role gives.
-    User(UserId),
-    /// A backend with an API key: everything, no level check.
-    Service,
-    /// The hub: timers, lost lines, token roles.
-    Hub,
-}
 
 /// A command with its envelope.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -39,33 +30,6 @@ pub enum IfRev {
     Rev(u64),
     /// A rev with the identity of its commit.
     Cursor(Cursor),
-}
-
-/// A place in the queue: a neighbour, an end or a step, never an index.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub enum Place {
-    /// Directly in front of somebody.
-    Before(UserId),
-    /// Directly behind somebody.
-    After(UserId),
-    /// The head, behind the on-deck entries.
-    Front,
-    /// The tail.
-    Back,
-    /// So many places towards the head, at least 1, clamped.
-    Up(u32),
-    /// So many places towards the tail, at least 1, clamped.
-    Down(u32),
-}
-
-/// What to do when the anchor of a move no longer waits.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-pub enum OnMissing {
-    /// Refuse with `anchor_gone`.
-    #[default]
-    Fail,
-    /// Use the anchor's last slot, if remembered.
-    Nearest,
 }
 
 /// What to do when the wanted seat has an occupant.

@@ -1,6 +1,7 @@
 //! The first outcomes of recent commands, so that a repeat changes nothing and gets the same answer.
 use super::{
-    command::{Actor, Command},
+    actor::Actor,
+    command::Command,
     event::{Answer, Event},
     id::OpId,
     time::{Millis, UnixMs},

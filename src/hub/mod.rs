@@ -4,6 +4,7 @@
 //! that changes a room, and it does so the same way everywhere; `Room::next_deadline` says when the hub must come back.
 //! Nothing here reads a clock, draws a random number, waits, or knows how anything is written down.
 pub mod access;
+pub mod actor;
 pub mod apply;
 pub mod asks;
 pub mod chain;
@@ -15,9 +16,11 @@ pub mod dedup;
 pub mod event;
 pub mod id;
 pub mod media;
+pub mod mode;
 pub mod permission;
 pub mod presence;
 pub mod queue;
+pub mod reasons;
 pub mod roles;
 pub mod room;
 pub mod rules;

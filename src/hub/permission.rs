@@ -1,9 +1,5 @@
 //! Permissions: which role may use which command. What a command allows on whom is judged by the command itself.
-use super::{
-    command::{Actor, Command},
-    roles,
-    room::Room,
-};
+use super::{actor::Actor, command::Command, roles, room::Room};
 
 /// What the rules may add to a role beyond its level's set: the names of the commands, and `history`, reading the audit.
 pub const NAMES: &[&str] = &[
@@ -51,6 +47,67 @@ pub const NAMES: &[&str] = &[
     "explain",
     "history",
 ];
+
+/// Returns the level that a command needs. Own seat and own mute are judged by the command itself.
+#[must_use]
+pub const fn level_for(command: &Command) -> u32 {
+    match command {
+        Command::QueueJoin { .. }
+        | Command::QueueLeave
+        | Command::SeatTake { .. }
+        | Command::SeatLeave
+        | Command::SeatMove { target: None, .. }
+        | Command::SeatMute { .. }
+        | Command::ApplySubmit { .. }
+        | Command::ApplyCancel { .. }
+        | Command::InviteReply { .. }
+        | Command::TurnYield { .. }
+        | Command::Batch { .. }
+        | Command::Explain { .. } => 0,
+        Command::QueueMove { force: true, .. } => roles::ADMIN,
+        Command::QueueInsert { .. }
+        | Command::QueueRemove { .. }
+        | Command::QueueMove { .. }
+        | Command::QueueReorder { .. }
+        | Command::SeatAssign { .. }
+        | Command::SeatMove { .. }
+        | Command::SeatKick { .. }
+        | Command::SeatLock { .. }
+        | Command::SeatExtra { .. }
+        | Command::ApplyResolve { .. }
+        | Command::InviteSend { .. }
+        | Command::InviteCancel { .. }
+        | Command::TurnNext { .. }
+        | Command::TurnExtend { .. }
+        | Command::TurnPause { .. }
+        | Command::TurnResume { .. } => roles::HOST,
+        Command::QueueClear
+        | Command::QueueRestore { .. }
+        | Command::QueueResort
+        | Command::ModeSet { .. }
+        | Command::FlagSet { .. }
+        | Command::RoleSet { .. }
+        | Command::UserKick { .. }
+        | Command::UserBan { .. }
+        | Command::UserUnban { .. }
+        | Command::QueueBan { .. }
+        | Command::TalkSet { .. }
+        | Command::TalkMute { .. } => roles::ADMIN,
+        Command::RulesSet { .. } | Command::OwnerTransfer { .. } | Command::RoomClose { .. } => roles::OWNER,
+        Command::Lost { .. }
+        | Command::Returned { .. }
+        | Command::Left { .. }
+        | Command::HoldExpired { .. }
+        | Command::TurnOver { .. }
+        | Command::ApplyOver { .. }
+        | Command::InviteOver { .. }
+        | Command::StreamStarted { .. }
+        | Command::StreamStopped { .. }
+        | Command::StreamOver { .. }
+        | Command::TokenRole { .. }
+        | Command::Promote => u32::MAX,
+    }
+}
 
 impl Command {
     /// Returns the name on the wire; `None` = the hub's own command, which has none.
@@ -129,7 +186,7 @@ impl Room {
     /// `force` in `queue_move` needs its level whatever the rules add. The hub's own commands are nobody else's.
     #[must_use]
     pub fn may(&self, actor: &Actor, command: &Command) -> bool {
-        let needed = roles::level_for(command);
+        let needed = level_for(command);
         match (actor, command.name()) {
             (Actor::Hub, _) | (Actor::Service, Some(_)) => true,
             (Actor::User(user), Some(name)) => {

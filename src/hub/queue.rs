@@ -1,9 +1,8 @@
 //! The mic queue: order, places, pins, the slots of those who left. It knows no rules of the room and no people.
 use super::{
     code::{Code, Reject},
-    command::{OnMissing, Place},
     id::UserId,
-    room::Entry,
+    time::UnixMs,
 };
 use std::collections::VecDeque;
 
@@ -23,6 +22,67 @@ pub struct MicQueue {
     pub last_seq: u64,
     /// Where those stood who left within the last [`SLOT_MEMORY_REVS`] revs, oldest first.
     pub slots: VecDeque<Slot>,
+}
+
+/// Somebody waiting in the queue.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Entry {
+    /// Who waits.
+    pub user: UserId,
+    /// The room's own counter at the time of joining; the order among equals.
+    pub seq: u64,
+    /// Priority, frozen at insert.
+    pub eff_priority: i64,
+    /// Counts as above every number.
+    pub skip_queue: bool,
+    /// The seat he would like.
+    pub want_seat: Option<u32>,
+    /// Up to 200 bytes for people to read.
+    pub note: Option<String>,
+    /// Away, and his place is kept until then.
+    pub held_until: Option<UnixMs>,
+    /// Placed by a person: no rule overtakes him.
+    pub pinned: bool,
+    /// How often a rule put somebody in front of him.
+    pub jumped_by: u32,
+    /// When he joined.
+    pub joined_at: UnixMs,
+}
+
+/// A place in the queue: a neighbour, an end or a step, never an index.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum Place {
+    /// Directly in front of somebody.
+    Before(UserId),
+    /// Directly behind somebody.
+    After(UserId),
+    /// The head, behind the on-deck entries.
+    Front,
+    /// The tail.
+    Back,
+    /// So many places towards the head, at least 1, clamped.
+    Up(u32),
+    /// So many places towards the tail, at least 1, clamped.
+    Down(u32),
+}
+
+/// What to do when the anchor of a move no longer waits.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum OnMissing {
+    /// Refuse with `anchor_gone`.
+    #[default]
+    Fail,
+    /// Use the anchor's last slot, if remembered.
+    Nearest,
+}
+
+/// What `queue_clear` put aside.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[allow(missing_docs, reason = "the names say it")]
+pub struct Undo {
+    pub undo_id: String,
+    pub at: UnixMs,
+    pub entries: Vec<Entry>,
 }
 
 /// The slot of somebody who does not wait any more.

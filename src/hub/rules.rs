@@ -1,8 +1,8 @@
 //! A room's rules as one value: limits, roles, lists, special people, time windows, and the defaults a new room starts from. It decides nothing.
 use super::{
     id::{RoleId, UserId},
+    mode::Mode,
     roles,
-    room::Mode,
     time::{Millis, UnixMs},
     windows::Window,
 };

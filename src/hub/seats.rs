@@ -2,8 +2,8 @@
 use super::{
     code::{Code, Reject},
     id::UserId,
-    room::{Occupant, Seat, SeatKind},
     rules::Rules,
+    time::UnixMs,
 };
 
 /// The seats of a room, in order of their numbers.
@@ -11,6 +11,104 @@ use super::{
 pub struct Seats {
     /// Never empty in a room; numbers rise.
     pub list: Vec<Seat>,
+}
+
+/// What kind of seat.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum SeatKind {
+    /// For anybody the rules allow.
+    Guest,
+    /// For level host and above; no turns, no promotion.
+    Host,
+}
+
+/// A seat.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Seat {
+    /// Its number, 1 or more, stable for ever.
+    pub no: u32,
+    /// Its kind.
+    pub kind: SeatKind,
+    /// Removed by a rules change as soon as it is empty; nobody may take it.
+    pub closing: bool,
+    /// Nobody may take it.
+    pub locked: bool,
+    /// Muted by somebody with the right; its occupant cannot lift that.
+    pub admin_muted: bool,
+    /// Text of the application, up to 1 KiB.
+    pub extra: String,
+    /// Counts the changes of `extra`.
+    pub extra_rev: u64,
+    /// Who sits there.
+    pub occupant: Option<Occupant>,
+    /// For whom an invitation keeps it.
+    pub reserved_for: Option<Reservation>,
+}
+
+/// Somebody on a seat.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Occupant {
+    /// Who.
+    pub user: UserId,
+    /// Since when.
+    pub since: UnixMs,
+    /// How he came there.
+    pub via: Via,
+    /// Muted by himself.
+    pub self_muted: bool,
+    /// Away, and the seat is kept until then.
+    pub held_until: Option<UnixMs>,
+    /// The rev at which he came to a seat: higher than that of everybody who sat in this room before.
+    pub grant: u64,
+    /// What is known of his stream.
+    pub media: Media,
+}
+
+/// A seat kept for somebody invited.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[allow(missing_docs, reason = "the names say it")]
+pub struct Reservation {
+    pub user: UserId,
+    pub invite_id: String,
+    pub until: UnixMs,
+}
+
+/// What the media servers tell about somebody on a seat.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Media {
+    /// Nothing yet.
+    #[default]
+    None,
+    /// He is on air.
+    Publishing,
+    /// His stream stopped; without a newer one he leaves the seat then.
+    Lost {
+        /// When.
+        until: UnixMs,
+    },
+}
+
+/// How somebody came to his seat.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[allow(missing_docs, reason = "the wire names")]
+pub enum Via {
+    Take,
+    Apply,
+    Invite,
+    Promote,
+    Assign,
+    Move,
+}
+
+impl Occupant {
+    /// Returns when he leaves because his stream stopped.
+    #[must_use]
+    pub const fn media_lost_until(&self) -> Option<UnixMs> {
+        match self.media {
+            Media::Lost { until } => Some(until),
+            Media::None | Media::Publishing => None,
+        }
+    }
 }
 
 impl Seat {

@@ -1,11 +1,7 @@
 //! Who may say what in a room: a level for each class of message, slow mode, and people who are muted. The messages themselves are no
 //! part of the room's state.
 use super::{
-    code::{Code, Reject},
-    command::Actor,
     id::UserId,
-    roles,
-    room::{Room, Status},
     time::{Millis, UnixMs},
 };
 use std::collections::BTreeMap;
@@ -66,32 +62,11 @@ impl Talk {
         self.mutes.get(user).copied().filter(|until| until.is_none_or(|until| until > now))
     }
 
-    const fn level_for(&self, weight: Weight) -> u32 {
+    pub(super) const fn level_for(&self, weight: Weight) -> u32 {
         match weight {
             Weight::Must => self.levels.must,
             Weight::Normal => self.levels.normal,
             Weight::Droppable => self.levels.droppable,
         }
-    }
-}
-
-impl Room {
-    /// Tells whether `actor`, who is here, may say something of this weight now; `last` is when he last said anything.
-    ///
-    /// Errors: `room_closed`; `forbidden`, with the end of a mute; `too_soon`, with the end of the wait.
-    pub fn check_talk(&self, actor: &Actor, weight: Weight, last: Option<UnixMs>, now: UnixMs) -> Result<(), Reject> {
-        if self.status == Status::Closed {
-            return Err(Reject::Plain(Code::RoomClosed));
-        }
-        let Actor::User(user) = actor else { return Ok(()) };
-        if let Some(until) = self.talk.mute_of(user, now) {
-            return Err(Reject::Until { code: Code::Forbidden, until });
-        }
-        let level = self.level_of(user);
-        if level < self.talk.level_for(weight) {
-            return Err(Reject::Plain(Code::Forbidden));
-        }
-        let wait = last.map(|last| last.plus(self.talk.slow_mode)).filter(|until| *until > now && level < roles::ADMIN);
-        wait.map_or(Ok(()), |until| Err(Reject::Until { code: Code::TooSoon, until: Some(until) }))
     }
 }

@@ -4,6 +4,7 @@ mod error;
 use super::{
     hooks::Kind,
     proxies::Network,
+    secret::{Address, Secret},
     store::redis::connect::{Durability, RedisSettings, Shape},
     webhooks::endpoint::EndpointSettings,
 };
@@ -21,50 +22,6 @@ use std::{
     time::Duration,
 };
 use webhook::WebhookConfig;
-
-/// A text that is never shown.
-#[derive(Clone, Default, PartialEq, Eq, Deserialize)]
-#[serde(transparent)]
-pub struct Secret(pub String);
-
-impl std::fmt::Debug for Secret {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(if self.0.is_empty() { "\"\"" } else { "\"(redacted)\"" })
-    }
-}
-
-impl Serialize for Secret {
-    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_str(if self.0.is_empty() { "" } else { "(redacted)" })
-    }
-}
-
-/// An address of a server; a name and password in it are never shown.
-#[derive(Clone, Default, PartialEq, Eq, Deserialize)]
-#[serde(transparent)]
-pub struct Address(pub String);
-
-impl std::fmt::Display for Address {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let shown = |url: &str| match (url.split_once("://"), url.rsplit_once('@')) {
-            (Some((scheme, _)), Some((_, host))) => format!("{scheme}://(redacted)@{host}"),
-            _ => url.to_owned(),
-        };
-        f.write_str(&self.0.split(',').map(shown).collect::<Vec<_>>().join(","))
-    }
-}
-
-impl std::fmt::Debug for Address {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{self}")
-    }
-}
-
-impl Serialize for Address {
-    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_str(self)
-    }
-}
 
 macro_rules! sections {
     ($($(#[$doc:meta])* $name:ident { $($field:ident: $type:ty = $default:expr,)* })*) => {$(
@@ -118,6 +75,8 @@ sections! {
         shards: usize = 0,
         drain_timeout_ms: u64 = 30_000,
         trusted_proxies: Vec<Network> = Vec::new(),
+        tls_cert_file: Option<PathBuf> = None,
+        tls_key_file: Option<PathBuf> = None,
     }
     /// `[admin]`
     AdminConfig { listen: SocketAddr = loopback(9080), }
@@ -197,6 +156,8 @@ sections! {
         timeout_ms: u64 = 5000,
         query_token: bool = false,
         ticket_seconds: u64 = 60,
+        kicked_max: usize = 100_000,
+        kicked_keep_seconds: u64 = 2_592_000,
         allowed_origins: Vec<String> = Vec::new(),
         api_keys: Vec<Secret> = Vec::new(),
         jwt: JwtConfig = JwtConfig::default(),
@@ -422,8 +383,15 @@ impl Config {
             (self.history.retention_days <= 3660, "history.retention_days", "0 to 3660 days"),
             (self.server.drain_timeout_ms >= 100, "server.drain_timeout_ms", "at least 100 ms"),
             (self.server.shards <= 256, "server.shards", "0 to 256"),
+            (
+                self.server.tls_cert_file.is_some() == self.server.tls_key_file.is_some(),
+                "server.tls_cert_file",
+                "together with server.tls_key_file",
+            ),
             (self.auth.timeout_ms >= 100, "auth.timeout_ms", "at least 100 ms"),
             ((5..=3600).contains(&self.auth.ticket_seconds), "auth.ticket_seconds", "5 to 3600 s"),
+            ((100..=10_000_000).contains(&self.auth.kicked_max), "auth.kicked_max", "100 to 10000000 people"),
+            ((86_400..=315_360_000).contains(&self.auth.kicked_keep_seconds), "auth.kicked_keep_seconds", "86400 to 315360000 s"),
             (self.limits.handshake_timeout_ms >= 100, "limits.handshake_timeout_ms", "at least 100 ms"),
             (self.limits.message_timeout_ms >= 100, "limits.message_timeout_ms", "at least 100 ms"),
             ((1024..=1_048_576).contains(&self.limits.frame_bytes), "limits.frame_bytes", "1024 to 1048576 bytes"),
@@ -485,15 +453,6 @@ impl RedisConfig {
             lease: Duration::from_millis(self.lease_ms),
             log_revs_max: self.log_revs_max,
         }
-    }
-}
-
-impl Secret {
-    /// Reads `env:NAME` from the environment. Errors: the variable's name, if it is not set.
-    fn resolve(&mut self) -> Result<(), String> {
-        let Some(variable) = self.0.strip_prefix("env:").map(str::to_owned) else { return Ok(()) };
-        self.0 = std::env::var(&variable).map_err(|_| variable)?;
-        Ok(())
     }
 }
 

@@ -4,7 +4,8 @@
 use super::mailbox::Mailbox;
 use crate::{
     hub::{
-        command::{Actor, IfRev, Request},
+        actor::Actor,
+        command::{IfRev, Request},
         cursor::Cursor,
         id::{OpId, RoomId, SessionId, UserId, UserType},
         rules::Rules,
@@ -55,6 +56,15 @@ pub fn room_key(room: &RoomId) -> u64 {
     let mut hasher = DefaultHasher::new();
     room.hash(&mut hasher);
     hasher.finish()
+}
+
+/// How somebody sits, for whoever may let him publish.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[allow(missing_docs, reason = "the names say it")]
+pub struct Standing {
+    pub seat_no: u32,
+    pub grant: u64,
+    pub admin_muted: bool,
 }
 
 /// To a shard.
@@ -146,6 +156,8 @@ pub enum RoomMsg {
     Sync { session: SessionId, cursor: Option<Cursor>, reply: Reply },
     /// A page of members.
     Members { offset: usize, limit: usize, reply: Reply },
+    /// A request that is refused already: the asker hears so if there is such a room, else that there is none.
+    Refused { refusal: Refusal, reply: Reply },
     /// People's shown states have changed.
     Presence(Vec<Shown>),
     /// Drop this as soon as the other nodes have heard of everybody here.
@@ -155,7 +167,7 @@ pub enum RoomMsg {
     /// Look at the log and at the other nodes' people: something may have been missed.
     Look,
     /// How somebody sits.
-    Seat { user: UserId, reply: tokio::sync::oneshot::Sender<Result<Option<super::media::Standing>, Refusal>> },
+    Seat { user: UserId, reply: tokio::sync::oneshot::Sender<Result<Option<Standing>, Refusal>> },
     /// The hub's own command: what media servers report.
     Hub(crate::hub::command::Command),
     /// Missing updates for HTTP: the `/updates` object. If there are none, the answer waits for the next one, at most so long.
@@ -189,7 +201,7 @@ impl RoomMsg {
     /// Tells whether it counts against what may wait for a room.
     #[must_use]
     pub const fn is_counted(&self) -> bool {
-        matches!(self, Self::Command { .. } | Self::Say { .. })
+        matches!(self, Self::Command { .. } | Self::Say { .. } | Self::Refused { .. })
     }
 }
 
@@ -199,7 +211,7 @@ pub struct SeatsOf {
     /// Which room.
     pub room: RoomId,
     /// Who, by which grant, and what is known of his stream.
-    pub seated: Vec<(UserId, u64, crate::hub::room::Media)>,
+    pub seated: Vec<(UserId, u64, crate::hub::seats::Media)>,
 }
 
 /// The hub itself has ended a line: its person gets the time to come back, whatever the room's rules say.

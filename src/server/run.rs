@@ -1,8 +1,8 @@
 //! The whole hub: opens the store, starts presence, rooms and shards, says that it listens, and ends on SIGTERM or SIGINT.
 use super::{
     admin::{Admin, Sources},
-    admit::Caps,
     auth::{Auth, AuthSetupError},
+    bans::{BanList, Bans},
     clock::Clock,
     cluster::Cluster,
     config::{AuthMode, Config, ConfigError, StoreKind},
@@ -10,36 +10,28 @@ use super::{
     expiry::look_after_messages,
     history::{
         History,
-        postgres::{CONSUMER, Feeder, People, Postgres, PostgresSettings},
+        postgres::{Feeder, People, Postgres},
     },
     http::{self, Api},
-    letters::{LetterSettings, Letters},
+    letters::Letters,
     live::Live,
     media::{Media, MediaSetupError},
-    presence::{Presence, PresenceSettings},
-    proxies::Proxies,
+    presence::Presence,
     reload::{Reload, Reloader},
-    room_task::MessageSettings,
     rooms::{RoomSettings, Rooms},
     service,
     session::{SessionDeps, SessionSettings},
     session_store::SessionStore,
-    shard::{Bound, NetSettings},
-    store::{
-        Store, StoreFault,
-        archive::Archive,
-        fjall::{FjallSettings, FjallStore},
-        notes::Notes,
-        outbox::Outboxed,
-        redis::RedisStore,
-    },
+    settings::{self, is_history_outside},
+    shard::Bound,
+    store::{Store, StoreFault, archive::Archive, fjall::FjallStore, notes::Notes, outbox::Outboxed, redis::RedisStore},
+    tls::{Tls, TlsError},
     webhooks::{
         WebhookDeps, Webhooks,
         source::Source,
         tap::{Moved, Tap},
     },
 };
-use crate::hub::time::Millis;
 use std::{io::Write, sync::Arc, time::Duration};
 use tokio::{
     net::TcpListener,
@@ -70,6 +62,9 @@ pub enum StartError {
     /// A media server's section cannot be used.
     #[error(transparent)]
     Media(#[from] MediaSetupError),
+    /// The hub's own certificate cannot be used.
+    #[error("server.tls_cert_file, server.tls_key_file: {0}")]
+    Tls(#[from] TlsError),
     /// Metrics cannot be set up.
     #[error("metrics: {0}")]
     Metrics(#[from] metrics_exporter_prometheus::BuildError),
@@ -93,66 +88,6 @@ pub fn run(config: Config, reload: Reload) -> Result<(), StartError> {
     runtime.block_on(serve(config, reload))
 }
 
-pub(super) fn caps(config: &Config) -> Caps {
-    let limits = &config.limits;
-    Caps {
-        total: limits.connections_max,
-        per_address: limits.connections_per_address,
-        new_per_second: limits.new_connections_per_second_per_address as usize,
-        unauthenticated: if config.auth.mode == AuthMode::Dev { 0 } else { limits.connections_max.div_ceil(10) },
-        memory_bytes: limits.memory_bytes,
-    }
-}
-
-pub(super) fn http_caps(config: &Config) -> Caps {
-    let limits = &config.limits;
-    Caps { total: limits.http_connections_max, per_address: limits.connections_per_address, ..Caps::NONE }
-}
-
-fn net_settings(config: &Config, clock: Clock) -> NetSettings {
-    let limits = &config.limits;
-    NetSettings {
-        shards: config.server.shards,
-        allowed_origins: config.auth.allowed_origins.clone(),
-        proxies: Proxies::new(&config.server.trusted_proxies),
-        caps: caps(config),
-        http_caps: http_caps(config),
-        handshake_timeout_ms: limits.handshake_timeout_ms,
-        frame_bytes: limits.frame_bytes,
-        message_timeout_ms: limits.message_timeout_ms,
-        outbox_bytes: limits.outbox_bytes,
-        outbox_frames: limits.outbox_frames,
-        ping_interval_ms: config.presence.ping_interval_ms,
-        heartbeat_timeout_ms: config.presence.heartbeat_timeout_ms,
-        drain_timeout_ms: config.server.drain_timeout_ms,
-        ..NetSettings::new(config.server.listen, clock)
-    }
-}
-
-/// Tells whether the history is kept by another program.
-fn is_history_outside(config: &Config) -> bool {
-    config.history.retention_days > 0 && !config.history.url.0.is_empty()
-}
-
-/// How the embedded store is kept, by the configuration.
-#[must_use]
-pub fn store_settings(config: &Config) -> FjallSettings {
-    let embedded = &config.store.embedded;
-    let outside = is_history_outside(config);
-    FjallSettings {
-        dir: config.data.dir.clone(),
-        fsync_interval: Duration::from_millis(embedded.fsync_interval_ms),
-        reopen: Duration::from_millis(embedded.reopen_ms),
-        history_days: if outside { 0 } else { config.history.retention_days },
-        feeds: if outside { vec![CONSUMER.to_owned()] } else { Vec::new() },
-    }
-}
-
-/// How the outbox is kept that a node with a shared store has on its own disk.
-fn outbox_settings(config: &Config) -> FjallSettings {
-    FjallSettings { dir: config.data.dir.join("outbox"), ..store_settings(config) }
-}
-
 /// The store, what keeps the history, and what keeps notes.
 struct Opened {
     store: Arc<dyn Store>,
@@ -163,23 +98,12 @@ struct Opened {
     people: Option<People>,
 }
 
-fn postgres_settings(config: &Config) -> PostgresSettings {
-    let history = &config.history;
-    PostgresSettings {
-        url: history.url.0.clone(),
-        password: history.password.0.clone(),
-        timeout: Duration::from_millis(history.timeout_ms),
-        batch_max: history.batch_max,
-        outbox_max: history.outbox_max,
-        days: history.retention_days,
-    }
-}
-
 fn open(config: &Config, clock: Clock) -> Result<Opened, StoreFault> {
     Ok(match config.store.kind {
         StoreKind::Embedded => {
-            let outside = if is_history_outside(config) { Some(Postgres::new(postgres_settings(config))?) } else { None };
-            let store = FjallStore::open(store_settings(config), clock)?;
+            let outside =
+                if is_history_outside(config) { Some(Postgres::new(settings::postgres_settings(config))?) } else { None };
+            let store = FjallStore::open(settings::store_settings(config), clock)?;
             let people = People::default();
             let feeder = outside.clone().map(|postgres| Feeder::new(postgres, store.clone(), people.clone(), clock));
             let inside = || (config.history.retention_days > 0).then(|| store.clone() as Arc<dyn Archive>);
@@ -191,8 +115,8 @@ fn open(config: &Config, clock: Clock) -> Result<Opened, StoreFault> {
             let (notes, mut store): (Arc<dyn Notes>, Arc<dyn Store>) = (redis.clone(), redis.clone());
             let (mut archive, mut feeder, people) = (None, None, People::default());
             if is_history_outside(config) {
-                let postgres = Postgres::new(postgres_settings(config))?;
-                let outbox = FjallStore::open(outbox_settings(config), clock)?;
+                let postgres = Postgres::new(settings::postgres_settings(config))?;
+                let outbox = FjallStore::open(settings::outbox_settings(config), clock)?;
                 store = Outboxed::new(store, outbox.clone());
                 feeder = Some(Feeder::new(postgres.clone(), outbox, people.clone(), clock));
                 archive = Some(Arc::new(postgres) as Arc<dyn Archive>);
@@ -204,7 +128,7 @@ fn open(config: &Config, clock: Clock) -> Result<Opened, StoreFault> {
 
 /// Opens the history of a hub that does not run. Errors: [`StoreFault::Locked`] if one does.
 pub async fn open_history(config: &Config) -> Result<History, StoreFault> {
-    if config.store.kind == StoreKind::Embedded && !store_settings(config).is_there() {
+    if config.store.kind == StoreKind::Embedded && !settings::store_settings(config).is_there() {
         return Err(StoreFault::Absent(config.data.dir.clone()));
     }
     let Opened { store, archive, feeder, .. } = open(config, Clock::new())?;
@@ -232,47 +156,6 @@ fn webhooks(config: &Config, opened: Opened, clock: Clock, node: &str) -> Result
     Ok((Tap::new(store, moved), Some(webhooks)))
 }
 
-pub(super) fn room_settings(config: &Config) -> RoomSettings {
-    RoomSettings {
-        auto_create: config.room.auto_create,
-        rules: config.room.rules.0.clone(),
-        messages: MessageSettings {
-            keep_max: config.messages.keep_max,
-            keep: Millis::from_seconds(config.messages.keep_seconds),
-            page: config.messages.page_max,
-            replay_max_age: Millis(config.messages.replay_max_age_ms),
-            per_second: config.limits.messages_per_second_per_room.into(),
-        },
-        mailbox_max: config.room.mailbox_max,
-        commands_per_second: config.limits.commands_per_second_per_room.into(),
-        presence_members_max: config.room.presence_members_max,
-        coalesce: Millis(config.presence.coalesce_ms),
-        idle: Millis(config.room.idle_ms),
-        handover: Millis(config.room.handover_ms),
-        presence_timeout: Millis(config.presence.heartbeat_timeout_ms),
-        long_polls_max: config.limits.long_polls_per_room,
-        seats: None,
-    }
-}
-
-const fn letter_settings(config: &Config) -> LetterSettings {
-    LetterSettings {
-        keep_max: config.messages.direct_keep_max,
-        keep_users_max: config.messages.direct_keep_users_max,
-        keep: Millis::from_seconds(config.messages.direct_keep_seconds),
-        blocked_max: config.messages.blocked_max,
-    }
-}
-
-const fn presence_settings(config: &Config) -> PresenceSettings {
-    PresenceSettings {
-        timeout: Millis(config.presence.heartbeat_timeout_ms),
-        coalesce: Millis(config.presence.coalesce_ms),
-        busy_on_seat: config.presence.busy_on_seat,
-        sessions_per_user: config.limits.sessions_per_user,
-    }
-}
-
 async fn serve(config: Config, reload: Reload) -> Result<(), StartError> {
     // Handlers first: a signal during the start must not kill the process half-way.
     let mut terminate = signal(SignalKind::terminate()).map_err(io("SIGTERM"))?;
@@ -287,6 +170,7 @@ async fn serve(config: Config, reload: Reload) -> Result<(), StartError> {
     let history = History::new(opened.store.clone(), opened.archive.clone());
     let node = format!("{:08x}", rand::random::<u32>());
     let cluster = opened.redis.clone().map(|redis| Cluster::new(redis, clock, node.clone()));
+    let notes = opened.notes.clone();
     let (store, webhooks) = webhooks(&config, opened, clock, &node)?;
     let admin = Admin::new(store.clone(), history.clone(), webhooks.clone(), clock)?;
     let admin_listener =
@@ -304,17 +188,22 @@ async fn serve(config: Config, reload: Reload) -> Result<(), StartError> {
             Auth::with_key(&config.auth, key, clock)?
         }
     };
+    let banned = BanList::default();
+    let auth = auth.refusing(banned.clone());
 
-    let bound = Bound::new(net_settings(&config, clock)).map_err(io(format!("server.listen {}", config.server.listen)))?;
+    let tls = settings::tls_files(&config).map(|files| Tls::open(&files)).transpose()?;
+    let scheme = if tls.is_some() { "https" } else { "http" };
+    let bound = Bound::new(settings::net_settings(&config, clock, tls.clone()))
+        .map_err(io(format!("server.listen {}", config.server.listen)))?;
     let (presence, inbox) = Presence::new();
     let (seats, seats_told) = mpsc::unbounded_channel();
-    let room_settings = RoomSettings { seats: (!config.media.is_empty()).then_some(seats), ..room_settings(&config) };
+    let room_settings = RoomSettings { seats: (!config.media.is_empty()).then_some(seats), ..settings::room_settings(&config) };
     tokio::spawn(look_after_messages(store.clone(), room_settings.messages, clock));
     let rooms = Rooms::new(bound.handles().to_vec(), store.clone(), presence.clone(), clock, room_settings, cluster.clone());
     let media = Media::start(&config.media, auth.ticket_key(), rooms.clone(), clock, seats_told)?;
     let sessions = if cluster.is_some() { SessionStore::none() } else { SessionStore::new(store.clone()) };
     tokio::spawn(inbox.told_to(webhooks).noting(people).run(
-        presence_settings(&config),
+        settings::presence_settings(&config),
         bound.handles().to_vec(),
         rooms.clone(),
         sessions,
@@ -335,7 +224,9 @@ async fn serve(config: Config, reload: Reload) -> Result<(), StartError> {
         store_kind,
         node: node.clone(),
     };
-    let letters = Letters::open(store.clone(), letter_settings(&config), clock).await?;
+    let bans = Bans::open(banned, notes, presence.clone(), clock, settings::ban_settings(&config), cluster.is_some()).await?;
+    let letters = Letters::open(store.clone(), settings::letter_settings(&config), clock).await?;
+    tokio::spawn(letters.clone().look_after());
     let deps = SessionDeps {
         letters,
         settings: Live::new(SessionSettings::from(&config)),
@@ -356,6 +247,7 @@ async fn serve(config: Config, reload: Reload) -> Result<(), StartError> {
         admission: bound.admission().clone(),
         doors: bound.doors().clone(),
         origins: bound.origins().clone(),
+        tls,
     };
     let (drain, draining) = watch::channel(false);
     let sessions = deps.clone();
@@ -369,6 +261,7 @@ async fn serve(config: Config, reload: Reload) -> Result<(), StartError> {
         history,
         sessions,
         media,
+        bans,
         ticket_seconds,
         draining: draining_too,
         allowed_origins,
@@ -379,7 +272,7 @@ async fn serve(config: Config, reload: Reload) -> Result<(), StartError> {
     let shards = bound.run(router, move |shard| deps.clone().on_shard(shard), draining).map_err(io("shards"))?;
     let mode = if config.auth.mode == AuthMode::Dev { "dev" } else { "jwt" };
     let line = format!(
-        "michub listening on http://{} (store={store_kind}, auth={mode}, node={node}, admin=http://{admin_address})",
+        "michub listening on {scheme}://{} (store={store_kind}, auth={mode}, node={node}, admin=http://{admin_address})",
         shards.local_addr
     );
     // A closed stdout is no reason not to serve.

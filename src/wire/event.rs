@@ -5,9 +5,12 @@ use super::{
     turn::{CauseJson, causes, causes_json, clock, clock_json},
 };
 use crate::hub::{
-    event::{ApplyOutcome, Event, InviteOutcome, QueueLeftReason, SeatLeftReason, Step, TurnEndedReason},
+    event::{Event, Step},
     id::{RoleId, UserId},
-    room::{Entry, Flags, Media},
+    mode::Flags,
+    queue::Entry,
+    reasons::{ApplyOutcome, InviteOutcome, QueueLeftReason, SeatLeftReason, TurnEndedReason},
+    seats::Media,
     talk::Levels,
     time::{Millis, UnixMs},
 };

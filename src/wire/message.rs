@@ -5,8 +5,8 @@ use super::{
     server::{Ack, json},
 };
 use crate::hub::{
+    actor::Actor,
     code::Code,
-    command::Actor,
     cursor::Cursor,
     id::{OpId, RoomId, UserId},
     talk::Weight,

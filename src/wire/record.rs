@@ -7,15 +7,16 @@ use super::{
     turn::{ApplyJson, TurnJson},
 };
 use crate::hub::{
+    actor::Actor,
     asks::{Apply, Asks, End, Ended, Invite},
-    command::Actor,
     cursor::Cursor,
     dedup::{Dedup, Outcome},
-    event::{Answer, ApplyOutcome, Commit, Event, InviteOutcome, Op, Step},
+    event::{Answer, Commit, Event, Op, Step},
     id::{OpId, RoleId, RoomId},
-    queue::{MicQueue, Slot},
-    room::{Entry, Grant, Occupant, Reservation, Room, Seat, Undo},
-    seats::Seats,
+    queue::{Entry, MicQueue, Slot, Undo},
+    reasons::{ApplyOutcome, InviteOutcome},
+    room::{Grant, Room},
+    seats::{Occupant, Reservation, Seat, Seats},
     time::UnixMs,
     turns::{Turn, Turns},
 };

@@ -5,8 +5,8 @@ use super::{
 };
 use crate::hub::{
     id::{RoleId, UserId},
+    mode::Mode,
     permission, roles,
-    room::Mode,
     rules::{Access, BadRules, LISTED_MAX, ROLES_MAX, RoleRule, Rules, SPECIALS_MAX, Special, WINDOWS_MAX},
     time::{Millis, UnixMs},
     windows::{Day, WallTime, Window, Zone},

@@ -5,7 +5,10 @@ use super::{
     turn::{ApplyJson, ShownInvite, TurnJson},
 };
 use crate::hub::{
-    room::{Entry, Flags, Media, Mode, Room, Seat, SeatKind, Status, Via},
+    mode::{Flags, Mode, Status},
+    queue::Entry,
+    room::Room,
+    seats::{Media, Seat, SeatKind, Via},
     talk::{Levels, Talk},
     time::{Millis, UnixMs},
 };
@@ -107,7 +110,7 @@ impl From<FlagsJson> for Flags {
 
 /// Somebody waiting, as stored and (with the derived fields around it) as shown.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[allow(missing_docs, reason = "the names are those of hub::room::Entry")]
+#[allow(missing_docs, reason = "the names are those of hub::queue::Entry")]
 pub struct EntryJson {
     pub user_id: String,
     pub seq: u64,
@@ -330,7 +333,7 @@ fn shown_seat<'a>(room: &Room, seat: &'a Seat) -> ShownSeat<'a> {
         None if seat.reserved_for.is_some() => "reserved",
         None => "empty",
     };
-    let shown = |occupant: &'a crate::hub::room::Occupant| ShownOccupant {
+    let shown = |occupant: &'a crate::hub::seats::Occupant| ShownOccupant {
         user_id: occupant.user.as_str(),
         since_ms: occupant.since.0,
         via: occupant.via.into(),

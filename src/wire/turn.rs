@@ -1,8 +1,8 @@
 //! Turns, applications and invitations as JSON: what `room_snapshot` shows, and what the store's records keep of them.
 use super::event::{RecordError, user};
 use crate::hub::{
+    actor::Actor,
     asks::{Apply, Invite},
-    command::Actor,
     time::{Millis, UnixMs},
     turns::{Causes, Clock, Turn},
 };

@@ -161,10 +161,10 @@ impl Message {
 mod tests {
     use super::*;
     use crate::hub::{
-        command::Actor,
+        actor::Actor,
         event::{Answer, Event, Op, Step},
         id::{CommitId, OpId},
-        room::Via,
+        seats::Via,
     };
 
     fn commit() -> Commit {

@@ -1,7 +1,8 @@
 //! A room on a table: frames go in as clients send them, acks, errors and updates come out as clients see them.
 use michub::{
     hub::{
-        command::{Actor, Command, Request},
+        actor::Actor,
+        command::{Command, Request},
         decide::{Draft, Members},
         id::{CommitId, RoleId, RoomId, UserId},
         room::Room,

@@ -1,6 +1,6 @@
 //! Who may say what: the room's part of it.
 use super::table::{Table, id};
-use michub::hub::{command::Actor, talk::Weight, time::UnixMs};
+use michub::hub::{actor::Actor, talk::Weight, time::UnixMs};
 use serde_json::{Value, json};
 
 fn may(table: &Table, actor: &Actor, weight: Weight, last: Option<u64>) -> Option<(&'static str, Value)> {

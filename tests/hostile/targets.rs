@@ -1,7 +1,8 @@
 //! What must hold for any bytes whatever: shared by the fuzzer (`fuzz/`) and by the tests that play its corpus.
 use michub::{
     hub::{
-        command::{Actor, Request},
+        actor::Actor,
+        command::Request,
         decide::{Draft, Members},
         id::{CommitId, RoomId, UserId},
         room::Room,

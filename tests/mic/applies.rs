@@ -1,9 +1,10 @@
 //! Applications.
 use crate::table::{Table, code, id, refusal, rules};
 use michub::hub::{
+    actor::Actor,
     code::Code,
-    command::{Actor, Command},
-    room::Mode,
+    command::Command,
+    mode::Mode,
     rules::{Access, Rules},
     time::{Millis, UnixMs},
 };
@@ -91,7 +92,7 @@ fn the_lists_count_for_an_application_as_for_a_join() {
 #[test]
 fn a_closed_or_full_queue_is_no_matter() {
     let mut table = Table::new(Mode::Apply, Rules { max_queue_len: 0, ..rules() });
-    table.flag(michub::hub::room::Flag::QueueOpen, false);
+    table.flag(michub::hub::mode::Flag::QueueOpen, false);
     assert_eq!(table.apply("a").unwrap(), ["apply_submitted a"]);
 }
 

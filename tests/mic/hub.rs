@@ -1,8 +1,9 @@
 //! What the hub does by itself: lines lost and back, holds, people gone, streams stopped, restarts.
 use crate::table::{Table, id, refusal, rules};
 use michub::hub::{
-    command::{Actor, Command, SeatPolicy},
-    room::Mode,
+    actor::Actor,
+    command::{Command, SeatPolicy},
+    mode::Mode,
     rules::Rules,
     time::{Millis, UnixMs},
 };
@@ -32,7 +33,7 @@ fn whoever_comes_back_has_lost_nothing() {
     let mut table = Table::queue("a b c d e");
     let shift = Command::QueueMove {
         target: id("e"),
-        place: michub::hub::command::Place::Up(1),
+        place: michub::hub::queue::Place::Up(1),
         on_missing: Default::default(),
         force: false,
     };

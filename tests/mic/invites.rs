@@ -1,9 +1,10 @@
 //! Invitations, and what ends both them and applications.
 use crate::table::{Table, id, refusal, rules};
 use michub::hub::{
+    actor::Actor,
     code::{Code, Reject},
-    command::{Actor, Command, SeatPolicy, SeatSet},
-    room::Mode,
+    command::{Command, SeatPolicy, SeatSet},
+    mode::Mode,
     rules::Rules,
     time::Millis,
 };

@@ -3,7 +3,7 @@ use crate::table::{Table, code, id, refusal, rules};
 use michub::hub::{
     code::{Code, Reject},
     command::{Command, SeatSet},
-    room::{Flag, Mode},
+    mode::{Flag, Mode},
     rules::Rules,
     time::{Millis, UnixMs},
 };

@@ -2,12 +2,14 @@
 //! same room, records hold everything.
 use michub::{
     hub::{
+        actor::Actor,
         code::{Code, Reject},
-        command::{Actor, Command, IfRev, Request, SeatPolicy, SeatSet},
+        command::{Command, IfRev, Request, SeatPolicy, SeatSet},
         decide::{Decision, Draft, Members},
         event::Event,
         id::{CommitId, OpId, RoleId, RoomId, UserId},
-        room::{Flag, Mode, Room},
+        mode::{Flag, Mode},
+        room::Room,
         rules::Rules,
         time::{Millis, UnixMs},
         turns::{Clock, Turn},

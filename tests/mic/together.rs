@@ -1,9 +1,10 @@
 //! Two people at once: A B C D wait, X and Y both saw it.
 use crate::table::{Table, id, refusal, rules};
 use michub::hub::{
-    command::{Command, OnMissing, Place},
+    command::Command,
     id::UserId,
-    room::Mode,
+    mode::Mode,
+    queue::{OnMissing, Place},
 };
 
 /// `a b c d` wait; `adm` is X and `own` is Y.

@@ -4,7 +4,7 @@ use michub::hub::{
     code::Code,
     command::{Command, SeatPolicy},
     id::RoleId,
-    room::{Flag, Mode},
+    mode::{Flag, Mode},
     rules::{RoleRule, Rules},
     time::{Millis, UnixMs},
     turns::{Causes, Clock},
@@ -434,7 +434,7 @@ fn of_several_ends_in_one_millisecond_one_counts() {
 fn a_late_timer_names_its_turn() {
     let mut table = Table::queue("a");
     let over = Command::TurnOver { turn_id: table.turn_id("a") };
-    let hub = michub::hub::command::Actor::Hub;
+    let hub = michub::hub::actor::Actor::Hub;
     assert_eq!(table.ask_as(hub.clone(), over.clone()).unwrap(), ["noop"], "not yet");
     table.ask("a", Command::TurnYield { expect: None }).unwrap();
     table.join("b");

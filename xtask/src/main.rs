@@ -2,6 +2,7 @@
 use std::process::{Command, ExitCode};
 
 mod cluster;
+mod conform;
 mod measure;
 mod setup;
 mod sim;
@@ -35,6 +36,7 @@ fn main() -> ExitCode {
         Some("sim") => done(sim::run(&rest)),
         Some("cluster") => done(cluster::run(&rest)),
         Some("faults") => done(faults(&rest)),
+        Some("conform") => done(conform::conform(&rest)),
         Some("srs") => done(srs(rest.first())),
         Some("webhooks") => done(webhooks(rest.first().map_or("120000", String::as_str))),
         _ => {
@@ -44,6 +46,7 @@ fn main() -> ExitCode {
             eprintln!("       cargo xtask cluster [HUBS] [standalone|cluster|sentinel]");
             eprintln!("       cargo xtask sim [--seed S] [--seeds N] [--steps K] [--cluster] [--hub URL] | --own-hub");
             eprintln!("       cargo xtask load SCENARIO... | measure [--json] [--write] [NAME...] | bench");
+            eprintln!("       cargo xtask conform [--write] [SUITE]... [-- ARGUMENTS]    lets foreign programs try the hub");
             eprintln!("       cargo xtask types    writes the client's frame types");
             ExitCode::from(2)
         }
@@ -69,8 +72,19 @@ fn all() -> ExitCode {
             }
         }
     }
+    // Fewer made-up requests than by command.
+    let briefly = ["schemathesis", "--", "--max-examples", "10"].map(str::to_owned);
+    if let Err(why) = conform::conform(&briefly) {
+        eprintln!("{why}");
+        return ExitCode::FAILURE;
+    }
     println!("== simulated rooms on a running hub");
     if let Err(why) = sim::on_a_hub() {
+        eprintln!("{why}");
+        return ExitCode::FAILURE;
+    }
+    println!("== foreign clients");
+    if let Err(why) = conform::quick() {
         eprintln!("{why}");
         return ExitCode::FAILURE;
     }

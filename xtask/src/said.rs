@@ -34,7 +34,8 @@ fn typescript(kind: &str) -> Result<String, String> {
     if let Some(inner) = kind.strip_suffix('~') {
         return Ok(format!("{} | null", typescript(inner)?));
     }
-    if let Some(inner) = kind.strip_suffix("[]") {
+    // `[]`, or with how many there may be: `[1..32]`.
+    if let Some((inner, _)) = kind.strip_suffix(']').and_then(|list| list.rsplit_once('[')) {
         return Ok(format!("{}[]", typescript(inner)?));
     }
     if kind.contains('|') {
@@ -43,9 +44,8 @@ fn typescript(kind: &str) -> Result<String, String> {
     let is_number = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
     let is_sized = |prefix: &str| kind.strip_prefix(prefix).is_some_and(is_number);
     Ok(match kind {
-        "text" | "id" | "user" | "room" | "role" => "string",
-        _ if is_sized("text") => "string",
-        _ if is_sized("ids") => "string[]",
+        "text" | "id" | "user" | "user_type" | "room" | "role" => "string",
+        _ if ["text", "word", "key"].into_iter().any(is_sized) => "string",
         "int" | "number" | "count" | "ms" | "seat" => "number",
         _ if kind.contains("..") => "number",
         "bool" => "boolean",

@@ -72,7 +72,7 @@ export type Turn = { turn_id: string; user_id: string; seat_no: number; started_
 export type Undo = { undo_id: string; count: number; at_ms: number };
 export type UserStatus = { user_id: string; user_type: string; online: boolean; status: "online" | "busy" | "away" | "offline"; last_seen: number };
 export type Via = "take" | "apply" | "invite" | "promote" | "assign" | "move";
-export type Welcome = { type: "welcome"; session_id: string; user_id: string; user_type: string; resumed: boolean; session_token: string; server_time_ms: number; heartbeat_interval_ms: number; heartbeat_timeout_ms: number; ping_interval_ms: number; node: string; version: string; rooms: WelcomeRoom[] };
+export type Welcome = { type: "welcome"; id?: number; session_id: string; user_id: string; user_type: string; resumed: boolean; session_token: string; server_time_ms: number; heartbeat_interval_ms: number; heartbeat_timeout_ms: number; ping_interval_ms: number; node: string; version: string; rooms: WelcomeRoom[] };
 export type WelcomeRoom = { room_id: string; recovered?: boolean; cursor?: string; msg_cursor?: string; msg_skipped?: boolean; error?: string };
 /** A place is a neighbour, an end or a step, never an index. */
 export type Place = Neighbour | { up: number } | { down: number };

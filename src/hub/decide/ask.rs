@@ -1,12 +1,15 @@
 //! Applications and invitations: submit, send, answer, cancel, and how they end by themselves.
 use super::{Ctx, Done, Draft, Outcome};
 use crate::hub::{
+    actor::Actor,
     asks::{APPLIES_MAX, Apply, Invite},
     code::{Code, Reject},
-    command::{Actor, SeatPolicy},
-    event::{ApplyOutcome, Event, InviteOutcome},
+    command::SeatPolicy,
+    event::Event,
     id::UserId,
-    room::{Mode, Via},
+    mode::Mode,
+    reasons::{ApplyOutcome, InviteOutcome},
+    seats::Via,
     time::Millis,
 };
 

@@ -1,8 +1,9 @@
 //! Several commands in one commit: each has its own rev; atomic ones happen together or not at all.
 use super::{Decision, Draft, Members};
 use crate::hub::{
+    actor::Actor,
     code::Reject,
-    command::{Actor, Command},
+    command::Command,
     event::{Answer, Event, Op, Part},
     id::UserId,
     time::Millis,

@@ -2,8 +2,9 @@
 use super::{Draft, Explained, Members};
 use crate::hub::{
     access::Standing,
+    actor::Actor,
     code::{Code, Reject},
-    command::{Actor, Command},
+    command::Command,
     id::UserId,
     roles,
 };

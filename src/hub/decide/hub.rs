@@ -1,10 +1,12 @@
 //! The hub's own commands: lines lost and back, people gone, holds over. Each looks again before it acts; what is no longer true is dropped.
 use super::{Ctx, Done, Draft, Members, Outcome};
 use crate::hub::{
-    command::{Actor, Command, Request},
-    event::{Event, QueueLeftReason, SeatLeftReason},
+    actor::Actor,
+    command::{Command, Request},
+    event::Event,
     id::UserId,
-    room::{Media, Occupant},
+    reasons::{QueueLeftReason, SeatLeftReason},
+    seats::{Media, Occupant},
     time::{Millis, UnixMs},
 };
 

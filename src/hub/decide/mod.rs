@@ -18,13 +18,15 @@ mod turn;
 pub use outcome::{Decision, Explained};
 
 use super::{
+    actor::Actor,
     code::{Code, Reject},
-    command::{Actor, Command, IfRev, Request},
+    command::{Command, IfRev, Request},
     cursor::Cursor,
     dedup::fingerprint,
     event::{Answer, Commit, Event, Op, Step},
     id::{CommitId, UserId},
-    room::{Room, Status},
+    mode::Status,
+    room::Room,
     time::{Millis, UnixMs},
 };
 

@@ -3,9 +3,11 @@ use super::{Ctx, Done, Draft, Outcome};
 use crate::hub::{
     asks::Apply,
     code::{Code, Reject},
-    event::{ApplyOutcome, Event, TurnEndedReason},
+    event::Event,
     id::UserId,
-    room::{Flag, Mode, SeatKind},
+    mode::{Flag, Mode},
+    reasons::{ApplyOutcome, TurnEndedReason},
+    seats::SeatKind,
     time::UnixMs,
     turns::Causes,
 };

@@ -1,7 +1,7 @@
 //! What becomes of requests that are not refused.
 use crate::hub::{
+    actor::Actor,
     code::{Code, Reject},
-    command::Actor,
     dedup::Outcome,
     event::{Answer, Event, Part},
     id::UserId,

@@ -2,11 +2,12 @@
 use super::{Ctx, Done, Draft, Outcome};
 use crate::hub::{
     code::{Code, Reject},
-    event::{ApplyOutcome, Event, QueueLeftReason, SeatLeftReason},
+    event::Event,
     id::{RoleId, UserId},
+    reasons::{ApplyOutcome, QueueLeftReason, SeatLeftReason},
     roles,
-    room::SeatKind,
     rules::BANS_MAX,
+    seats::SeatKind,
     time::UnixMs,
 };
 

@@ -1,10 +1,6 @@
 //! Promotion from the queue to free seats, and who is newly on deck: the cascades behind any command.
 use super::{Ctx, Done, Draft, Members};
-use crate::hub::{
-    event::{Event, QueueLeftReason},
-    id::UserId,
-    room::{Mode, Via},
-};
+use crate::hub::{event::Event, id::UserId, mode::Mode, reasons::QueueLeftReason, seats::Via};
 
 impl Draft {
     /// Promotes as far as the mode wants it: in mode `queue` always, in mode `free` when every guest seat was full before.

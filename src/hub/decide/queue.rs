@@ -3,11 +3,11 @@ use super::{Ctx, Done, Draft, Outcome};
 use crate::hub::{
     access::Standing,
     code::{Code, Reject},
-    command::{OnMissing, Place},
-    event::{Event, QueueLeftReason},
+    event::Event,
     id::UserId,
+    queue::{Entry, OnMissing, Place},
+    reasons::QueueLeftReason,
     roles,
-    room::Entry,
 };
 use std::collections::BTreeSet;
 

@@ -2,8 +2,9 @@
 use super::{Done, Draft, Outcome};
 use crate::hub::{
     code::Reject,
-    event::{Event, QueueLeftReason, SeatLeftReason},
+    event::Event,
     id::UserId,
+    reasons::{QueueLeftReason, SeatLeftReason},
     rules::{Access, BadRules, Rules},
 };
 use std::{collections::BTreeSet, sync::Arc};

@@ -3,10 +3,12 @@ use super::{Ctx, Done, Draft, Outcome};
 use crate::hub::{
     code::{Code, Reject},
     command::{SeatPolicy, SeatSet},
-    event::{Event, QueueLeftReason, SeatLeftReason, TurnEndedReason},
+    event::Event,
     id::UserId,
+    mode::Mode,
+    reasons::{QueueLeftReason, SeatLeftReason, TurnEndedReason},
     roles,
-    room::{Mode, Seat, SeatKind, Via},
+    seats::{Seat, SeatKind, Via},
     time::{Millis, UnixMs},
 };
 

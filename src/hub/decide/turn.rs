@@ -2,9 +2,11 @@
 use super::{Ctx, Done, Draft, Outcome};
 use crate::hub::{
     code::{Code, Reject},
-    event::{Event, SeatLeftReason, TurnEndedReason},
+    event::Event,
     id::UserId,
-    room::{Mode, SeatKind},
+    mode::Mode,
+    reasons::{SeatLeftReason, TurnEndedReason},
+    seats::SeatKind,
     time::Millis,
     turns::{Causes, Clock, Turn},
 };

@@ -5,7 +5,7 @@ use super::{
 };
 use crate::{
     hub::{
-        command::Actor,
+        actor::Actor,
         cursor::Cursor,
         event::{Commit, Event, Step},
         id::{CommitId, RoomId, UserId},

@@ -8,7 +8,7 @@ mod zlm;
 
 pub use loose::{Loose, pairs};
 
-use super::config::Secret;
+use super::secret::Secret;
 use crate::hub::media::{Births, Fact};
 use axum::http::HeaderMap;
 use serde::{Deserialize, Serialize};

@@ -1,7 +1,7 @@
 //! `GET /api/rooms/{room_id}/history`: what happened in a room, for its admins and for backends.
 use super::{Api, Caller, Failure, reply, room_id};
 use crate::{
-    hub::{code::Code, command::Actor, id::UserId, roles, time::UnixMs},
+    hub::{actor::Actor, code::Code, id::UserId, roles, time::UnixMs},
     server::history::{HistoryError, Mark, PAGE_DEFAULT, PAGE_MAX, Question},
     wire::{fields::BadFrame, history::history_page},
 };

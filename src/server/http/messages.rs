@@ -88,7 +88,7 @@ pub(super) async fn pass_on(
     api: &Api,
     room: &RoomId,
     saying: Saying,
-    from: crate::hub::command::Actor,
+    from: crate::hub::actor::Actor,
     rated: bool,
     id: Option<i64>,
 ) -> Result<Response, Failure> {

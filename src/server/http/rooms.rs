@@ -15,12 +15,10 @@ use crate::{
     },
 };
 use axum::{
-    Router,
     body::Bytes,
     extract::{Path, Query, State},
     http::{HeaderMap, StatusCode},
     response::Response,
-    routing::{delete, get, post},
 };
 use serde::Deserialize;
 use std::sync::Arc;
@@ -33,14 +31,10 @@ const PAGE_DEFAULT: usize = 100;
 const USERS_MAX: usize = 500;
 /// The longest reason, in bytes.
 const REASON_BYTES: usize = 200;
-
-/// Makes the routes.
-pub(super) fn routes() -> Router<Api> {
-    Router::new()
-        .route("/api/rooms", get(list).post(create))
-        .route("/api/rooms/{room_id}", delete(close))
-        .route("/api/users/{user_id}/kick", post(kick))
-}
+/// The longest ban that ends, in seconds: ten years.
+const BAN_SECONDS_MAX: u64 = 315_360_000;
+/// The end of a ban that has none.
+const FOR_EVER: u64 = u64::MAX;
 
 fn backend(api: &Api, headers: &HeaderMap) -> Result<(), Failure> {
     match api.caller(headers)? {
@@ -50,7 +44,7 @@ fn backend(api: &Api, headers: &HeaderMap) -> Result<(), Failure> {
 }
 
 /// Makes a room with an owner and rules: 201. If it is there already, it stays as it is: 200. Either way its snapshot.
-async fn create(State(api): State<Api>, headers: HeaderMap, body: Bytes) -> Result<Response, Failure> {
+pub(super) async fn create(State(api): State<Api>, headers: HeaderMap, body: Bytes) -> Result<Response, Failure> {
     backend(&api, &headers)?;
     let fields = Fields::parse(text(&body)?)?;
     let room = fields.room("room_id")?;
@@ -67,13 +61,17 @@ async fn create(State(api): State<Api>, headers: HeaderMap, body: Bytes) -> Resu
 }
 
 #[derive(Deserialize)]
-struct ListQuery {
+pub(super) struct ListQuery {
     cursor: Option<String>,
     limit: Option<String>,
 }
 
 /// Names the rooms, by name, and how many people are in each on this node.
-async fn list(State(api): State<Api>, headers: HeaderMap, Query(query): Query<ListQuery>) -> Result<Response, Failure> {
+pub(super) async fn list(
+    State(api): State<Api>,
+    headers: HeaderMap,
+    Query(query): Query<ListQuery>,
+) -> Result<Response, Failure> {
     backend(&api, &headers)?;
     let limit = match query.limit.as_deref().map(str::parse) {
         None => PAGE_DEFAULT,
@@ -93,12 +91,12 @@ async fn list(State(api): State<Api>, headers: HeaderMap, Query(query): Query<Li
 }
 
 #[derive(Deserialize)]
-struct CloseQuery {
+pub(super) struct CloseQuery {
     reason: Option<String>,
 }
 
 /// Closes a room, as `room_close` does: a backend always, a person if his role allows it. Answers the ack object.
-async fn close(
+pub(super) async fn close(
     State(api): State<Api>,
     headers: HeaderMap,
     Path(room): Path<String>,
@@ -118,13 +116,47 @@ async fn close(
     Ok(reply(StatusCode::OK, ack))
 }
 
-/// Ends every session of somebody at once, as if he had said `user_offline`; his sockets are closed with 4003.
-async fn kick(State(api): State<Api>, headers: HeaderMap, Path(user): Path<String>) -> Result<Response, Failure> {
-    backend(&api, &headers)?;
-    let wrong = |_| BadFrame::argument("/user_id".to_owned(), "an id");
-    let user = UserId::parse(&user).map_err(wrong)?;
-    let sessions = api.presence.kick(user.clone()).await;
-    Ok(reply(StatusCode::OK, kicked(&KickedJson { user_id: user.as_str(), sessions }).into()))
+/// Reads whom a path names, for a backend.
+fn somebody(api: &Api, headers: &HeaderMap, user: &str) -> Result<UserId, Failure> {
+    backend(api, headers)?;
+    UserId::parse(user).map_err(|_| BadFrame::argument("/user_id".to_owned(), "an id").into())
+}
+
+/// Ends every session of somebody on every node, as if he had said `user_offline`; his sockets are closed with 4003, and tokens from before
+/// are refused.
+pub(super) async fn kick(State(api): State<Api>, headers: HeaderMap, Path(user): Path<String>) -> Result<Response, Failure> {
+    send_away(&api, &somebody(&api, &headers, &user)?, 0).await
+}
+
+/// As [`kick`], and nobody of that name is let in for so many seconds, or at all.
+pub(super) async fn ban(
+    State(api): State<Api>,
+    headers: HeaderMap,
+    Path(user): Path<String>,
+    body: Bytes,
+) -> Result<Response, Failure> {
+    let user = somebody(&api, &headers, &user)?;
+    let fields = Fields::parse(if body.is_empty() { "{}" } else { text(&body)? })?;
+    let until = match fields.number("seconds")? {
+        None => FOR_EVER,
+        Some(seconds) if (1..=BAN_SECONDS_MAX).contains(&seconds) => api.sessions.clock.wall_ms() + seconds * 1000,
+        Some(_) => return Err(fields.wrong("seconds", "1 to 315360000 seconds").into()),
+    };
+    send_away(&api, &user, until).await
+}
+
+/// Ends a ban.
+pub(super) async fn unban(State(api): State<Api>, headers: HeaderMap, Path(user): Path<String>) -> Result<Response, Failure> {
+    let user = somebody(&api, &headers, &user)?;
+    api.bans.let_in(&user).await?;
+    Ok(reply(StatusCode::OK, kicked(&KickedJson { user_id: user.as_str(), sessions: 0, until_ms: None }).into()))
+}
+
+async fn send_away(api: &Api, user: &UserId, until: u64) -> Result<Response, Failure> {
+    let sessions = api.presence.count(user.clone()).await;
+    api.bans.send_away(user, until).await?;
+    let until_ms = (until > 0 && until < FOR_EVER).then_some(until);
+    Ok(reply(StatusCode::OK, kicked(&KickedJson { user_id: user.as_str(), sessions, until_ms }).into()))
 }
 
 /// As `GET /api/online-status`, for as many people as a query string may not hold.

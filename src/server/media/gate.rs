@@ -1,7 +1,7 @@
 //! Who may publish: whoever sits, by the grant that his ticket names, unmuted by an admin, in an open room.
 use super::{
     super::{
-        msg::{Refusal, RoomMsg},
+        msg::{Refusal, RoomMsg, Standing},
         rooms::Rooms,
     },
     owner::Owner,
@@ -43,15 +43,6 @@ pub enum Denied {
     /// The hub could not say.
     #[error("hub_error")]
     HubError,
-}
-
-/// How somebody sits.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[allow(missing_docs, reason = "the names say it")]
-pub struct Standing {
-    pub seat_no: u32,
-    pub grant: u64,
-    pub admin_muted: bool,
 }
 
 /// Asks a room how somebody sits. `Ok(None)`: he does not. Errors: the room's own, or `unavailable` if it does not answer.

@@ -9,8 +9,8 @@ mod owner;
 mod routes;
 pub mod simulate;
 
-pub use gate::{Denied, Standing};
-pub use routes::routes;
+pub use gate::Denied;
+pub(super) use routes::{live, named_hook, plain_hook, ticket};
 
 use super::{
     clock::Clock,

@@ -35,13 +35,16 @@ use axum::{
 };
 use serde_json::value::RawValue;
 
-pub(super) async fn heartbeat(State(api): State<Api>, headers: HeaderMap, body: Bytes) -> Result<Response, Failure> {
+pub(in crate::server) async fn heartbeat(State(api): State<Api>, headers: HeaderMap, body: Bytes) -> Result<Response, Failure> {
     let caller = api.caller(&headers)?;
     let poll = client::parse_poll(text(&body)?)?;
     let (user, claims) = identify(caller, &poll)?;
     let all = &api.sessions;
     if poll.watch.as_ref().is_some_and(|users| exceeds(users.len(), all.settings.load().watches_per_session)) {
         return Err(Failure::new(Code::TooMany));
+    }
+    if all.auth.allow(&user, claims.as_ref()).is_err() {
+        return Err(Failure::new(Code::Forbidden));
     }
     let user_type = claims.as_ref().and_then(|claims| claims.user_type.clone()).unwrap_or(poll.user_type);
     if !all.settings.load().user_types.iter().any(|known| known == user_type.as_str()) {
@@ -57,6 +60,7 @@ pub(super) async fn heartbeat(State(api): State<Api>, headers: HeaderMap, body: 
         heard: poll.heard.clone(),
         conn: None,
         seen: Seen::new(all.clock.now()),
+        issued_ms: claims.as_ref().map_or_else(|| all.clock.wall_ms(), |claims| claims.issued_ms),
         set: Default::default(),
     };
     let entered = match all.presence.open(opening).await {

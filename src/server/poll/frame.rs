@@ -1,9 +1,9 @@
 //! `POST /api/poll/frame`: what a client without a socket wants to say, in the frames of the socket.
 use super::{Api, Failure};
 use crate::{
-    hub::{code::Code, command::Actor, id::UserId},
+    hub::{actor::Actor, code::Code, id::UserId},
     server::{
-        http::{actor_of, check_senders, reply, run_command, text as http_text},
+        http::{actor_of, check_senders, not_read, reply, run_command, text as http_text},
         watch::user_status,
     },
     wire::{
@@ -25,10 +25,13 @@ use serde::Serialize;
 struct Nothing {}
 
 /// Does what one frame asks for, and answers as the socket does. Errors: also a frame that only a socket can carry.
-pub(super) async fn frame(State(api): State<Api>, headers: HeaderMap, body: Bytes) -> Result<Response, Failure> {
+pub(in crate::server) async fn frame(State(api): State<Api>, headers: HeaderMap, body: Bytes) -> Result<Response, Failure> {
     let caller = api.caller(&headers)?;
     let text = http_text(&body)?;
-    let parsed = client::parse(text)?;
+    let parsed = match client::parse(text) {
+        Ok(parsed) => parsed,
+        Err(bad) => return Err(not_read(&api.rooms, bad).await),
+    };
     let id = parsed.id;
     let answered = async {
         let room = match &parsed.frame {
@@ -58,7 +61,7 @@ pub(super) async fn frame(State(api): State<Api>, headers: HeaderMap, body: Byte
             }
             ClientFrame::BlockedUsers => {
                 let user = person(actor, &parsed.senders)?;
-                blocked_ack(id, &api.sessions.letters.blocked(&user))
+                blocked_ack(id, &*api.sessions.letters.blocked(&user).await?)
             }
             ClientFrame::RequestOnlineStatus { users } => {
                 let shown = api.presence.states(users).await;

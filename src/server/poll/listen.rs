@@ -2,7 +2,7 @@
 //! Nothing of it is lost with an answer that does not arrive: rooms have positions, and the mail stays until the client says that it has it.
 use super::{
     Api, Reading, Topic,
-    read::{drained, expired},
+    read::{drained, ended},
     stream,
 };
 use crate::server::{
@@ -104,7 +104,7 @@ impl Listener {
                 _ = self.bell.changed() => None,
                 () = &mut end => None,
                 () = drained(&self.api) => Some((Close::Draining, stream::spread())),
-                () = expired(&self.api, self.claims.as_ref()) => Some((Close::TokenExpired, 0)),
+                close = ended(&self.api, self.claims.as_ref()) => Some((close, 0)),
             };
             if let Some((close, retry_after_ms)) = close {
                 let frames = vec![closing(close, retry_after_ms).into()];

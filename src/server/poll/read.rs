@@ -13,7 +13,7 @@ use crate::{
         id::{RoomId, UserId},
         time::Millis,
     },
-    wire::{client, fields::BadFrame},
+    wire::{client, close::Close, fields::BadFrame},
 };
 use axum::{
     extract::{Path, Query, State},
@@ -106,8 +106,8 @@ impl Reading {
         drained(&self.api).await;
     }
 
-    pub(super) async fn expired(&self) {
-        expired(&self.api, self.claims.as_deref()).await;
+    pub(super) async fn ended(&self) -> Close {
+        ended(&self.api, self.claims.as_deref()).await
     }
 }
 
@@ -118,12 +118,20 @@ pub(super) async fn drained(api: &Api) {
     let _ = draining.wait_for(|begun| *begun).await;
 }
 
-/// Waits for the end of a reader's token.
-pub(super) async fn expired(api: &Api, claims: Option<&Claims>) {
+/// Waits for the end of somebody's right to read: his token has expired, or he was sent away. Returns how that is said.
+pub(super) async fn ended(api: &Api, claims: Option<&Claims>) -> Close {
     let Some(claims) = claims else { return std::future::pending().await };
     let left = || claims.expires_at.saturating_sub(api.sessions.clock.wall_seconds());
-    while left() > 0 {
-        tokio::time::sleep(Duration::from_secs(left())).await;
+    let mut bans = api.auth.ban_changes();
+    loop {
+        if api.auth.allow(&claims.user, Some(claims)).is_err() {
+            return Close::Banned;
+        }
+        if left() == 0 {
+            return Close::TokenExpired;
+        }
+        // Whoever tells of bans lives as long as the hub.
+        let _ = tokio::time::timeout(Duration::from_secs(left()), bans.changed()).await;
     }
 }
 
@@ -144,7 +152,11 @@ fn tagged(polled: Polled, unchanged: bool) -> Response {
     response
 }
 
-pub(super) async fn snapshot(State(api): State<Api>, headers: HeaderMap, Path(room): Path<String>) -> Result<Response, Failure> {
+pub(in crate::server) async fn snapshot(
+    State(api): State<Api>,
+    headers: HeaderMap,
+    Path(room): Path<String>,
+) -> Result<Response, Failure> {
     let reading = Reading::new(api, &headers, &room)?;
     let known = known(&headers);
     let polled = reading.send(|reply| RoomMsg::Snapshot { reader: reading.reader(), known, reply }).await?;
@@ -153,13 +165,13 @@ pub(super) async fn snapshot(State(api): State<Api>, headers: HeaderMap, Path(ro
 }
 
 #[derive(Deserialize)]
-pub(super) struct UpdatesQuery {
+pub(in crate::server) struct UpdatesQuery {
     cursor: Option<String>,
     wait_ms: Option<String>,
     token: Option<String>,
 }
 
-pub(super) async fn updates(
+pub(in crate::server) async fn updates(
     State(api): State<Api>,
     mut headers: HeaderMap,
     Path(room): Path<String>,
@@ -204,12 +216,12 @@ pub(in crate::server) fn wait_ms(text: &str) -> Result<Millis, Failure> {
 }
 
 #[derive(Deserialize)]
-pub(super) struct MembersQuery {
+pub(in crate::server) struct MembersQuery {
     offset: Option<String>,
     limit: Option<String>,
 }
 
-pub(super) async fn members(
+pub(in crate::server) async fn members(
     State(api): State<Api>,
     headers: HeaderMap,
     Path(room): Path<String>,

@@ -362,6 +362,16 @@ impl Actor {
         None
     }
 
+    /// Counts somebody's sessions over all nodes. Returns the reply if there are none, or they cannot be asked.
+    pub(super) fn count_shared(&self, user: &UserId, reply: oneshot::Sender<usize>) -> Option<oneshot::Sender<usize>> {
+        let Some(shared) = self.shared.as_ref().filter(|shared| shared.cluster.is_up()) else { return Some(reply) };
+        let (cluster, user, here) = (shared.cluster.clone(), user.clone(), self.people.sessions(user).len());
+        tokio::spawn(async move {
+            let _ = reply.send(cluster.count_sessions(&user).await.unwrap_or(here));
+        });
+        None
+    }
+
     /// Whoever is asked for and not watched is looked up first. Returns everything if nobody needs to be.
     pub(super) fn query_shared(&mut self, users: Vec<UserId>, answer: Answer) -> Option<(Vec<UserId>, Answer)> {
         let Some(shared) = self.shared.as_mut().filter(|shared| shared.cluster.is_up()) else { return Some((users, answer)) };

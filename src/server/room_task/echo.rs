@@ -6,7 +6,7 @@ use crate::server::{
 };
 use crate::{
     hub::{
-        command::Actor,
+        actor::Actor,
         cursor::Cursor,
         id::{OpId, UserId},
         talk::Weight,

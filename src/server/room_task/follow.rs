@@ -13,8 +13,9 @@ use crate::{
     hub::{
         chain,
         decide::Draft,
-        event::{Commit, Event, QueueLeftReason, SeatLeftReason},
+        event::{Commit, Event},
         id::{RoomId, UserId},
+        reasons::{QueueLeftReason, SeatLeftReason},
         time::{Millis, UnixMs},
     },
     wire::record::decode_commit,

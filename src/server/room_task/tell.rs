@@ -1,11 +1,8 @@
 //! What a room tells of its people: to presence who sits and who is in, to members who came, went or changed.
 use super::Task;
-use crate::server::{
-    media::Standing,
-    msg::{Class, Frame, SeatsOf, room_key},
-};
 use crate::{
-    hub::{id::UserId, room::Status, time::Millis},
+    hub::{id::UserId, mode::Status, time::Millis},
+    server::msg::{Class, Frame, SeatsOf, Standing, room_key},
     wire::{
         codec::text_frame,
         membership::{self, PresenceChange},

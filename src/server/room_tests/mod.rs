@@ -12,11 +12,13 @@ use super::{
     store::{CommitError, Later, Loaded, LogEntry, Store, StoreFault},
 };
 use crate::hub::{
+    actor::Actor,
     code::Code,
-    command::{Actor, Command, Place, Request},
+    command::{Command, Request},
     cursor::Cursor,
     id::{OpId, RoomId, SessionId, UserId, UserType},
-    room::{Flag, Mode},
+    mode::{Flag, Mode},
+    queue::Place,
     rules::Rules,
     time::Millis,
 };

@@ -5,8 +5,9 @@ use crate::{
 };
 use michub::{
     hub::{
+        actor::Actor,
         code::Code,
-        command::{Actor, Command, Request},
+        command::{Command, Request},
         decide::{Decision, Draft, Members},
         event::{Commit, Event, Part},
         id::{CommitId, OpId, RoleId, RoomId, UserId},

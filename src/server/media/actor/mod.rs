@@ -9,7 +9,7 @@ use super::{Ask, Media, OnAir, Source, gate::Denied};
 use crate::hub::{
     id::{RoomId, UserId},
     media::{Births, EpochId, Fact, Live, MediaSession, Space, StreamId, Told},
-    room::Media as OnSeat,
+    seats::Media as OnSeat,
     time::{Millis, UnixMs},
 };
 use crate::server::{

@@ -4,7 +4,7 @@ use crate::{
     hub::{
         command::Command,
         id::{RoomId, UserId},
-        room::Media as OnSeat,
+        seats::Media as OnSeat,
     },
     server::msg::{RoomMsg, SeatsOf},
 };

@@ -2,7 +2,7 @@
 use super::{FjallSettings, FjallStore, Repair, repair::RepairReport};
 use crate::{
     hub::{
-        command::Actor,
+        actor::Actor,
         cursor::Cursor,
         event::{Commit, Event, Step},
         id::{CommitId, RoomId, UserId},

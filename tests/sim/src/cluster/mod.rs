@@ -10,7 +10,8 @@ use crate::{
 };
 use michub::{
     hub::{
-        command::{Actor, Request},
+        actor::Actor,
+        command::Request,
         cursor::Cursor,
         id::{CommitId, RoomId, UserId},
         room::Room,

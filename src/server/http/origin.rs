@@ -1,7 +1,10 @@
 //! Pages of other origins at the HTTP routes: those that are allowed get what browsers ask for, all others are refused as they are at the
 //! socket. Without this a foreign page could act in a hub of dev mode, where nobody needs a token.
-use super::{http::Failure, live::Live, ws::may_connect};
-use crate::hub::code::Code;
+use super::Failure;
+use crate::{
+    hub::code::Code,
+    server::{live::Live, ws::may_connect},
+};
 use axum::{
     extract::{Request, State},
     http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header},
