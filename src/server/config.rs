@@ -75,6 +75,8 @@ sections! {
         shards: usize = 0,
         drain_timeout_ms: u64 = 30_000,
         trusted_proxies: Vec<Network> = Vec::new(),
+        tls_cert_file: Option<PathBuf> = None,
+        tls_key_file: Option<PathBuf> = None,
     }
     /// `[admin]`
     AdminConfig { listen: SocketAddr = loopback(9080), }
@@ -154,6 +156,8 @@ sections! {
         timeout_ms: u64 = 5000,
         query_token: bool = false,
         ticket_seconds: u64 = 60,
+        kicked_max: usize = 100_000,
+        kicked_keep_seconds: u64 = 2_592_000,
         allowed_origins: Vec<String> = Vec::new(),
         api_keys: Vec<Secret> = Vec::new(),
         jwt: JwtConfig = JwtConfig::default(),
@@ -379,8 +383,15 @@ impl Config {
             (self.history.retention_days <= 3660, "history.retention_days", "0 to 3660 days"),
             (self.server.drain_timeout_ms >= 100, "server.drain_timeout_ms", "at least 100 ms"),
             (self.server.shards <= 256, "server.shards", "0 to 256"),
+            (
+                self.server.tls_cert_file.is_some() == self.server.tls_key_file.is_some(),
+                "server.tls_cert_file",
+                "together with server.tls_key_file",
+            ),
             (self.auth.timeout_ms >= 100, "auth.timeout_ms", "at least 100 ms"),
             ((5..=3600).contains(&self.auth.ticket_seconds), "auth.ticket_seconds", "5 to 3600 s"),
+            ((100..=10_000_000).contains(&self.auth.kicked_max), "auth.kicked_max", "100 to 10000000 people"),
+            ((86_400..=315_360_000).contains(&self.auth.kicked_keep_seconds), "auth.kicked_keep_seconds", "86400 to 315360000 s"),
             (self.limits.handshake_timeout_ms >= 100, "limits.handshake_timeout_ms", "at least 100 ms"),
             (self.limits.message_timeout_ms >= 100, "limits.message_timeout_ms", "at least 100 ms"),
             ((1024..=1_048_576).contains(&self.limits.frame_bytes), "limits.frame_bytes", "1024 to 1048576 bytes"),

@@ -1,5 +1,8 @@
 //! How slow HTTP may be: a body, and an answer that somebody reads, have a time as a whole. Without it a byte now and then would keep a connection for ever.
-use super::clock::{Clock, Mono};
+use super::{
+    clock::{Clock, Mono},
+    stream::Stream,
+};
 use bytes::Bytes;
 use futures_util::FutureExt;
 use hyper::body::{Body, Frame, Incoming, SizeHint};
@@ -11,7 +14,6 @@ use std::{
 };
 use tokio::{
     io::{AsyncRead, AsyncWrite, ReadBuf},
-    net::TcpStream,
     time::Sleep,
 };
 
@@ -88,39 +90,41 @@ impl Body for PacedBody {
 
 /// A connection whose peer must take what is written to it: the time begins when it does not, and ends when everything is written.
 pub(super) struct PacedStream {
-    stream: TcpStream,
+    stream: Stream,
     clock: Clock,
     limit_ms: u64,
     stalled: Option<Deadline>,
 }
 
 impl PacedStream {
-    pub const fn new(stream: TcpStream, clock: Clock, limit_ms: u64) -> Self {
+    pub const fn new(stream: Stream, clock: Clock, limit_ms: u64) -> Self {
         Self { stream, clock, limit_ms, stalled: None }
     }
 
-    pub fn into_inner(self) -> TcpStream {
+    pub fn into_inner(self) -> Stream {
         self.stream
     }
 
-    fn judge(&mut self, written: Poll<io::Result<usize>>, context: &mut Context<'_>) -> Poll<io::Result<usize>> {
-        match &written {
-            Poll::Ready(Ok(n)) => {
-                if let Some(stalled) = &mut self.stalled {
-                    stalled.moved += *n as u64;
-                }
-            }
-            Poll::Ready(Err(_)) => {}
-            Poll::Pending => {
-                let stalled = self.stalled.get_or_insert_with(|| Deadline::new(self.clock, self.limit_ms));
+    /// Counts what was written, and begins the time when nothing can be.
+    fn pace<T>(
+        &mut self,
+        done: Poll<io::Result<T>>,
+        bytes: impl FnOnce(&T) -> usize,
+        context: &mut Context<'_>,
+    ) -> Poll<io::Result<T>> {
+        match (&done, &mut self.stalled) {
+            (Poll::Ready(Ok(written)), Some(stalled)) => stalled.moved += bytes(written) as u64,
+            (Poll::Ready(_), _) => {}
+            (Poll::Pending, stalled) => {
+                let stalled = stalled.get_or_insert_with(|| Deadline::new(self.clock, self.limit_ms));
                 if stalled.poll(context) {
                     // Else the kernel goes on for us with what it has taken.
-                    let _ = socket2::SockRef::from(&self.stream).set_linger(Some(Duration::ZERO));
+                    let _ = socket2::SockRef::from(self.stream.tcp()).set_linger(Some(Duration::ZERO));
                     return Poll::Ready(Err(too_slow()));
                 }
             }
         }
-        written
+        done
     }
 }
 
@@ -133,7 +137,7 @@ impl AsyncRead for PacedStream {
 impl AsyncWrite for PacedStream {
     fn poll_write(mut self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         let written = Pin::new(&mut self.stream).poll_write(context, bytes);
-        self.judge(written, context)
+        self.pace(written, |n| *n, context)
     }
 
     fn poll_write_vectored(
@@ -142,7 +146,7 @@ impl AsyncWrite for PacedStream {
         slices: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
         let written = Pin::new(&mut self.stream).poll_write_vectored(context, slices);
-        self.judge(written, context)
+        self.pace(written, |n| *n, context)
     }
 
     fn is_write_vectored(&self) -> bool {
@@ -150,8 +154,11 @@ impl AsyncWrite for PacedStream {
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        self.stalled = None;
-        Pin::new(&mut self.stream).poll_flush(context)
+        let flushed = Pin::new(&mut self.stream).poll_flush(context);
+        if flushed.is_ready() {
+            self.stalled = None;
+        }
+        self.pace(flushed, |()| 0, context)
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {

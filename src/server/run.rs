@@ -2,6 +2,7 @@
 use super::{
     admin::{Admin, Sources},
     auth::{Auth, AuthSetupError},
+    bans::{BanList, Bans},
     clock::Clock,
     cluster::Cluster,
     config::{AuthMode, Config, ConfigError, StoreKind},
@@ -24,6 +25,7 @@ use super::{
     settings::{self, is_history_outside},
     shard::Bound,
     store::{Store, StoreFault, archive::Archive, fjall::FjallStore, notes::Notes, outbox::Outboxed, redis::RedisStore},
+    tls::{Tls, TlsError},
     webhooks::{
         WebhookDeps, Webhooks,
         source::Source,
@@ -60,6 +62,9 @@ pub enum StartError {
     /// A media server's section cannot be used.
     #[error(transparent)]
     Media(#[from] MediaSetupError),
+    /// The hub's own certificate cannot be used.
+    #[error("server.tls_cert_file, server.tls_key_file: {0}")]
+    Tls(#[from] TlsError),
     /// Metrics cannot be set up.
     #[error("metrics: {0}")]
     Metrics(#[from] metrics_exporter_prometheus::BuildError),
@@ -165,6 +170,7 @@ async fn serve(config: Config, reload: Reload) -> Result<(), StartError> {
     let history = History::new(opened.store.clone(), opened.archive.clone());
     let node = format!("{:08x}", rand::random::<u32>());
     let cluster = opened.redis.clone().map(|redis| Cluster::new(redis, clock, node.clone()));
+    let notes = opened.notes.clone();
     let (store, webhooks) = webhooks(&config, opened, clock, &node)?;
     let admin = Admin::new(store.clone(), history.clone(), webhooks.clone(), clock)?;
     let admin_listener =
@@ -182,9 +188,13 @@ async fn serve(config: Config, reload: Reload) -> Result<(), StartError> {
             Auth::with_key(&config.auth, key, clock)?
         }
     };
+    let banned = BanList::default();
+    let auth = auth.refusing(banned.clone());
 
-    let bound =
-        Bound::new(settings::net_settings(&config, clock)).map_err(io(format!("server.listen {}", config.server.listen)))?;
+    let tls = settings::tls_files(&config).map(|files| Tls::open(&files)).transpose()?;
+    let scheme = if tls.is_some() { "https" } else { "http" };
+    let bound = Bound::new(settings::net_settings(&config, clock, tls.clone()))
+        .map_err(io(format!("server.listen {}", config.server.listen)))?;
     let (presence, inbox) = Presence::new();
     let (seats, seats_told) = mpsc::unbounded_channel();
     let room_settings = RoomSettings { seats: (!config.media.is_empty()).then_some(seats), ..settings::room_settings(&config) };
@@ -213,6 +223,7 @@ async fn serve(config: Config, reload: Reload) -> Result<(), StartError> {
         store_kind,
         node: node.clone(),
     };
+    let bans = Bans::open(banned, notes, presence.clone(), clock, settings::ban_settings(&config), cluster.is_some()).await?;
     let letters = Letters::open(store.clone(), settings::letter_settings(&config), clock).await?;
     tokio::spawn(letters.clone().look_after());
     let deps = SessionDeps {
@@ -235,6 +246,7 @@ async fn serve(config: Config, reload: Reload) -> Result<(), StartError> {
         admission: bound.admission().clone(),
         doors: bound.doors().clone(),
         origins: bound.origins().clone(),
+        tls,
     };
     let (drain, draining) = watch::channel(false);
     let sessions = deps.clone();
@@ -248,6 +260,7 @@ async fn serve(config: Config, reload: Reload) -> Result<(), StartError> {
         history,
         sessions,
         media,
+        bans,
         ticket_seconds,
         draining: draining_too,
         allowed_origins,
@@ -258,7 +271,7 @@ async fn serve(config: Config, reload: Reload) -> Result<(), StartError> {
     let shards = bound.run(router, move |shard| deps.clone().on_shard(shard), draining).map_err(io("shards"))?;
     let mode = if config.auth.mode == AuthMode::Dev { "dev" } else { "jwt" };
     let line = format!(
-        "michub listening on http://{} (store={store_kind}, auth={mode}, node={node}, admin=http://{admin_address})",
+        "michub listening on {scheme}://{} (store={store_kind}, auth={mode}, node={node}, admin=http://{admin_address})",
         shards.local_addr
     );
     // A closed stdout is no reason not to serve.

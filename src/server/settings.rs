@@ -1,6 +1,7 @@
 //! From the configuration to what each part of the hub is given. Decides nothing else and opens nothing.
 use super::{
     admit::Caps,
+    bans::BanSettings,
     clock::Clock,
     config::{AuthMode, Config},
     history::postgres::{CONSUMER, PostgresSettings},
@@ -11,6 +12,7 @@ use super::{
     rooms::RoomSettings,
     shard::NetSettings,
     store::fjall::FjallSettings,
+    tls::{Tls, TlsFiles},
 };
 use crate::hub::time::Millis;
 use std::time::Duration;
@@ -33,10 +35,17 @@ pub(super) fn http_caps(config: &Config) -> Caps {
     Caps { total: limits.http_connections_max, per_address: limits.connections_per_address, ..Caps::NONE }
 }
 
+/// Returns where the hub's own certificate is, if it ends TLS itself.
+pub(super) fn tls_files(config: &Config) -> Option<TlsFiles> {
+    let (cert, key) = config.server.tls_cert_file.clone().zip(config.server.tls_key_file.clone())?;
+    Some(TlsFiles { cert, key })
+}
+
 /// Returns the settings of the listeners and their connections.
-pub(super) fn net_settings(config: &Config, clock: Clock) -> NetSettings {
+pub(super) fn net_settings(config: &Config, clock: Clock, tls: Option<Tls>) -> NetSettings {
     let limits = &config.limits;
     NetSettings {
+        tls,
         shards: config.server.shards,
         allowed_origins: config.auth.allowed_origins.clone(),
         proxies: Proxies::new(&config.server.trusted_proxies),
@@ -113,6 +122,11 @@ pub(super) fn room_settings(config: &Config) -> RoomSettings {
         long_polls_max: config.limits.long_polls_per_room,
         seats: None,
     }
+}
+
+/// Returns how long it is remembered who was sent away.
+pub(super) const fn ban_settings(config: &Config) -> BanSettings {
+    BanSettings { people_max: config.auth.kicked_max, keep_ms: config.auth.kicked_keep_seconds * 1000 }
 }
 
 /// Returns how direct messages wait.

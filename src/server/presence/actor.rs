@@ -38,6 +38,8 @@ const PAUSED_MS: u64 = 1_000;
 pub(super) struct Line {
     pub conn: Option<ConnId>,
     pub seen: Seen,
+    /// When its token was issued, wall time in ms.
+    pub issued_ms: u64,
     /// Where the session is, or was when its line was lost.
     pub set: RoomSet,
     /// The same, as stored.
@@ -49,7 +51,7 @@ pub(super) struct Line {
 
 impl Line {
     pub fn new(conn: Option<ConnId>, seen: Seen, set: RoomSet, watches: Vec<UserId>) -> Self {
-        Self { conn, seen, rooms: set.list(), set, watches, mail: VecDeque::new() }
+        Self { conn, seen, issued_ms: 0, rooms: set.list(), set, watches, mail: VecDeque::new() }
     }
 }
 
@@ -60,6 +62,8 @@ pub(super) struct Actor {
     pub later: BTreeMap<(UnixMs, u64), (RoomId, RoomMsg)>,
     pub later_count: u64,
     pub watchers: HashMap<UserId, BTreeSet<Watcher>>,
+    /// What rooms were told of people before everybody was: whatever becomes of those people until then, the rooms hear it.
+    pub told_early: BTreeSet<(RoomId, UserId)>,
     pub kept: HashMap<UserId, VecDeque<Frame>>,
     pub settings: PresenceSettings,
     pub shards: Vec<ShardHandle>,
@@ -96,6 +100,7 @@ impl Inbox {
             later: BTreeMap::new(),
             later_count: 0,
             watchers: HashMap::new(),
+            told_early: BTreeSet::new(),
             kept: HashMap::new(),
             settings,
             shards,
@@ -171,19 +176,23 @@ impl Actor {
             }
             Ask::Lost { user, session, conn, rooms, by_hub } => self.lost(user, session, conn, rooms, by_hub),
             Ask::End { session } => self.end(session),
-            Ask::Kick { user, reply } => {
-                let sessions = self.people.sessions(&user);
-                for session in &sessions {
-                    match self.lines.get(session).and_then(|line| line.conn) {
+            Ask::Count { user, reply } => {
+                if let Some(reply) = self.count_shared(&user, reply) {
+                    let _ = reply.send(self.people.sessions(&user).len());
+                }
+            }
+            Ask::SendAway { user, before } => {
+                for session in self.people.sessions(&user) {
+                    let Some(line) = self.lines.get(&session).filter(|line| line.issued_ms < before) else { continue };
+                    match line.conn {
                         // It ends as if its client had said goodbye.
                         Some(to) => {
                             let close = ShardMsg::Close { to, close: Close::Banned, retry_after_ms: 0 };
                             self.to_shard(to.shard, close).await;
                         }
-                        None => self.end(session.clone()),
+                        None => self.end(session),
                     }
                 }
-                let _ = reply.send(sessions.len());
             }
             Ask::Watches { session, users } => self.keep_watches(session, users),
             Ask::Rooms { session, rooms } => self.keep_rooms(session, rooms),
@@ -210,8 +219,9 @@ impl Actor {
                 }
                 let unknown = self.shared.as_mut().map(|shared| shared.watch(&users)).unwrap_or_default();
                 if let Watcher::Room(room) = &by {
-                    let known = users.iter().filter(|user| self.people.is_here(user) || !unknown.contains(user));
-                    self.rooms.post(room, RoomMsg::Presence(known.map(|user| self.shown(user)).collect()));
+                    let known = |user: &&UserId| self.people.is_here(user) || !unknown.contains(user);
+                    let known: Vec<UserId> = users.iter().filter(known).cloned().collect();
+                    self.tell_room(room, &known);
                 }
                 match (&self.shared, by) {
                     (Some(shared), Watcher::Room(room)) if !unknown.is_empty() => {
