@@ -255,8 +255,12 @@ async fn mint(State(api): State<Api>, headers: HeaderMap, body: Bytes) -> Result
     }
     let fields = Fields::parse(text(&body)?)?;
     let user = fields.needed_user("user_id")?;
-    let wrong_type = || fields.wrong("user_type", "a kind of user");
-    let user_type = fields.text("user_type")?.map(|text| UserType::parse(&text).map_err(|_| wrong_type())).transpose()?;
+    let known = |kind: &UserType| api.sessions.settings.load().user_types.iter().any(|known| known == kind.as_str());
+    let user_type = match fields.text("user_type")?.map(|text| UserType::parse(&text).ok().filter(known)) {
+        Some(None) => return Err(fields.wrong("user_type", "a known kind of user").into()),
+        Some(user_type) => user_type,
+        None => None,
+    };
     let seconds = fields.number("expire_time")?.unwrap_or(3600);
     if !(1..=MAX_LIFE_SECONDS).contains(&seconds) {
         return Err(fields.wrong("expire_time", "1 to 86400 seconds").into());
@@ -318,10 +322,31 @@ async fn command(State(api): State<Api>, headers: HeaderMap, Path(room): Path<St
     let caller = api.caller(&headers)?;
     let room = room_id(&room)?;
     let text = text(&body)?;
-    let parsed = client::parse_for_room(text, &room)?;
+    let parsed = match client::parse_for_room(text, &room) {
+        Ok(parsed) => parsed,
+        Err(bad) => return Err(not_read(&api.rooms, bad).await),
+    };
     let id = parsed.id;
     let run = run_command(&api, caller, room, text, parsed);
     run.await.map_err(|failure| failure.to(id))
+}
+
+/// Refuses a frame that could not be read; one about a room only if there is such a room.
+pub(super) async fn not_read(rooms: &Rooms, bad: BadFrame) -> Failure {
+    let (id, room) = (bad.id, bad.room.clone());
+    let failure = Failure::from(bad);
+    let Some(room) = room else { return failure };
+    let refusal = Refusal { code: failure.code, details: Some(json(&failure.details).into()) };
+    let (sender, receiver) = oneshot::channel();
+    let asked = rooms.send(&room, RoomMsg::Refused { refusal, reply: Reply::Http { id, sender } });
+    let told = match asked {
+        Err(refusal) => refusal,
+        Ok(()) => match receiver.await {
+            Ok(Err(refusal)) => refusal,
+            _ => return failure,
+        },
+    };
+    Failure::from(told).to(id)
 }
 
 pub(super) async fn run_command(

@@ -21,6 +21,8 @@ pub struct BadFrame {
     pub id: Option<i64>,
     /// Whom the frame names as its sender, as far as that could be read: a wrong sender is told before a wrong argument.
     pub senders: Vec<UserId>,
+    /// The room that must be there for the frame to mean anything: that there is none is told before a wrong argument.
+    pub room: Option<RoomId>,
     /// `bad_request`, `bad_argument`, `unknown_type` or `message_too_large`.
     pub code: Code,
     /// A JSON pointer to the field, for `bad_argument`.
@@ -33,13 +35,13 @@ impl BadFrame {
     /// Makes a `bad_request`.
     #[must_use]
     pub const fn request(expected: &'static str) -> Self {
-        Self { id: None, senders: Vec::new(), code: Code::BadRequest, path: None, expected }
+        Self { id: None, senders: Vec::new(), room: None, code: Code::BadRequest, path: None, expected }
     }
 
     /// Makes a `bad_argument` about one field.
     #[must_use]
     pub const fn argument(path: String, expected: &'static str) -> Self {
-        Self { id: None, senders: Vec::new(), code: Code::BadArgument, path: Some(path), expected }
+        Self { id: None, senders: Vec::new(), room: None, code: Code::BadArgument, path: Some(path), expected }
     }
 }
 
