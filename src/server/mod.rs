@@ -26,6 +26,7 @@ pub mod msg;
 
 pub mod outbox;
 pub mod outgoing;
+mod pace;
 pub mod page;
 mod poll;
 pub mod presence;

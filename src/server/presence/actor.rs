@@ -41,6 +41,10 @@ const DRAIN_MS: u64 = 500;
 pub(super) struct Line {
     pub conn: Option<ConnId>,
     pub seen: Seen,
+    /// What other nodes may read of that.
+    pub seen_written: UnixMs,
+    /// It was a dead node's: nothing else is known of it here.
+    pub adopted: bool,
     /// When its token was issued, wall time in ms.
     pub issued_ms: u64,
     /// Where the session is, or was when its line was lost.
@@ -52,7 +56,8 @@ pub(super) struct Line {
 
 impl Line {
     pub fn new(conn: Option<ConnId>, seen: Seen, set: RoomSet, watches: Vec<UserId>) -> Self {
-        Self { conn, seen, issued_ms: 0, rooms: set.list(), set, watches }
+        let rooms = set.list();
+        Self { conn, seen, seen_written: UnixMs(0), adopted: false, issued_ms: 0, rooms, set, watches }
     }
 }
 
@@ -137,7 +142,9 @@ impl Actor {
             let now = self.clock.now();
             let deadline =
                 self.people.next_deadline().into_iter().chain(self.later.keys().next().map(|(at, _)| *at)).chain(flush_at);
-            let deadline = deadline.chain(self.shared.as_ref().and_then(|shared| shared.next_deadline(now)));
+            let shared = self.shared.as_ref();
+            let deadline = deadline.chain(shared.and_then(|shared| shared.next_deadline(now)));
+            let deadline = deadline.chain(shared.and_then(|shared| shared.seen.next_look(self.lines.len())));
             let wake_at = deadline.min().unwrap_or(UnixMs(u64::MAX)).min(now.plus(Millis(TICK_MS)));
             let wait = Duration::from_millis(wake_at.since(now).0);
             // Reaching the timer is the normal case; an end of the mailbox shows as an empty batch before it.
@@ -155,6 +162,7 @@ impl Actor {
             let now = self.clock.now();
             self.expire(now);
             self.sync(now);
+            self.note_seen(now);
             if self.people.has_touched() && flush_at.is_none() {
                 flush_at = Some(now.plus(self.settings.coalesce));
                 touched = self.clock.micros();
@@ -296,6 +304,9 @@ impl Actor {
         let line = self.lines.remove(session)?;
         if line.conn.is_none() {
             self.unwatch(&Watcher::Session(session.clone()), line.watches.iter());
+        }
+        if let Some(shared) = self.shared.as_mut().filter(|_| line.seen_written.0 > 0) {
+            shared.seen.forget(session);
         }
         Some(line)
     }

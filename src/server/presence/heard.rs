@@ -82,7 +82,14 @@ impl Actor {
             }
             FromCluster::News(news) => self.news(news),
             FromCluster::Gap(bucket) => self.look_again(bucket),
+            FromCluster::SeenWritten(outcome) => {
+                if let Err(error) = &outcome {
+                    tracing::debug!(%error, "the others cannot read yet when sessions were heard");
+                }
+                self.seen_written(outcome.is_ok());
+            }
             FromCluster::Announce(done) => {
+                self.write_seen_again();
                 let everybody = self.people.everybody();
                 if let Some(shared) = &mut self.shared {
                     shared.dirty.extend(everybody);
@@ -141,15 +148,19 @@ impl Actor {
             if let Some(to) = before.conn.filter(|old| Some(*old) != conn) {
                 self.to_shard(to.shard, ShardMsg::Close { to, close: Close::Replaced, retry_after_ms: 0 }).await;
             }
-            line.rooms = std::mem::take(&mut before.rooms);
-            if stays {
-                line.set = before.set;
-                rooms = Vec::new();
-            } else {
-                rooms = before.set.list();
-                if let Some(mail) = before.set.some_mail() {
-                    all_kept.extend(mail.rest(heard.as_deref()));
-                    mail.close(Close::Replaced, 0);
+            // What a dead node's session had is known by Redis alone.
+            if !before.adopted {
+                line.rooms = std::mem::take(&mut before.rooms);
+                if stays {
+                    line.set = before.set;
+                    line.seen_written = before.seen_written;
+                    rooms = Vec::new();
+                } else {
+                    rooms = before.set.list();
+                    if let Some(mail) = before.set.some_mail() {
+                        all_kept.extend(mail.rest(heard.as_deref()));
+                        mail.close(Close::Replaced, 0);
+                    }
                 }
             }
         }
@@ -231,7 +242,8 @@ impl Actor {
                 continue;
             }
             self.people.adopt(&user, &user_type, session.clone(), choice, ends, last_seen);
-            self.lines.insert(session, Line::new(None, Seen::new(last_seen), RoomSet::default(), Vec::new()));
+            let line = Line::new(None, Seen::new(last_seen), RoomSet::default(), Vec::new());
+            self.lines.insert(session, Line { adopted: true, ..line });
             // He may have moved on meanwhile: then this is told back.
             self.touched(&user);
         }

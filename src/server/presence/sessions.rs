@@ -46,6 +46,7 @@ impl Actor {
             }
             if stays {
                 line.set = before.set;
+                line.seen_written = before.seen_written;
             } else {
                 rooms = before.set.list();
                 if let Some(mail) = before.set.some_mail() {
