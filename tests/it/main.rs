@@ -18,5 +18,6 @@ mod presence;
 mod reload;
 mod resume;
 mod rooms;
+mod routes;
 mod srs;
 mod talk;
