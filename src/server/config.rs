@@ -121,6 +121,7 @@ sections! {
         command_timeout_ms: u64 = 500,
         wait_ms: u64 = 2000,
         lease_ms: u64 = 15_000,
+        seen_ms: u64 = 300,
         log_revs_max: u64 = 4096,
     }
     /// `[presence]`
