@@ -19,5 +19,6 @@ mod presence;
 mod reload;
 mod resume;
 mod rooms;
+mod routes;
 mod srs;
 mod talk;
