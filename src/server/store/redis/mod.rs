@@ -7,6 +7,7 @@ pub mod link;
 pub mod live;
 mod messages;
 mod notes;
+mod repair;
 mod rooms;
 #[cfg(test)]
 pub(crate) mod testing;
@@ -28,10 +29,11 @@ use bytes::Bytes;
 use connect::{Durability, RedisSettings, Shared};
 use dashmap::DashMap;
 use keys::Keys;
-use link::{Keeper, Link, Lua};
+use link::{Failed, Keeper, Link, Lua};
 use live::Live;
 use notes::NoteScripts;
 use redis::Value;
+pub use repair::RedisReport;
 use std::sync::Arc;
 use tokio::sync::oneshot;
 
@@ -50,6 +52,7 @@ struct Scripts {
     say: Lua,
     user: Lua,
     pace: Lua,
+    cut: Lua,
 }
 
 /// The store in Redis.
@@ -83,6 +86,7 @@ impl RedisStore {
             say: Lua::new(include_str!("lua/say.lua")),
             user: Lua::new(include_str!("lua/user.lua")),
             pace: Lua::new(include_str!("lua/pace.lua")),
+            cut: Lua::new(include_str!("lua/cut.lua")),
         };
         let link = Link::start(settings.clone(), clock);
         Ok(Arc::new(Self {
@@ -126,6 +130,13 @@ impl RedisStore {
     #[must_use]
     pub fn deadline(&self) -> Mono {
         self.clock.mono().plus(u64::try_from(self.settings.wait.as_millis()).unwrap_or(u64::MAX))
+    }
+
+    /// Says that what Redis holds from here on is the hub's, unless that was said already: `hub:epoch`, whose absence tells of a loss.
+    pub(in crate::server) async fn begin_epoch(&self) -> Result<(), Failed> {
+        let mut first = redis::cmd("SET");
+        first.arg(self.keys.hub("epoch")).arg(format!("{:016x}", rand::random::<u64>())).arg("NX");
+        self.link.run(&first, self.deadline()).await.map(|_| ())
     }
 
     async fn set_session(&self, session: &str, record: Option<Bytes>) -> Result<(), StoreFault> {

@@ -41,7 +41,7 @@ enum Said {
 }
 
 impl RedisStore {
-    fn room_keys(&self, room: &RoomId) -> [String; 3] {
+    pub(super) fn room_keys(&self, room: &RoomId) -> [String; 3] {
         ['m', 'l', 's'].map(|part| self.keys.room(room, part))
     }
 
