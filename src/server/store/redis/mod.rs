@@ -1,5 +1,7 @@
 //! The store of many nodes: rooms in Redis, changed by one script that compares positions; no owner, no lock, no consensus of our own.
 pub mod connect;
+#[cfg(test)]
+mod drift;
 mod entries;
 mod fault;
 pub mod keys;

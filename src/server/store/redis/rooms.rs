@@ -11,6 +11,7 @@ use super::{
 };
 use crate::{
     hub::{
+        chain,
         cursor::Cursor,
         id::{RoomId, UserId},
     },
@@ -289,8 +290,9 @@ fn said(value: &Value, expected: Cursor) -> Result<Said, StoreFault> {
         (Some(b"GONE"), _) => Ok(Said::Moved(None)),
         (Some(b"MISMATCH"), [_, _, log]) => {
             let entries = read_entries(log).ok_or_else(|| engine("a log entry cannot be read"))?;
-            let follows = entries.first().is_some_and(|first| first.prev == expected);
-            Ok(Said::Moved(follows.then_some(entries)))
+            let links: Vec<chain::Link> = entries.iter().map(LogEntry::link).collect();
+            let known = chain::behind(expected, &links).is_some();
+            Ok(Said::Moved(known.then_some(entries)))
         }
         _ => Err(engine("the answer cannot be read")),
     }
