@@ -5,7 +5,7 @@ use super::{
     engine,
     entries::{id_text, position, read_entries, read_message, read_snapshot, write_snapshot},
     fault::Verdict,
-    link::{Failed, Link},
+    link::{Failed, Link, Lua},
     live::Heard,
     word,
 };
@@ -34,6 +34,9 @@ const KEEP_REVS: u64 = 256;
 /// The pause before a write that was refused for a moment is tried again, without its jitter.
 const PAUSE_MS: u64 = 30;
 
+/// Said of a write that may not survive its server.
+pub(super) const TOO_FEW: &str = "too few replicas have confirmed it";
+
 /// What a script that compares positions says.
 enum Said {
     Ok,
@@ -51,7 +54,10 @@ impl RedisStore {
         self.after_reconnect(deadline).await;
         let (rev, id, snapshot) = (at.rev.to_string(), id_text(at.commit), write_snapshot(at, &snapshot));
         let args: [&[u8]; 3] = [rev.as_bytes(), id.as_bytes(), &snapshot];
-        let said = self.link.script(&self.scripts.create, &self.room_keys(room), &args, deadline).await.map_err(failed)?;
+        let (said, durable) = self.write(&self.scripts.create, &self.room_keys(room), &args, deadline).await.map_err(failed)?;
+        if !durable {
+            return Err(CommitError::Unknown(engine(TOO_FEW)));
+        }
         // A list of names for people and tools; nothing depends on it.
         let listed = redis::Cmd::sadd(self.keys.hub("rooms"), room.as_str());
         if let Err(error) = self.link.run(&listed, deadline).await {
@@ -122,13 +128,13 @@ impl RedisStore {
         let keys = [head, log, state, self.keys.room(room, 'w')];
         let mut unsure = None;
         loop {
-            let failed = match self.send_commit(room, &keys, &args, deadline).await {
+            let failed = match self.write(&self.scripts.commit, &keys, &args, deadline).await {
                 Ok((value, durable)) => match said(&value, entry.prev) {
                     Ok(Said::Ok) if durable => return Ok(()),
-                    Ok(Said::Ok) => return Err(CommitError::Unknown(engine("too few replicas have confirmed it"))),
+                    Ok(Said::Ok) => return Err(CommitError::Unknown(engine(TOO_FEW))),
                     Ok(Said::Moved(since)) => {
                         if since.iter().flatten().any(|known| known.cursor == entry.cursor) {
-                            return if durable { Ok(()) } else { Err(CommitError::Unknown(engine("too few replicas have it"))) };
+                            return if durable { Ok(()) } else { Err(CommitError::Unknown(engine(TOO_FEW))) };
                         }
                         return Err(CommitError::Mismatch { since });
                     }
@@ -171,17 +177,25 @@ impl RedisStore {
         self.link.run(&cmd, self.deadline()).await.map(|_| ()).map_err(engine)
     }
 
-    async fn send_commit(&self, room: &RoomId, keys: &[String], args: &[&[u8]], deadline: Mono) -> Result<(Value, bool), Failed> {
+    /// Runs a script that writes what is acked afterwards. Returns its answer, and whether the write is as durable as it has to be.
+    pub(super) async fn write(
+        &self,
+        script: &Lua,
+        keys: &[String],
+        args: &[&[u8]],
+        deadline: Mono,
+    ) -> Result<(Value, bool), Failed> {
         if self.durable.is_empty() {
-            return Ok((self.link.script(&self.scripts.commit, keys, args, deadline).await?, true));
+            return Ok((self.link.script(script, keys, args, deadline).await?, true));
         }
-        let (value, replicas) = self.durable_link(room).script_and_wait(&self.scripts.commit, keys, args, 1, deadline).await?;
+        let (value, replicas) = self.durable_link(keys).script_and_wait(script, keys, args, 1, deadline).await?;
         Ok((value, replicas >= 1))
     }
 
-    fn durable_link(&self, room: &RoomId) -> &Link {
+    /// Returns a connection for writes that WAIT; those of one room, or of one person, share it.
+    fn durable_link(&self, keys: &[String]) -> &Link {
         let mut hasher = DefaultHasher::new();
-        room.hash(&mut hasher);
+        keys.first().hash(&mut hasher);
         let at = usize::try_from(hasher.finish() % self.durable.len().max(1) as u64).unwrap_or(0);
         self.durable.get(at).unwrap_or(&self.link)
     }
