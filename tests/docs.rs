@@ -81,7 +81,7 @@ fn item(side: &str, name: &str, schema: &Value, examples: &[Value]) -> Value {
         let of = if is_required || side == "hub" || side == "event" { of.clone() } else { said(of) };
         json!([name, kind(&of), is_required])
     };
-    let is_shown = |name: &str| !matches!(name, "type" | "event") && !(side == "command" && ENVELOPE.contains(&name));
+    let is_shown = |name: &str| !(matches!(name, "type" | "event") || side == "command" && ENVELOPE.contains(&name));
     let all = schema["properties"].as_object().unwrap();
     let fields: Vec<Value> = all.iter().filter(|(name, _)| is_shown(name)).map(field).collect();
     // The first one, and the one that says most.
