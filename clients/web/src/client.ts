@@ -93,8 +93,8 @@ export class HubClient extends Emitter<Events> {
   welcome: Welcome | null = null;
   declare readonly userId: string;
   readonly rooms = new Map<string, Room>();
-  private _line: Line | null = null;
-  private _nextId = 1;
+  declare private _line: Line | undefined;
+  private _nextId = 0;
   private _sent = new Map<number, Waiting>();
   private _queue: Waiting[] = [];
   private _watched: string[] = [];
@@ -127,7 +127,7 @@ export class HubClient extends Emitter<Events> {
     const on = (name: string, run: (event: any) => void) => page.addEventListener?.(name, run, true);
     for (const name of ["online", "pageshow", "resume"]) on(name, () => this.wake());
     on("visibilitychange", () => page.document!.hidden || this.wake());
-    on("pagehide", ({ persisted }) => persisted && this._lost(1001, "page hidden"));
+    on("pagehide", ({ persisted }) => persisted && this._lost(1001));
     if (options.worker && page.Worker) {
       const source = "setInterval(()=>postMessage(0),5e3)";
       this._worker = new Worker(URL.createObjectURL(new Blob([source])));
@@ -169,7 +169,7 @@ export class HubClient extends Emitter<Events> {
   request<Name extends keyof ClientFrames>(type: Name, ...fields: {} extends ClientFrames[Name] ? [ClientFrames[Name]?] : [ClientFrames[Name]]): Promise<Ack>;
   request<Name extends keyof Commands>(type: Name, fields: Commands[Name] & Envelope & { room_id: string }): Promise<Ack>;
   request(type: string, fields: object = {}): Promise<Ack> {
-    return new Promise((_resolve, _reject) => this._ask({ _frame: { type, id: this._nextId++, ...fields }, _resolve, _reject }));
+    return new Promise((_resolve, _reject) => this._ask({ _frame: { type, id: ++this._nextId, ...fields }, _resolve, _reject }));
   }
 
   setStatus(status: Status): Promise<Ack> { return this.request("status_change", { status }); }
@@ -204,7 +204,7 @@ export class HubClient extends Emitter<Events> {
   simulate(fault: Fault): void {
     if (fault === "half_open") { this._halfOpen = true; return; }
     if (fault === "drain") this._advice = 1000 + 2000 * Math.random();
-    this._lost({ drop: 1006, token_expired: 4301, drain: 4101 }[fault], "simulated");
+    this._lost({ drop: 1006, token_expired: 4301, drain: 4101 }[fault], fault);
   }
 
   private _set(change: Omit<StateChange, "attempt">): void {
@@ -239,7 +239,7 @@ export class HubClient extends Emitter<Events> {
       return;
     }
     let opened = false;
-    const limit = setTimeout(() => this._line === line && this.state === "connecting" && this._lost(1006, "no welcome"), WELCOME_MS);
+    const limit = setTimeout(() => this._line === line && this.state === "connecting" && this._lost(1006, "no sign of life"), WELCOME_MS);
     line.onopen = () => {
       if (this._line !== line) return;
       opened = true;
@@ -297,7 +297,7 @@ export class HubClient extends Emitter<Events> {
 
   private _drop(): void {
     const line = this._line;
-    this._line = null;
+    this._line = undefined;
     try { line?.close(); } catch { /* it is closed already, or was none yet */ }
   }
 

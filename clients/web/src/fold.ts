@@ -40,7 +40,7 @@ export function fold(state: RoomState, event: RoomEvent): void {
       });
       break;
     }
-    case "queue_cleared": queue.length = 0; state.undo = [...state.undo, { ...rest, at_ms }].slice(-3); break;
+    case "queue_cleared": queue.length = 0; state.undo = [...state.undo.slice(-2), { ...rest, at_ms }]; break;
     case "queue_restored": queue.push(...rest.entries); sort(); drop(state.undo, "undo_id"); break;
     case "queue_held": case "seat_held": case "queue_returned": case "seat_returned": holder.held_until_ms = rest.held_until_ms; break;
     case "apply_submitted": state.applies.push({ seq: rev, user_id, ...rest }); break;
@@ -137,14 +137,9 @@ export function placed(queue: Entry[], user: string, place: Place, stop: number)
   const moved = queue[from];
   if (!moved) return queue;
   const rest = queue.filter((entry) => entry !== moved);
-  const at = (anchor: string) => rest.findIndex((entry) => entry.user_id === anchor);
+  const { before, after, up = 0, down = 0 } = place as Record<string, any>;
+  const anchor = rest.findIndex((entry) => entry.user_id === (before ?? after));
   const top = Math.min(stop, from);
-  let to = from;
-  if (place === "front") to = top;
-  else if (place === "back") to = rest.length;
-  else if ("up" in place) to = Math.max(top, from - place.up);
-  else if ("down" in place) to = Math.min(rest.length, from + place.down);
-  else if ("before" in place) to = at(place.before) < 0 ? from : at(place.before);
-  else to = at(place.after) < 0 ? from : at(place.after) + 1;
+  const to = place === "front" ? top : place === "back" ? rest.length : anchor < 0 ? Math.max(top, from - up + down) : anchor + +!before;
   return [...rest.slice(0, to), moved, ...rest.slice(to)];
 }

@@ -82,8 +82,9 @@ export class Room extends Emitter<RoomEvents> {
   /** Puts people into this order within the slots that they hold now; refused with `stale_rev` if somebody was faster. */
   reorder(users: string[]): Promise<Ack> {
     const show = (queue: Entry[]) => {
-      const order = users.map((user) => queue.find((entry) => entry.user_id === user)).filter(Boolean) as Entry[];
-      return queue.map((entry) => (users.includes(entry.user_id) ? order.shift() ?? entry : entry));
+      const isNamed = ({ user_id }: Entry) => users.includes(user_id);
+      const order = queue.filter(isNamed).sort((a, b) => users.indexOf(a.user_id) - users.indexOf(b.user_id));
+      return queue.map((entry) => (isNamed(entry) ? order.shift()! : entry));
     };
     return this._try(show, this.send("queue_reorder", { user_ids: users, if_rev: this.cursor }));
   }
