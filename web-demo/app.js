@@ -1,5 +1,6 @@
 // The demo page: six people over six real sockets in one room. What is drawn is what their own replicas say; two of them stand side by side.
 import { admin, adminId, calm, everybody, nameOf, open, roomId } from "./cast.js";
+import { chatTools, composer, drawChat, openChat, redrawChat } from "./chat.js";
 import { h, icon, iconButton, render } from "./dom.js";
 import { latency } from "./latency.js";
 import { drawLog, listen, logTools } from "./log.js";
@@ -16,8 +17,9 @@ const $ = (id) => document.getElementById(id);
 const still = matchMedia("(prefers-reduced-motion: reduce)");
 const mine = new QueueView("queue", () => admin, schedule);
 const other = new QueueView("queue2", viewer, schedule);
-/** What the hub says about itself; null while it cannot be reached. */
+/** What the hub last said about itself, and whether it can be asked now. */
 let hub = null;
+let isReached = false;
 let theme = localStorage.getItem("michub.theme") ?? "auto";
 
 function wearTheme() { document.documentElement.style.colorScheme = theme === "auto" ? "light dark" : theme; }
@@ -30,7 +32,10 @@ function nextTheme() {
 }
 
 async function look() {
-  try { hub = await (await fetch("/demo/hub", { cache: "no-store" })).json(); } catch { hub = null; }
+  try {
+    hub = await (await fetch("/demo/hub", { cache: "no-store" })).json();
+    isReached = true;
+  } catch { isReached = false; }
   schedule();
 }
 
@@ -40,10 +45,10 @@ async function drain() {
 }
 
 function header() {
-  const store = hub ? (hub.store_healthy ? t("ok") : t("degraded")) : t("unreachable");
+  const store = !isReached ? "stale" : hub.store_healthy ? "ready" : "unavailable";
   return [
     h("span", { key: "room", id: "room" }, t("room"), " ", h("b", null, roomId)), h("span", { key: "rev", id: "rev" }, "rev ", h("b", null, admin.room.state?.rev ?? "–")), h("span", { key: "here", id: "online" }, h("b", null, t("here", admin.room.online))),
-    h("span", { key: "node", id: "node" }, t("node"), " ", h("b", null, (admin.client.welcome?.node ?? "–").slice(0, 12))), h("span", { key: "store", id: "store", class: hub?.store_healthy ? "good" : "bad" }, t("store"), " ", h("b", null, hub ? `${hub.store} ${store}` : store)),
+    h("span", { key: "node", id: "node" }, t("node"), " ", h("b", null, (admin.client.welcome?.node ?? "–").slice(0, 12))), h("span", { key: "store", id: "store", class: store === "ready" ? "good" : "bad", title: t(`store_${store}`) }, t("store"), " ", h("b", null, hub?.store ?? "", " ", t(store))),
     h("span", { key: "versions", id: "versions" }, t("hub"), " ", h("b", null, admin.client.welcome?.version ?? "–"), " · ", t("client"), " ", h("b", null, VERSION)),
   ];
 }
@@ -56,7 +61,7 @@ function tools() {
     h("a", { key: "docs", class: "btn", id: "docs", href: "/docs", title: t("docs"), "aria-label": t("docs") }, icon("book", 18), h("span", { class: "wide" }, t("docs"))),
     h("button", { key: "tour", type: "button", id: "tour-start", onclick: startTour }, icon("info", 18), h("span", { class: "wide" }, t("tour"))),
     iconButton("theme", `${t("theme")}: ${t(`theme_${theme}`)}`, nextTheme, { key: "theme", id: "theme" }),
-    h("button", { key: "language", type: "button", id: "language", lang: t("language") === "中文" ? "zh-CN" : "en", onclick: () => { switchLanguage(); labels(); schedule(); } }, t("language")),
+    h("button", { key: "language", type: "button", id: "language", lang: t("language") === "中文" ? "zh-CN" : "en", onclick: () => { switchLanguage(); labels(); redrawChat(); schedule(); } }, t("language")),
   ];
 }
 
@@ -82,6 +87,9 @@ function draw(withoutGlide) {
   render($("other"), [other.list()]);
   for (const view of [mine, other]) view.after(withoutGlide || still.matches);
   render($("folk"), [people()]);
+  render($("chat-tools"), chatTools());
+  drawChat();
+  render($("composer"), [composer()]);
   render($("trips"), latency());
   render($("log-tools"), logTools());
   drawLog();
@@ -102,12 +110,12 @@ listen();
 for (const { client, room } of everybody) {
   client.on("state", schedule);
   client.on("status", schedule);
-  for (const event of ["change", "presence", "refused"]) room.on(event, schedule);
+  for (const event of ["change", "message", "presence", "refused"]) room.on(event, schedule);
   room.on("rollback", (error) => toast(`${t("taken")}: ${error.name}`, true));
 }
 draw(true);
 setInterval(() => { if (document.visibilityState === "visible") schedule(); }, 500);
 setInterval(look, 5000);
 look();
-open().catch((error) => toast(error.name === "auth" ? t("noToken") : `${error.name}: ${error.message}`, true));
+open().then(openChat).catch((error) => toast(error.name === "auth" ? t("noToken") : `${error.name}: ${error.message}`, true));
 if (!calm && !localStorage.getItem("michub.toured")) setTimeout(startTour, 1800);

@@ -43,7 +43,7 @@ const actButtons = (person) => ownActions(person).map(([label, run, name], index
 function line(person) {
   const { state, attempt: tries, transport } = person.client;
   const { change, changedAt } = person;
-  if (state === "connected") return person.delayMs ? chip("warn", t("slow"), "clock") : transport === "poll" ? chip("warn", t("polling")) : null;
+  if (state === "connected") return person.delayMs ? chip("warn", t("slow"), "clock") : transport === "ws" ? null : chip("warn", t(transport));
   if (state === "disconnected" && change?.willRetry) {
     const left = Math.max(0, (changedAt + change.nextDelayMs - Date.now()) / 1000);
     return chip("down", t("retryIn", Number.isFinite(left) ? left.toFixed(1) : "…", tries), "bolt");
@@ -59,6 +59,7 @@ function faults(target, person) {
     up && [t("f_half"), () => { client.simulate("half_open"); client.ping(); }, { icon: "bolt" }],
     up && [person.delayMs ? t("f_fast") : t("f_slow"), () => { person.delayMs = person.delayMs ? 0 : 500; }, { icon: "clock" }],
     up && [t("f_token"), () => client.simulate("token_expired"), { icon: "lock" }],
+    ...["ws", "poll", "sse"].filter((transport) => up && transport !== client.transport).map((transport) => [t("f_over", t(transport)), () => { client.transport = client.options.transport = transport; client.simulate("drop"); }, { icon: "window" }]),
     up && [t("f_offline"), () => client.close(), { icon: "x" }],
     !up && [t("f_connect"), () => attempt(client.connect()), { icon: "play" }],
     up && !person.admin && [t("f_kick"), () => attempt(admin.send("user_kick", { target_user_id: person.id })), { icon: "x", bad: true }],

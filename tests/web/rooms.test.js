@@ -175,3 +175,66 @@ test("what others do is shown while somebody drags; Escape takes it back", async
   await shows(page, [c, b, a]);
   await healthy(page);
 });
+
+test("chat: words with classes, a notice, flowers, slow mode and mutes", async () => {
+  const { page, again } = await fresh();
+  const chat = page.locator("#chat");
+  const said = (text) => until(`${text} in the chat`, async () => (await chat.textContent()).includes(text) || chat.textContent());
+  const say = async (text) => { await page.locator("#say").fill(text); await page.locator("#send").click(); };
+  const hushed = (text) => until(text, async () => (await page.locator("#hushed").textContent()).startsWith(text) || page.locator("#hushed").textContent());
+  const [mei, jun] = await page.$$eval("[data-as]", (tabs) => tabs.map((tab) => tab.dataset.as));
+  await say("gone with the wind");
+  await said("gone with the wind");
+  await page.locator("#keep").click();
+  await say("<b>kept</b>");
+  await said("<b>kept</b>");
+  await page.locator("#notice").click();
+  await said("keep to your turn");
+  await page.locator("#flower").click();
+  await hushed("1 flowers");
+  assert.equal(await chat.locator("li").count(), 3, "a flower is no line");
+  await page.locator("#slow").selectOption("30");
+  await logged(page, '"talk_changed","slow_mode_seconds":30');
+  await say("one");
+  await said("one");
+  await say("two");
+  await hushed("Slow mode: again in");
+  assert.equal(await page.locator("#say").inputValue(), "two", "what was refused is not lost");
+  await page.locator("#slow").selectOption("0");
+  await logged(page, '"talk_changed","slow_mode_seconds":0');
+  await choose(page, '#chat li:nth-child(1) [data-act="talk"]', "Mute in the chat");
+  await hushed("Muted in the chat");
+  await say("three");
+  await page.locator(`[data-as="${mei}"]`).click();
+  await say("from somebody else");
+  await said("from somebody else");
+  assert.equal((await chat.textContent()).includes("three"), false);
+  await page.locator(`[data-as="${jun}"]`).click();
+  await choose(page, '#chat li:nth-child(1) [data-act="talk"]', "Let speak again");
+  await until("he may speak", async () => (await page.locator("#hushed").textContent()) === "1 flowers" || page.locator("#hushed").textContent());
+  await say("three");
+  await said("three");
+  // Whoever comes later has what is kept.
+  const later = await again();
+  await until("what was kept", async () => { const text = await later.locator("#chat").textContent(); return (text.includes("<b>kept</b>") && text.includes("keep to your turn") && !text.includes("gone with the wind")) || text; });
+  await healthy(page, later);
+});
+
+test("somebody goes on over polling, over events, and back: the others see nothing", async () => {
+  const { page, waiting } = await fresh();
+  const [ana] = waiting;
+  const before = await rev(page);
+  const chip = page.locator(`#people li[data-user="${ana}"] .c-warn`);
+  for (const [item, shownAs] of [["Go on over polling", "polling"], ["Go on over event stream", "event stream"]]) {
+    await fault(page, ana, item);
+    await until(shownAs, async () => (await chip.count()) === 1 && (await chip.textContent()) === shownAs);
+    await shows(page, waiting);
+  }
+  await page.locator(`#people li[data-user="${ana}"] [data-act="leave"]`).click();
+  await shows(page, waiting.slice(1));
+  await fault(page, ana, "Go on over WebSocket");
+  await until("a socket again", async () => (await chip.count()) === 0 && (await page.locator(`#people li[data-user="${ana}"] .c-down`).count()) === 0);
+  // Only a socket's end is a held place; its two ways are one rev for the hold and one for the return.
+  assert.ok((await rev(page)) <= before + 3, `${before} → ${await rev(page)}`);
+  await healthy(page);
+});
