@@ -51,6 +51,11 @@ impl Hub {
 
     /// Starts with further settings: names without `MICHUB_`, values as in the environment.
     pub fn with(data: &Path, settings: &[(&str, &str)]) -> Self {
+        Self::of(&mut Self::command(data, settings))
+    }
+
+    /// What starts a hub with these settings.
+    pub fn command(data: &Path, settings: &[(&str, &str)]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_michub"));
         // What chooses a run of the tests is no setting of the hub.
         for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("MICHUB_")) {
@@ -66,12 +71,22 @@ impl Hub {
         for (name, value) in settings {
             command.env(format!("MICHUB_{name}"), value);
         }
+        command
+    }
+
+    /// Starts a hub by a command of one's own.
+    pub fn of(command: &mut Command) -> Self {
         let mut child = command.spawn().unwrap();
         let mut line = String::new();
         BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
         let mut addresses = line.split("://").skip(1).map(|rest| rest.split([' ', ')']).next().unwrap().to_owned());
         let (address, admin) = (addresses.next().expect("a start line"), addresses.next().unwrap());
         Self { child, address, admin }
+    }
+
+    /// The process's number.
+    pub fn id(&self) -> u32 {
+        self.child.id()
     }
 
     pub fn kill(mut self) {
@@ -86,12 +101,12 @@ impl Hub {
 
     /// Sends a signal by its name.
     pub fn signal(&self, name: &str) {
-        assert!(Command::new("kill").arg(format!("-{name}")).arg(self.child.id().to_string()).status().unwrap().success());
+        assert!(Command::new("kill").arg(format!("-{name}")).arg(self.id().to_string()).status().unwrap().success());
     }
 
     /// Sends SIGHUP.
     pub fn hang_up(&self) {
-        assert!(Command::new("kill").arg("-HUP").arg(self.child.id().to_string()).status().unwrap().success());
+        assert!(Command::new("kill").arg("-HUP").arg(self.id().to_string()).status().unwrap().success());
     }
 
     /// Tells whether an upgrade is accepted now.
