@@ -1,5 +1,6 @@
 //! What is done to a hub, and what must hold all the same: secrets that may not show, lines that break, a clock that jumps, descriptors that run out.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
+mod actor;
 #[allow(dead_code, reason = "shared with the tests of one hub")]
 #[path = "../it/client.rs"]
 mod client;
