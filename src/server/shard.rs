@@ -391,6 +391,7 @@ impl Shard {
             let gap = if late > PAUSED_MS { late } else { 0 };
             if self.index == 0 {
                 self.admission.look_at_memory();
+                self.doors.look_at_memory();
             }
             let deadlines = if self.admission.is_memory_short() { short } else { deadlines };
             let slots = self.slots.borrow();

@@ -51,10 +51,10 @@ impl Hub {
 
     /// Starts with further settings: names without `MICHUB_`, values as in the environment.
     pub fn with(data: &Path, settings: &[(&str, &str)]) -> Self {
-        Self::of(&mut Self::command(data, settings))
+        Self::logging(data, settings, Stdio::inherit())
     }
 
-    /// What starts a hub with these settings.
+    /// Makes the command that starts it.
     pub fn command(data: &Path, settings: &[(&str, &str)]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_michub"));
         // What chooses a run of the tests is no setting of the hub.
@@ -74,7 +74,12 @@ impl Hub {
         command
     }
 
-    /// Starts a hub by a command of one's own.
+    /// As [`Self::with`], with a log elsewhere.
+    pub fn logging(data: &Path, settings: &[(&str, &str)], log: Stdio) -> Self {
+        Self::of(Self::command(data, settings).stderr(log))
+    }
+
+    /// Starts it by a command of one's own.
     pub fn of(command: &mut Command) -> Self {
         let mut child = command.spawn().unwrap();
         let mut line = String::new();

@@ -8,9 +8,8 @@ const EVIL: &str = "x\r\n2026-01-01T00:00:00Z ERROR michub: forged\u{1b}[31m\u{9
 
 fn logged(dir: &Path, format: &str) -> (Hub, std::path::PathBuf) {
     let file = dir.join("log");
-    let mut command = Hub::command(dir, &[("LOG__LEVEL", "trace"), ("LOG__FORMAT", format)]);
-    command.stderr(Stdio::from(fs::File::create(&file).unwrap()));
-    (Hub::of(&mut command), file)
+    let log = Stdio::from(fs::File::create(&file).unwrap());
+    (Hub::logging(dir, &[("LOG__LEVEL", "trace"), ("LOG__FORMAT", format)], log), file)
 }
 
 /// Sends the text wherever a text can be sent.
@@ -72,9 +71,7 @@ async fn one_event_is_one_line() {
 async fn one_client_cannot_fill_the_log() {
     let dir = tempfile::tempdir().unwrap();
     let file = dir.path().join("log");
-    let mut command = Hub::command(dir.path(), &[]);
-    command.stderr(Stdio::from(fs::File::create(&file).unwrap()));
-    let hub = Hub::of(&mut command);
+    let hub = Hub::logging(dir.path(), &[], Stdio::from(fs::File::create(&file).unwrap()));
     let mut client = hub.member("u1").await;
     for n in 0..2_000 {
         client.say(json!({"type": "no_such_type", "id": n, "x": EVIL})).await;

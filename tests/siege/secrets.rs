@@ -18,9 +18,7 @@ const KEY: &str = "canary-api-key-0123456789";
 async fn no_secret_shows_anywhere() {
     let dir = tempfile::tempdir().unwrap();
     let file = dir.path().join("log");
-    let mut command = Hub::command(dir.path(), SETTINGS);
-    command.stderr(Stdio::from(fs::File::create(&file).unwrap()));
-    let hub = Hub::of(&mut command);
+    let hub = Hub::logging(dir.path(), SETTINGS, Stdio::from(fs::File::create(&file).unwrap()));
     let mut seen = String::new();
     let (_, minted) = hub.post_as(KEY, "/api/online-status/rts-token", json!({"user_id": "u1"})).await;
     let token = minted["token"].as_str().unwrap().to_owned();
