@@ -15,6 +15,7 @@ mod lost;
 mod nodes;
 mod offline;
 mod people;
+mod projection;
 mod rolling;
 mod rooms;
 mod talk;

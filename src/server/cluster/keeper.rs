@@ -114,7 +114,8 @@ impl Keeper {
         let others = beat.nodes.iter().filter(|(node, _)| *node != me);
         // A node that lives has said so long before.
         self.silent_at = others.map(|(_, at)| at.plus(cluster.lease()).plus(Millis(1))).min();
-        if now.since(since) >= self.patience.0 {
+        let in_time = self.cluster.note_time();
+        if in_time && now.since(since) >= self.patience.0 {
             self.judge(&beat).await?;
         }
         for claim in &self.claims {
@@ -157,6 +158,9 @@ impl Keeper {
 
     /// Does what is due for the dead.
     async fn clear(&mut self) -> Result<(), Unreachable> {
+        if !self.cluster.clock.is_in_time() {
+            return Ok(());
+        }
         let (now, slack, timeout) = (self.cluster.clock.now(), self.slack(), self.timeout);
         for claim in &mut self.claims {
             match &mut claim.leaving {
