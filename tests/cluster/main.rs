@@ -4,6 +4,7 @@ mod bans;
 #[allow(dead_code, reason = "shared with the tests of one hub")]
 #[path = "../it/client.rs"]
 mod client;
+mod clock;
 mod faults;
 mod flow;
 mod history;
