@@ -67,6 +67,8 @@ pub(super) struct Actor {
     pub later: BTreeMap<(UnixMs, u64), (RoomId, RoomMsg)>,
     pub later_count: u64,
     pub watchers: HashMap<UserId, BTreeSet<Watcher>>,
+    /// What rooms were told of people before everybody was: whatever becomes of those people until then, the rooms hear it.
+    pub told_early: BTreeSet<(RoomId, UserId)>,
     pub kept: HashMap<UserId, VecDeque<Frame>>,
     pub settings: PresenceSettings,
     pub shards: Vec<ShardHandle>,
@@ -103,6 +105,7 @@ impl Inbox {
             later: BTreeMap::new(),
             later_count: 0,
             watchers: HashMap::new(),
+            told_early: BTreeSet::new(),
             kept: HashMap::new(),
             settings,
             shards,
@@ -226,8 +229,9 @@ impl Actor {
                 }
                 let unknown = self.shared.as_mut().map(|shared| shared.watch(&users)).unwrap_or_default();
                 if let Watcher::Room(room) = &by {
-                    let known = users.iter().filter(|user| self.people.is_here(user) || !unknown.contains(user));
-                    self.rooms.post(room, RoomMsg::Presence(known.map(|user| self.shown(user)).collect()));
+                    let known = |user: &&UserId| self.people.is_here(user) || !unknown.contains(user);
+                    let known: Vec<UserId> = users.iter().filter(known).cloned().collect();
+                    self.tell_room(room, &known);
                 }
                 match (&self.shared, by) {
                     (Some(shared), Watcher::Room(room)) if !unknown.is_empty() => {

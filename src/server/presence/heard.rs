@@ -60,10 +60,7 @@ impl Actor {
                 }
                 match then {
                     Then::Answer(users, answer) => self.answer(&users, answer).await,
-                    Then::Room(room, users) => {
-                        let shown = users.iter().map(|user| self.shown(user)).collect();
-                        self.rooms.post(&room, RoomMsg::Presence(shown));
-                    }
+                    Then::Room(room, users) => self.tell_room(&room, &users),
                     Then::Nothing | Then::Careless => {}
                 }
             }

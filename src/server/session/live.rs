@@ -138,13 +138,12 @@ impl Session {
             }
             Ok(parsed) if self.admit(parsed.id) => parsed,
             Err(bad) if self.admit(bad.id) => {
-                let frame = text(&ErrorJson::from_bad_frame(&bad));
                 if bad.senders.iter().any(|sender| *sender != self.user) {
                     self.send(error(bad.id, Code::IdentityMismatch));
                 } else if bad.code == Code::BadRequest {
-                    self.not_understood(frame);
+                    self.not_understood(text(&ErrorJson::from_bad_frame(&bad)));
                 } else {
-                    self.send(frame);
+                    self.not_read(&bad);
                 }
                 return Next::Stay;
             }
