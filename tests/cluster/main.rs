@@ -15,6 +15,7 @@ mod letters;
 mod lost;
 mod nodes;
 mod offline;
+mod outage;
 mod people;
 mod projection;
 mod rolling;

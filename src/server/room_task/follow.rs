@@ -64,7 +64,7 @@ pub(super) struct Follow {
     pub tell_at: UnixMs,
     /// How many changes of people were heard of.
     pub count: u64,
-    audit_at: UnixMs,
+    pub audit_at: UnixMs,
     /// Whether a look at the store is due at once.
     pub look: bool,
     /// What other nodes have of people must be read in any case.
