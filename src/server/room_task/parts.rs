@@ -59,11 +59,15 @@ impl Task {
         let (me, now) = (cluster.me(), self.now());
         let forgotten = !all.nodes.remove(&me);
         // Redis has begun anew: whoever is not in it yet is not gone, his node will tell of him.
-        let anew = all.count < heard;
+        let mut anew = all.count < heard;
         if let Some(follow) = &mut self.follow {
+            if anew {
+                follow.told_until = now.plus(TOLD_AGAIN);
+            }
+            anew = follow.told_until > now;
             (follow.count, follow.missed_parts) = (all.count, anew);
             if anew {
-                follow.audit_at = now.plus(TOLD_AGAIN);
+                follow.audit_at = follow.told_until;
                 follow.others.append(&mut all.nodes);
             } else {
                 follow.others = std::mem::take(&mut all.nodes);
