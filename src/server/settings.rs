@@ -150,5 +150,6 @@ pub(super) const fn presence_settings(config: &Config) -> PresenceSettings {
         sessions_per_user: config.limits.sessions_per_user,
         ping: Millis(config.presence.ping_interval_ms),
         seen: Millis(config.store.redis.seen_ms),
+        projection: Millis::from_seconds(config.store.redis.projection_seconds),
     }
 }
