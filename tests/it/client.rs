@@ -44,7 +44,11 @@ impl Client {
         let next = async {
             loop {
                 match self.socket.next().await.expect("an open socket").unwrap() {
-                    Message::Text(text) => return serde_json::from_str(&text).unwrap(),
+                    Message::Text(text) => {
+                        let frame = serde_json::from_str(&text).unwrap();
+                        crate::record::heard(&frame);
+                        return frame;
+                    }
                     Message::Close(close) => panic!("closed: {close:?}"),
                     _ => {}
                 }

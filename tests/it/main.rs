@@ -16,6 +16,7 @@ mod media;
 mod poll;
 mod postgres;
 mod presence;
+mod record;
 mod reload;
 mod resume;
 mod rooms;
