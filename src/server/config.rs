@@ -75,6 +75,8 @@ sections! {
         shards: usize = 0,
         drain_timeout_ms: u64 = 30_000,
         trusted_proxies: Vec<Network> = Vec::new(),
+        tls_cert_file: Option<PathBuf> = None,
+        tls_key_file: Option<PathBuf> = None,
     }
     /// `[admin]`
     AdminConfig { listen: SocketAddr = loopback(9080), }
@@ -381,6 +383,11 @@ impl Config {
             (self.history.retention_days <= 3660, "history.retention_days", "0 to 3660 days"),
             (self.server.drain_timeout_ms >= 100, "server.drain_timeout_ms", "at least 100 ms"),
             (self.server.shards <= 256, "server.shards", "0 to 256"),
+            (
+                self.server.tls_cert_file.is_some() == self.server.tls_key_file.is_some(),
+                "server.tls_cert_file",
+                "together with server.tls_key_file",
+            ),
             (self.auth.timeout_ms >= 100, "auth.timeout_ms", "at least 100 ms"),
             ((5..=3600).contains(&self.auth.ticket_seconds), "auth.ticket_seconds", "5 to 3600 s"),
             ((100..=10_000_000).contains(&self.auth.kicked_max), "auth.kicked_max", "100 to 10000000 people"),

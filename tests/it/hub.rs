@@ -65,7 +65,7 @@ impl Hub {
         let mut child = command.spawn().unwrap();
         let mut line = String::new();
         BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
-        let mut addresses = line.split("http://").skip(1).map(|rest| rest.split([' ', ')']).next().unwrap().to_owned());
+        let mut addresses = line.split("://").skip(1).map(|rest| rest.split([' ', ')']).next().unwrap().to_owned());
         let (address, admin) = (addresses.next().expect("a start line"), addresses.next().unwrap());
         Self { child, address, admin }
     }

@@ -66,7 +66,7 @@ impl Conn {
 
     /// After the close frame: reads and throws away, until the peer is gone, too loud or too late. Our half ends when the client answers, or soon.
     pub(in crate::server) fn poll_end(&self, context: &mut Context<'_>) -> Poll<()> {
-        if self.0.state.get() == State::Closing && self.0.outbox.borrow().is_empty() {
+        if self.0.state.get() == State::Closing && !self.is_writing() {
             self.0.state.set(State::Closed(self.now()));
             if self.0.closed.get().is_some_and(|(close, _)| close == Close::RateLimited) {
                 self.0.deadline.set(self.now().plus(LINGER_LOUD_MS));
@@ -100,7 +100,7 @@ impl Conn {
     fn end_our_half(&self) {
         if matches!(self.0.state.get(), State::Closed(_)) {
             self.0.state.set(State::HalfClosed);
-            let _ = socket2::SockRef::from(&self.0.stream).shutdown(std::net::Shutdown::Write);
+            self.0.stream.end_our_half();
         }
     }
 
@@ -124,7 +124,7 @@ impl Conn {
             }
             State::Closing | State::Closed(_) | State::HalfClosed if now >= inner.deadline.get() => {
                 if inner.state.get() == State::Closing {
-                    let _ = socket2::SockRef::from(&inner.stream).set_linger(Some(Duration::ZERO));
+                    let _ = socket2::SockRef::from(inner.stream.tcp()).set_linger(Some(Duration::ZERO));
                 }
                 self.kill();
             }
