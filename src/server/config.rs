@@ -118,6 +118,7 @@ sections! {
         command_timeout_ms: u64 = 500,
         wait_ms: u64 = 2000,
         lease_ms: u64 = 15_000,
+        seen_ms: u64 = 300,
         log_revs_max: u64 = 4096,
     }
     /// `[presence]`
@@ -358,6 +359,7 @@ impl Config {
                 "store.redis.command_timeout_ms to 60000 ms",
             ),
             ((3_000..=600_000).contains(&redis.lease_ms), "store.redis.lease_ms", "3000 to 600000 ms"),
+            ((50..=5_000).contains(&redis.seen_ms), "store.redis.seen_ms", "50 to 5000 ms"),
             ((256..=1_000_000).contains(&redis.log_revs_max), "store.redis.log_revs_max", "256 to 1000000 revs"),
             (
                 redis.key_prefix.len() <= 64 && !redis.key_prefix.contains(['{', '}']),

@@ -146,5 +146,7 @@ pub(super) const fn presence_settings(config: &Config) -> PresenceSettings {
         coalesce: Millis(config.presence.coalesce_ms),
         busy_on_seat: config.presence.busy_on_seat,
         sessions_per_user: config.limits.sessions_per_user,
+        ping: Millis(config.presence.ping_interval_ms),
+        seen: Millis(config.store.redis.seen_ms),
     }
 }

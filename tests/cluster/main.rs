@@ -13,6 +13,7 @@ mod hub;
 mod letters;
 mod lost;
 mod nodes;
+mod offline;
 mod people;
 mod rolling;
 mod rooms;

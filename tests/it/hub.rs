@@ -52,6 +52,10 @@ impl Hub {
     /// Starts with further settings: names without `MICHUB_`, values as in the environment.
     pub fn with(data: &Path, settings: &[(&str, &str)]) -> Self {
         let mut command = Command::new(env!("CARGO_BIN_EXE_michub"));
+        // What chooses a run of the tests is no setting of the hub.
+        for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("MICHUB_")) {
+            command.env_remove(name);
+        }
         command
             .args(["--listen", "127.0.0.1:0", "--data"])
             .arg(data)

@@ -25,7 +25,7 @@ use serde::Serialize;
 struct Nothing {}
 
 /// Does what one frame asks for, and answers as the socket does. Errors: also a frame that only a socket can carry.
-pub(super) async fn frame(State(api): State<Api>, headers: HeaderMap, body: Bytes) -> Result<Response, Failure> {
+pub(in crate::server) async fn frame(State(api): State<Api>, headers: HeaderMap, body: Bytes) -> Result<Response, Failure> {
     let caller = api.caller(&headers)?;
     let text = http_text(&body)?;
     let parsed = match client::parse(text) {

@@ -38,6 +38,10 @@ const PAUSED_MS: u64 = 1_000;
 pub(super) struct Line {
     pub conn: Option<ConnId>,
     pub seen: Seen,
+    /// What other nodes may read of that.
+    pub seen_written: UnixMs,
+    /// It was a dead node's: nothing else is known of it here.
+    pub adopted: bool,
     /// When its token was issued, wall time in ms.
     pub issued_ms: u64,
     /// Where the session is, or was when its line was lost.
@@ -51,7 +55,8 @@ pub(super) struct Line {
 
 impl Line {
     pub fn new(conn: Option<ConnId>, seen: Seen, set: RoomSet, watches: Vec<UserId>) -> Self {
-        Self { conn, seen, issued_ms: 0, rooms: set.list(), set, watches, mail: VecDeque::new() }
+        let (rooms, mail) = (set.list(), VecDeque::new());
+        Self { conn, seen, seen_written: UnixMs(0), adopted: false, issued_ms: 0, rooms, set, watches, mail }
     }
 }
 
@@ -136,7 +141,9 @@ impl Actor {
             let now = self.clock.now();
             let deadline =
                 self.people.next_deadline().into_iter().chain(self.later.keys().next().map(|(at, _)| *at)).chain(flush_at);
-            let deadline = deadline.chain(self.shared.as_ref().and_then(|shared| shared.next_deadline(now)));
+            let shared = self.shared.as_ref();
+            let deadline = deadline.chain(shared.and_then(|shared| shared.next_deadline(now)));
+            let deadline = deadline.chain(shared.and_then(|shared| shared.seen.next_look(self.lines.len())));
             let wake_at = deadline.min().unwrap_or(UnixMs(u64::MAX)).min(now.plus(Millis(TICK_MS)));
             let wait = Duration::from_millis(wake_at.since(now).0);
             // Reaching the timer is the normal case; an end of the mailbox shows as an empty batch before it.
@@ -154,6 +161,7 @@ impl Actor {
             let now = self.clock.now();
             self.expire(now);
             self.sync(now);
+            self.note_seen(now);
             if self.people.has_touched() && flush_at.is_none() {
                 flush_at = Some(now.plus(self.settings.coalesce));
                 touched = self.clock.micros();
@@ -265,9 +273,18 @@ impl Actor {
         }
     }
 
+    /// A session is not here any more.
+    pub(super) fn take_line(&mut self, session: &SessionId) -> Option<Line> {
+        let line = self.lines.remove(session)?;
+        if let Some(shared) = self.shared.as_mut().filter(|_| line.seen_written.0 > 0) {
+            shared.seen.forget(session);
+        }
+        Some(line)
+    }
+
     /// A session is over. One without a connection leaves its rooms by that.
     fn end(&mut self, session: SessionId) {
-        let silent = self.lines.remove(&session).filter(|line| line.conn.is_none());
+        let silent = self.take_line(&session).filter(|line| line.conn.is_none());
         for room in silent.map(|line| line.set.list()).unwrap_or_default() {
             self.rooms.post(&room, RoomMsg::Leave { session: session.clone(), reply: None });
         }
@@ -282,7 +299,7 @@ impl Actor {
 
     fn expire(&mut self, now: UnixMs) {
         for (user, session) in self.people.expire(now) {
-            let line = self.lines.remove(&session);
+            let line = self.take_line(&session);
             self.touched(&user);
             self.store.put(session.clone(), None, || {});
             self.gone(&user, &session, line.map(|line| line.set.list()).unwrap_or_default());
