@@ -4,6 +4,7 @@ use super::{
     conn::{Conn, Hello},
     metrics,
     msg::ConnId,
+    pace::{PacedBody, PacedStream},
     reader::Reader,
     shard::Shard,
     stream::Stream,
@@ -35,7 +36,6 @@ use tokio::{
     sync::watch,
 };
 use tower::ServiceExt;
-use tower_http::timeout::TimeoutBody;
 
 const BACKLOG: i32 = 4_096;
 /// Without it the kernel hides megabytes per stalled reader.
@@ -193,6 +193,7 @@ async fn http(shard: Rc<Shard>, stream: Stream, place: Admitted, router: axum::R
     let peer = place.address();
     let unanswered = Unanswered::new();
     let timeout = Duration::from_millis(shard.settings.handshake_timeout_ms);
+    let (clock, message_ms) = (shard.settings.clock, shard.settings.message_timeout_ms);
     let (heard, over_tls) = (Rc::new(Cell::new(false)), stream.is_tls());
     let takeover: Rc<RefCell<Option<Takeover>>> = Rc::default();
     let service = service_fn({
@@ -206,7 +207,7 @@ async fn http(shard: Rc<Shard>, stream: Stream, place: Admitted, router: axum::R
                 let response = upgrade(&shard, &request, peer, *drain.borrow(), &takeover);
                 return Box::pin(std::future::ready(Ok(response)));
             }
-            let mut request = request.map(|body| Body::new(TimeoutBody::new(timeout, body)));
+            let mut request = request.map(|body| Body::new(PacedBody::new(body, clock, message_ms)));
             let client = shard.settings.proxies.client(peer, request.headers());
             request.extensions_mut().insert(client);
             Box::pin(router.clone().oneshot(request))
@@ -216,7 +217,7 @@ async fn http(shard: Rc<Shard>, stream: Stream, place: Admitted, router: axum::R
         .timer(TokioTimer::new())
         .header_read_timeout(timeout)
         .max_buf_size(16 * 1024)
-        .serve_connection(TokioIo::new(stream), service);
+        .serve_connection(TokioIo::new(PacedStream::new(stream, clock, message_ms)), service);
     let deadline = tokio::time::sleep(timeout);
     let drained = async {
         if drain.wait_for(|begun| *begun).await.is_ok() {
@@ -258,7 +259,7 @@ async fn http(shard: Rc<Shard>, stream: Stream, place: Admitted, router: axum::R
         return;
     };
     drop((unanswered, place));
-    Line::open(&shard, parts.io.into_inner(), parts.read_buf, takeover).await;
+    Line::open(&shard, parts.io.into_inner().into_inner(), parts.read_buf, takeover).await;
 }
 
 /// Answers an upgrade request: 101 and a takeover, or a refusal.

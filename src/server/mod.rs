@@ -25,6 +25,7 @@ pub mod msg;
 
 pub mod outbox;
 pub mod outgoing;
+mod pace;
 pub mod page;
 mod poll;
 pub mod presence;

@@ -45,7 +45,7 @@ impl Session {
                 Inbound::Text(line) if self.is_beat(&line, now) => Next::Stay,
                 // Boxed: what a command needs is not kept for the life of the session.
                 Inbound::Text(line) => Box::pin(self.take(&line)).await,
-                Inbound::Binary => {
+                Inbound::Binary(_) => {
                     self.not_understood(error(None, Code::BadRequest));
                     Next::Stay
                 }
