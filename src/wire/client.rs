@@ -281,8 +281,6 @@ pub struct Poll {
     pub rooms: Vec<(RoomId, Since)>,
     /// The rooms that the session leaves.
     pub leave: Vec<RoomId>,
-    /// The number of the last direct message that the client has; what it has not is given again. `None`: each is given once.
-    pub messages_ack: Option<u64>,
     /// The session ends with this.
     pub offline: bool,
 }
@@ -298,7 +296,6 @@ pub fn parse_poll(text: &str) -> Result<Poll, BadFrame> {
         session_token: f.text("session_token")?.map(|text| text.into_owned()),
         rooms: rooms(f)?,
         leave: f.rooms("leave", ROOMS_MAX)?,
-        messages_ack: f.number("messages_ack")?,
         offline: f.flag("offline")?,
     })
 }

@@ -61,8 +61,6 @@ pub struct PollAnswer<'a> {
     #[serde(flatten)]
     pub welcome: Welcome<'a>,
     pub messages: Vec<&'a RawValue>,
-    /// The number of the last of them, counted from the beginning of the session.
-    pub messages_seq: u64,
 }
 
 /// `heartbeat_ack` of a heartbeat with an `id`; [`super::heartbeat::ack`] writes all others.

@@ -385,30 +385,3 @@ async fn frames_are_said_without_a_socket() {
     let system = json!({"type": "message", "to_user_id": "own", "message": "x", "act_as": "system"});
     assert_eq!(hub.post_as(KEY, FRAME, system).await.1["delivered"], 1);
 }
-
-#[tokio::test]
-async fn a_lost_answer_loses_no_message() {
-    let dir = tempfile::tempdir().unwrap();
-    let hub = Hub::start(dir.path());
-    let mut friend = hub.user("friend").await;
-    let beat = async |ack: Value| {
-        let (status, answer) = hub.post("/api/poll/heartbeat", json!({"user_id": "a", "messages_ack": ack})).await;
-        assert_eq!(status, 200, "{answer}");
-        let texts = answer["messages"].as_array().unwrap().iter().map(|message| message["message"].as_str().unwrap().to_owned());
-        (texts.collect::<Vec<_>>(), answer["messages_seq"].as_u64().unwrap())
-    };
-    assert_eq!(beat(json!(0)).await, (vec![], 0));
-    for text in ["one", "two"] {
-        friend.ok("message", json!({"to_user_id": "a", "message": text})).await;
-    }
-    let both = (vec!["one".to_owned(), "two".to_owned()], 2);
-    assert_eq!(beat(json!(0)).await, both);
-    assert_eq!(beat(json!(0)).await, both, "that answer was lost");
-    friend.ok("message", json!({"to_user_id": "a", "message": "three"})).await;
-    assert_eq!(beat(json!(1)).await, (vec!["two".to_owned(), "three".to_owned()], 3));
-    assert_eq!(beat(json!(9)).await, (vec![], 3), "more than there ever was");
-    friend.ok("message", json!({"to_user_id": "a", "message": "four"})).await;
-    assert_eq!(beat(json!(3)).await, (vec!["four".to_owned()], 4));
-    assert_eq!(beat(Value::Null).await, (vec![], 4), "each once");
-    assert_eq!(beat(json!(3)).await, (vec![], 4));
-}

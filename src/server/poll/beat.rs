@@ -4,8 +4,8 @@ use crate::server::{
     auth::{Claims, SessionClaim},
     entry::{Entry, fresh_session},
     http::{Caller, reply, text},
-    msg::{Frame, RoomMsg},
-    presence::{Entered, HandedOut, Opening, Seen, TooMany},
+    msg::RoomMsg,
+    presence::{Entered, Opening, Seen, TooMany},
     room_log::payload,
 };
 use crate::{
@@ -15,7 +15,6 @@ use crate::{
     },
     wire::{
         client::{self, Poll, Since},
-        codec::text_frame,
         fields::BadFrame,
         server::{PollAnswer, json},
     },
@@ -61,7 +60,7 @@ pub(in crate::server) async fn heartbeat(State(api): State<Api>, headers: Header
         &user_type,
         claims.as_ref(),
         entered,
-        Moves { rooms: poll.rooms, leave: poll.leave, messages_ack: poll.messages_ack, offline: poll.offline },
+        Moves { rooms: poll.rooms, leave: poll.leave, offline: poll.offline },
     )
     .await;
     Ok(reply(StatusCode::OK, answer.into()))
@@ -86,11 +85,10 @@ fn identify(caller: Caller, poll: &Poll) -> Result<(UserId, Option<Claims>), Fai
     }
 }
 
-/// Where a session wants to be, and what it has.
+/// Where a session wants to be.
 struct Moves {
     rooms: Vec<(RoomId, Since)>,
     leave: Vec<RoomId>,
-    messages_ack: Option<u64>,
     offline: bool,
 }
 
@@ -124,9 +122,7 @@ async fn enter(
         all.presence.end(session.clone());
     }
     let letters = if moves.offline { Vec::new() } else { all.letters.take(user).await };
-    let fresh = letters.iter().map(|letter| Frame(text_frame(letter.as_bytes()))).chain(kept).collect();
-    let HandedOut { messages, last } = all.presence.hand_out(session.clone(), moves.messages_ack, fresh).await;
-    let messages: Vec<Bytes> = messages.iter().map(payload).collect();
+    let messages: Vec<Bytes> = letters.into_iter().map(Bytes::from).chain(kept.iter().map(payload)).collect();
     let messages = messages.iter().filter_map(|message| serde_json::from_slice(message).ok()).collect();
-    json(&PollAnswer { welcome, messages, messages_seq: last })
+    json(&PollAnswer { welcome, messages })
 }

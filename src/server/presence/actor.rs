@@ -51,23 +51,12 @@ pub(super) struct Line {
     pub watches: Vec<UserId>,
     /// Messages for a client that polls.
     pub mail: VecDeque<Frame>,
-    /// What such a client was given.
-    pub given: Option<Box<Given>>,
-}
-
-/// Direct messages that a polling client was given.
-#[derive(Default)]
-pub(super) struct Given {
-    /// Those that it has not said that it has, oldest first.
-    pub unheard: VecDeque<Frame>,
-    /// The number of the last of them.
-    pub last: u64,
 }
 
 impl Line {
     pub fn new(conn: Option<ConnId>, seen: Seen, set: RoomSet, watches: Vec<UserId>) -> Self {
         let (rooms, mail) = (set.list(), VecDeque::new());
-        Self { conn, seen, seen_written: UnixMs(0), adopted: false, issued_ms: 0, rooms, set, watches, mail, given: None }
+        Self { conn, seen, seen_written: UnixMs(0), adopted: false, issued_ms: 0, rooms, set, watches, mail }
     }
 }
 
@@ -195,7 +184,6 @@ impl Actor {
             }
             Ask::Lost { user, session, conn, rooms, by_hub } => self.lost(user, session, conn, rooms, by_hub),
             Ask::End { session } => self.end(session),
-            Ask::HandOut { session, ack, fresh, reply } => drop(reply.send(self.hand_out(&session, ack, fresh))),
             Ask::Count { user, reply } => {
                 if let Some(reply) = self.count_shared(&user, reply) {
                     let _ = reply.send(self.people.sessions(&user).len());

@@ -145,7 +145,6 @@ impl Actor {
         all_kept.extend(kept.iter().map(|payload| Frame(text_frame(payload))));
         if let Some(mut before) = self.lines.remove(&session) {
             all_kept.extend(before.mail.drain(..));
-            line.go_on_giving(&mut before);
             if let Some(to) = before.conn.filter(|old| Some(*old) != conn) {
                 self.to_shard(to.shard, ShardMsg::Close { to, close: Close::Replaced, retry_after_ms: 0 }).await;
             }

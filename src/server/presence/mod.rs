@@ -87,15 +87,6 @@ pub struct Entered {
     pub watches: Vec<UserId>,
 }
 
-/// Direct messages for a polling client.
-#[derive(Debug, Default)]
-pub struct HandedOut {
-    /// Those that it may not have yet, oldest first.
-    pub messages: Vec<Frame>,
-    /// The number of the last one that this session was ever given.
-    pub last: u64,
-}
-
 /// The user has as many sessions as he may.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("the user has as many sessions as he may")]
@@ -135,12 +126,6 @@ enum Ask {
     },
     End {
         session: SessionId,
-    },
-    HandOut {
-        session: SessionId,
-        ack: Option<u64>,
-        fresh: Vec<Frame>,
-        reply: oneshot::Sender<HandedOut>,
     },
     Watches {
         session: SessionId,
@@ -279,13 +264,6 @@ impl Presence {
     /// Says in which rooms a session is, all of them: whoever resumes it without naming rooms is in them again.
     pub fn rooms(&self, session: SessionId, rooms: Vec<RoomId>) {
         self.ask(Ask::Rooms { session, rooms });
-    }
-
-    /// Gives a polling client `fresh` messages, and again those behind `ack`, the last that it has. Without `ack` it gets each once.
-    pub async fn hand_out(&self, session: SessionId, ack: Option<u64>, fresh: Vec<Frame>) -> HandedOut {
-        let (reply, handed_out) = oneshot::channel();
-        self.ask(Ask::HandOut { session, ack, fresh, reply });
-        handed_out.await.unwrap_or_default()
     }
 
     /// Ends a session at once. A polling client leaves its rooms by that.

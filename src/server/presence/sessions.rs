@@ -1,6 +1,6 @@
 //! Sessions open, are lost and go on; the explicit choice of a person and his kept messages go with them.
 use super::{
-    Entered, HandedOut, Opening, TooMany,
+    Entered, Opening, TooMany,
     actor::{Actor, Line},
 };
 use crate::server::msg::{Class, ConnId, EndedByHub, Frame, RoomMsg, ShardMsg};
@@ -41,7 +41,6 @@ impl Actor {
             line.watches = std::mem::take(&mut before.watches);
             line.rooms = std::mem::take(&mut before.rooms);
             kept.extend(before.mail.drain(..));
-            line.go_on_giving(&mut before);
             if let Some(to) = before.conn.filter(|old| Some(*old) != conn) {
                 self.to_shard(to.shard, ShardMsg::Close { to, close: Close::Replaced, retry_after_ms: 0 }).await;
             }
@@ -166,27 +165,6 @@ impl Actor {
         }
     }
 
-    pub(super) fn hand_out(&mut self, session: &SessionId, ack: Option<u64>, fresh: Vec<Frame>) -> HandedOut {
-        let Some(line) = self.lines.get_mut(session) else {
-            let last = fresh.len() as u64;
-            return HandedOut { messages: fresh, last };
-        };
-        let given = line.given.get_or_insert_default();
-        let unheard = given.last.saturating_sub(ack.unwrap_or(given.last));
-        while given.unheard.len() as u64 > unheard {
-            given.unheard.pop_front();
-        }
-        for frame in fresh {
-            given.last += 1;
-            keep(&mut given.unheard, frame);
-        }
-        let handed_out = HandedOut { messages: given.unheard.iter().cloned().collect(), last: given.last };
-        if ack.is_none() {
-            given.unheard.clear();
-        }
-        handed_out
-    }
-
     pub(super) async fn message(&mut self, to: &UserId, frame: Frame) -> Option<usize> {
         let live = self.people.live(to);
         for session in &live {
@@ -206,15 +184,6 @@ impl Actor {
             keep(self.kept.entry(to.clone()).or_default(), frame);
         }
         Some(live.len())
-    }
-}
-
-impl Line {
-    /// Takes over what the session's polling client may have lost on the way.
-    pub(super) fn go_on_giving(&mut self, before: &mut Self) {
-        if self.conn.is_none() {
-            self.given = before.given.take();
-        }
     }
 }
 

@@ -89,7 +89,7 @@ shapes! {
 shapes! {
     /// What the hub says.
     HUB {
-        "welcome" "The session is open." "id:int session_id:text! user_id:user! user_type:id! resumed:bool! session_token:text! server_time_ms:ms! heartbeat_interval_ms:ms! heartbeat_timeout_ms:ms! ping_interval_ms:ms! node:text! version:text! rooms:entered[]! messages:hub_message[] messages_seq:count"
+        "welcome" "The session is open." "id:int session_id:text! user_id:user! user_type:id! resumed:bool! session_token:text! server_time_ms:ms! heartbeat_interval_ms:ms! heartbeat_timeout_ms:ms! ping_interval_ms:ms! node:text! version:text! rooms:entered[]! messages:hub_message[]"
         "heartbeat_ack" "Answers a heartbeat." "id:int timestamp:seconds! ts_ms:int server_ts_ms:ms!"
         "userOnlineStatus" "Statuses: an answer with `id`, or a change of somebody watched." "id:int user_status:person[]!"
         "message" "A direct message." "from_user_id:user! to_user_id:user! message:text! timestamp:seconds!"
