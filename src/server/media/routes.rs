@@ -55,7 +55,7 @@ impl Media {
     async fn call(&self, name: &str, secret: &str, hook: &str, headers: &HeaderMap, body: &Bytes) -> Result<Response, Failure> {
         let Some((index, source)) = self.source(name, secret) else {
             tracing::warn!(source = name, "a callback for no source of media, or with a wrong secret in its path");
-            return Err(Failure::status(StatusCode::NOT_FOUND, Code::BadRequest));
+            return Err(Failure::nothing_there("There is no such source of media."));
         };
         let count = |outcome: &'static str| {
             metrics::counter!("michub_media_callbacks_total", "source" => source.name.clone(), "outcome" => outcome).increment(1);
@@ -185,7 +185,7 @@ pub(in crate::server) async fn live(
         return Err(Failure::new(Code::Forbidden));
     }
     let Some(index) = api.media.sources.iter().position(|known| known.name == source) else {
-        return Err(Failure::status(StatusCode::NOT_FOUND, Code::BadRequest));
+        return Err(Failure::nothing_there("There is no such source of media."));
     };
     let (reply_to, streams) = oneshot::channel();
     let asked = api.media.to_actor.send(Ask::Live { source: index, reply: reply_to }).await;
