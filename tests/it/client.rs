@@ -1,4 +1,7 @@
 //! A client over a real socket: it asks, waits for frames, and follows a room's chain.
+#[path = "recorder.rs"]
+pub mod recorder;
+
 use crate::hub::DEADLINE;
 use futures_util::{SinkExt, StreamExt};
 use serde_json::{Value, json};
@@ -46,7 +49,7 @@ impl Client {
                 match self.socket.next().await.expect("an open socket").unwrap() {
                     Message::Text(text) => {
                         let frame = serde_json::from_str(&text).unwrap();
-                        crate::record::heard(&frame);
+                        recorder::heard(&frame);
                         return frame;
                     }
                     Message::Close(close) => panic!("closed: {close:?}"),
