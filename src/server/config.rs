@@ -70,6 +70,7 @@ sections! {
         media: BTreeMap<String, MediaConfig> = BTreeMap::new(),
         demo: DemoConfig = DemoConfig::default(),
         log: LogConfig = LogConfig::default(),
+        telemetry: TelemetryConfig = TelemetryConfig::default(),
         webhook: BTreeMap<String, WebhookConfig> = BTreeMap::new(),
     }
     /// `[server]`
@@ -219,6 +220,15 @@ sections! {
     LogConfig {
         format: LogFormat = LogFormat::Pretty,
         level: String = "info".to_owned(),
+    }
+    /// `[telemetry]`
+    TelemetryConfig {
+        otlp_endpoint: Address = Address::default(),
+        sample_percent: u32 = 100,
+        queue_max: usize = 4096,
+        batch_max: usize = 512,
+        interval_ms: u64 = 1000,
+        timeout_ms: u64 = 3000,
     }
 }
 

@@ -21,3 +21,4 @@ mod rooms;
 mod routes;
 mod srs;
 mod talk;
+mod traces;

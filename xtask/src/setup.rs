@@ -1,11 +1,12 @@
 //! What the tests need from the system: installed if it is missing, or the run fails.
 use std::process::{Command, Stdio};
 
-/// Makes sure that there is what the tests start themselves: Redis, PostgreSQL and the tools of Prometheus.
+/// Makes sure that there is what the tests start themselves: Redis, PostgreSQL, and the tools of Prometheus and systemd.
 pub fn servers() -> Result<(), String> {
     redis()?;
     program("psql", "postgresql")?;
-    program("promtool", "prometheus")
+    program("promtool", "prometheus")?;
+    program("systemd-analyze", "systemd")
 }
 
 /// Makes sure that there is a redis-server.

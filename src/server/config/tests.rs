@@ -9,7 +9,7 @@ fn read(toml: &str) -> Result<Config, ConfigError> {
 fn the_file_says_what_is_built_in() {
     let file = include_str!("../../../config.toml");
     assert_eq!(read(file).unwrap(), read("").unwrap());
-    let sections: [&[&str]; 14] = [
+    let sections: [&[&str]; 15] = [
         ServerConfig::KEYS,
         StoreConfig::KEYS,
         EmbeddedConfig::KEYS,
@@ -23,6 +23,7 @@ fn the_file_says_what_is_built_in() {
         LimitsConfig::KEYS,
         MediaConfig::KEYS,
         LogConfig::KEYS,
+        TelemetryConfig::KEYS,
         WebhookConfig::KEYS,
     ];
     for key in sections.concat().iter().chain(crate::wire::rules::KEYS) {
