@@ -18,7 +18,8 @@ fn counted(folder: &Path, found: &mut BTreeSet<String>) {
             counted(&entry, found);
         } else if !entry.ends_with("metrics/table.rs") {
             let text = fs::read_to_string(&entry).unwrap();
-            let quoted = text.split('"').skip(1).step_by(2).filter(|name| name.starts_with("michub_") || name.starts_with("process_"));
+            let quoted =
+                text.split('"').skip(1).step_by(2).filter(|name| name.starts_with("michub_") || name.starts_with("process_"));
             let is_name = |name: &&str| name.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_');
             found.extend(quoted.filter(is_name).map(str::to_owned));
         }

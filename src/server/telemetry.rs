@@ -131,8 +131,8 @@ impl Teller {
         if why.is_some() {
             metrics::counter!("michub_traces_dropped_total").increment(batch.len() as u64);
         }
-        match why {
-            Some(why) if self.is_well => tracing::warn!(why, "the collector takes no traces; they are dropped until it does"),
+        match &why {
+            Some(why) if self.is_well => tracing::warn!(%why, "the collector takes no traces; they are dropped until it does"),
             None if !self.is_well => tracing::info!("the collector takes traces again"),
             _ => {}
         }

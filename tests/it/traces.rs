@@ -95,12 +95,12 @@ async fn a_collector_that_is_away_costs_nothing_but_traces() {
     let endpoint = format!("http://{closed}/own/path");
     let hub = Hub::with(dir.path(), &[("TELEMETRY__OTLP_ENDPOINT", &endpoint), ("TELEMETRY__INTERVAL_MS", "10")]);
     let mut own = hub.member("own").await;
-    for _ in 0..50 {
-        own.ok("queue_join", json!({})).await;
-        own.ok("queue_leave", json!({})).await;
+    for turn in 0..100 {
+        own.ok("seat_lock", json!({"seat_nos": [3], "on": turn % 2 == 0})).await;
     }
     let dropped = async {
-        while !hub.metrics().await.lines().any(|line| line.starts_with("michub_traces_dropped_total ") && !line.ends_with(" 0")) {}
+        while !hub.metrics().await.lines().any(|line| line.starts_with("michub_traces_dropped_total ") && !line.ends_with(" 0")) {
+        }
     };
     timeout(Duration::from_secs(20), dropped).await.expect("dropped traces are counted");
 }

@@ -44,8 +44,8 @@ macro_rules! metrics {
 
 metrics! {
     Counter "michub_closes_total" "name" "Connections that the hub has closed, by the name of the close code."
-    Histogram "michub_commit_seconds" "" "How long the store takes for a commit."
     Counter "michub_commands_total" "outcome" "Room commands: accepted, refused."
+    Histogram "michub_commit_seconds" "" "How long the store takes for a commit."
     Counter "michub_commits_total" "outcome" "Commits by what the store said: ok, moved (another node was first, decided again), refused (not written), unknown."
     Counter "michub_config_reloads_total" "outcome" "Reloads of the configuration: ok, refused."
     Gauge "michub_connections" "" "Open sockets."
