@@ -11,6 +11,7 @@ mod history;
 mod http;
 mod hub;
 mod letters;
+mod listen;
 mod media;
 mod poll;
 mod postgres;
