@@ -20,6 +20,8 @@ const PAUSE_MS: u64 = 100;
 const PROBE: Duration = Duration::from_millis(1_000);
 /// A link that answers nothing for this long is opened anew.
 const GIVE_UP_MS: u64 = 2_000;
+/// How long the log says nothing more of a Redis that is away.
+const TELL_MS: u64 = 5_000;
 
 /// A script and the name under which Redis keeps it.
 pub struct Lua {
@@ -245,19 +247,32 @@ impl Link {
     }
 
     async fn keep(self: Arc<Self>) {
+        // The log hears of the first failure, and then now and again.
+        let mut told: Option<Mono> = None;
         while !self.ended.load(Relaxed) {
+            let now = self.clock.mono();
+            let silent = told.is_some_and(|at| now.since(at) < TELL_MS);
             match self.settings.connect(None).await {
                 Ok(conn) => match self.check(conn.clone()).await {
                     Ok(()) => {
                         tracing::info!("Redis is reached");
+                        told = None;
                         self.set_conn(Some(conn.clone()));
                         self.works(true);
                         self.guard(conn).await;
                         self.set_conn(None);
                     }
-                    Err(error) => tracing::error!(%error, "this Redis cannot be used"),
+                    Err(_) if silent => {}
+                    Err(error) => {
+                        told = Some(now);
+                        tracing::error!(%error, "this Redis cannot be used; it is tried again and again");
+                    }
                 },
-                Err(error) => tracing::warn!(%error, "Redis cannot be reached"),
+                Err(_) if silent => {}
+                Err(error) => {
+                    told = Some(now);
+                    tracing::warn!(%error, "Redis cannot be reached; it is tried again and again");
+                }
             }
             tokio::time::sleep(pause()).await;
         }
