@@ -24,12 +24,7 @@ use michub::{
     },
     wire::spec,
 };
-use std::{
-    io::Write,
-    net::SocketAddr,
-    path::PathBuf,
-    process::ExitCode,
-};
+use std::{io::Write, net::SocketAddr, path::PathBuf, process::ExitCode};
 use tracing_subscriber::filter::ParseError;
 
 /// Why a command fails.
@@ -213,4 +208,3 @@ fn repair(config: &Config, accept_empty: bool) -> Result<(), Failure> {
     }
     Ok(())
 }
-

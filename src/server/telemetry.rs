@@ -206,7 +206,7 @@ mod tests {
             settled: 1_950,
             told: 2_000,
         };
-        let whole = export(&[trace.clone()], 1_700_000_000_000_000, "node1");
+        let whole = export(std::slice::from_ref(&trace), 1_700_000_000_000_000, "node1");
         let spans = whole["resourceSpans"][0]["scopeSpans"][0]["spans"].as_array().unwrap();
         let names: Vec<&str> = spans.iter().map(|span| span["name"].as_str().unwrap()).collect();
         assert_eq!(names, ["room.commands", "wait", "decide", "commit", "fan-out"]);
