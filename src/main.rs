@@ -10,7 +10,7 @@ use michub::{
     server::{
         auth::{Auth, AuthError, AuthSetupError, Claims},
         clock::Clock,
-        config::{Config, ConfigError},
+        config::{Config, ConfigError, StoreKind},
         history::{
             HistoryError, remote,
             report::{Ask, NOTHING_DIFFERS, RoomText, UserText},
@@ -197,6 +197,14 @@ fn report(config: &Config, ask: Ask) -> Result<Vec<u8>, Failure> {
 }
 
 fn repair(config: &Config, accept_empty: bool) -> Result<(), Failure> {
+    if config.store.kind == StoreKind::Redis {
+        let report = run::repair_redis(config, accept_empty)?;
+        for finding in &report.findings {
+            println!("{finding}");
+        }
+        println!("{} rooms are whole", report.rooms);
+        return Ok(());
+    }
     let stamp = Clock::new().wall_seconds().to_string();
     let report = Repair { dir: config.data.dir.clone(), accept_empty, stamp }.run()?;
     for finding in &report.findings {

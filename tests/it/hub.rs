@@ -51,6 +51,11 @@ impl Hub {
 
     /// Starts with further settings: names without `MICHUB_`, values as in the environment.
     pub fn with(data: &Path, settings: &[(&str, &str)]) -> Self {
+        Self::logging(data, settings, Stdio::inherit())
+    }
+
+    /// Makes the command that starts it.
+    pub fn command(data: &Path, settings: &[(&str, &str)]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_michub"));
         // What chooses a run of the tests is no setting of the hub.
         for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("MICHUB_")) {
@@ -66,7 +71,12 @@ impl Hub {
         for (name, value) in settings {
             command.env(format!("MICHUB_{name}"), value);
         }
-        let mut child = command.spawn().unwrap();
+        command
+    }
+
+    /// As [`Self::with`], with a log elsewhere.
+    pub fn logging(data: &Path, settings: &[(&str, &str)], log: Stdio) -> Self {
+        let mut child = Self::command(data, settings).stderr(log).spawn().unwrap();
         let mut line = String::new();
         BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
         let mut addresses = line.split("://").skip(1).map(|rest| rest.split([' ', ')']).next().unwrap().to_owned());
