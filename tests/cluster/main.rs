@@ -4,6 +4,7 @@ mod bans;
 #[allow(dead_code, reason = "shared with the tests of one hub")]
 #[path = "../it/client.rs"]
 mod client;
+mod clock;
 mod faults;
 mod flow;
 mod history;
@@ -14,7 +15,9 @@ mod letters;
 mod lost;
 mod nodes;
 mod offline;
+mod outage;
 mod people;
+mod projection;
 mod refusals;
 mod rolling;
 mod rooms;

@@ -245,7 +245,9 @@ impl Task {
             let handover = self.seat.rooms.deps().settings.load().handover;
             self.draft.after_load(&self.members, handover);
         }
-        self.draft.due(&self.members);
+        if self.is_in_time() {
+            self.draft.due(&self.members);
+        }
         let mut fates = Vec::with_capacity(batch.len());
         let (mut steps, mut bytes) = (0, 0);
         for message in &*batch {
