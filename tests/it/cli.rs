@@ -80,7 +80,8 @@ fn a_wrong_command_line_is_exit_code_2() {
 fn what_is_printed_is_a_configuration_without_its_secrets() {
     let dir = tempfile::tempdir().unwrap();
     let secret = "canary-secret-of-more-than-32-bytes";
-    let settings = [("AUTH__MODE", "jwt"), ("AUTH__JWT__SECRET", secret), ("AUTH__API_KEYS", "[\"canary-key\"]"), ("ROOM__IDLE_MS", "777")];
+    let settings =
+        [("AUTH__MODE", "jwt"), ("AUTH__JWT__SECRET", secret), ("AUTH__API_KEYS", "[\"canary-key\"]"), ("ROOM__IDLE_MS", "777")];
     let text = printed(dir.path(), &["print-config"], &settings);
     assert!(!text.contains("canary"), "{text}");
     assert!(text.contains("idle_ms = 777"), "{text}");

@@ -43,6 +43,7 @@ macro_rules! metrics {
 }
 
 metrics! {
+    Gauge "michub_clock_off_seconds" "" "By how much this node's time differs from that of Redis."
     Counter "michub_closes_total" "name" "Connections that the hub has closed, by the name of the close code."
     Counter "michub_commands_total" "outcome" "Room commands: accepted, refused."
     Histogram "michub_commit_seconds" "" "How long the store takes for a commit."
