@@ -1,19 +1,11 @@
 //! One long evening in a room in which everything that can be said is said, and heard; every frame fits the schema of its type.
 use crate::{
-    client::recorder::{SCHEMAS, heard},
+    client::recorder::{fits, heard},
     hub::Hub,
 };
 use michub::wire::spec;
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
-
-/// Looks at a frame that a test says in earnest.
-fn said(frame: &Value) {
-    let name = format!("client_{}", frame["type"].as_str().unwrap());
-    if let Some(error) = SCHEMAS[&name].iter_errors(frame).next() {
-        panic!("{error} at {}: {frame}", error.instance_path());
-    }
-}
 
 /// An evening: who has said what, and what was heard.
 struct Evening {
@@ -33,7 +25,7 @@ impl Evening {
     async fn says(&mut self, who: &mut crate::client::Client, kind: &str, fields: Value) -> Value {
         let mut frame = json!({"type": kind, "id": 1, "room_id": "r1"});
         frame.as_object_mut().unwrap().extend(fields.as_object().unwrap().clone());
-        said(&frame);
+        fits("client", &frame);
         self.said.insert(kind.to_owned());
         let answer = who.ask(kind, fields).await;
         assert_ne!(answer["type"], "error", "{kind}: {answer}");
@@ -167,7 +159,7 @@ async fn everything_that_can_be_said_is_said_and_fits() {
         drop(std::mem::replace(person, crate::client::Client::connect(&hub.address).await));
         e.event(&mut own, held).await;
         let hello = json!({"type": "user_online", "user_id": back["user_id"], "session_token": back["session_token"]});
-        said(&hello);
+        fits("client", &hello);
         *person = hub.enter(hello).await;
         e.event(&mut own, returned).await;
     }
