@@ -205,7 +205,7 @@ pub fn slow_readers() -> Result<Vec<Row>, String> {
         },
         Row {
             key: "slow_behind",
-            what: "clients, slow ones included, that do not have every message in order at the end",
+            what: "clients, slow ones included, that lack at the end a message which may not be lost and of which they were not told that it is skipped",
             value: 1_000.0
                 - some.number("/counts/clients with everything")?
                 - some.number("/counts/slow clients with everything")?,
