@@ -177,7 +177,7 @@ pub fn slow_readers() -> Result<Vec<Row>, String> {
         },
         Row {
             key: "slow_droppable",
-            what: "of the 36,000 droppable messages for the 10 slow clients: dropped",
+            what: "of the 18,000 droppable messages for the 10 slow clients: dropped",
             value: some.number("/counts/droppable dropped for slow clients")?,
             unit: "",
             goal: Goal::None,
