@@ -51,8 +51,8 @@ async fn a_node_far_away_has_its_turn_in_a_hot_room() {
     }
     let (clock, stop) = (Clock::new(), Arc::new(AtomicBool::new(false)));
     let mut tasks = Vec::new();
-    for hub in 0..3 {
-        for number in 0..ADMINS[hub] {
+    for (hub, admins) in ADMINS.into_iter().enumerate() {
+        for number in 0..admins {
             let name = format!("admin{hub}-{number}");
             let mut admin = nodes.user(hub, &name).await;
             admin.ok("room_join", json!({})).await;

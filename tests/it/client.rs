@@ -30,6 +30,13 @@ impl Client {
         Self { socket, welcome: Value::Null, next: 1, early: VecDeque::new() }
     }
 
+    /// As `connect`. `None`: nobody takes the line, or it is cut.
+    pub async fn try_connect(address: &str) -> Option<Self> {
+        let stream = TcpStream::connect(address).await.ok()?;
+        let (socket, _) = client_async(format!("ws://{address}/ws"), stream).await.ok()?;
+        Some(Self { socket, welcome: Value::Null, next: 1, early: VecDeque::new() })
+    }
+
     pub async fn say(&mut self, frame: Value) {
         self.raw(&frame.to_string()).await;
     }
