@@ -8,6 +8,7 @@ mod clock;
 mod faults;
 mod flow;
 mod history;
+mod hot;
 #[allow(dead_code, reason = "shared with the tests of one hub")]
 #[path = "../it/hub.rs"]
 mod hub;
