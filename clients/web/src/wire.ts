@@ -169,7 +169,7 @@ export type Commands = {
 /** What each other frame of a client carries beside `id`. */
 export type ClientFrames = {
   /** Opens the session; the first frame of a socket. */
-  user_online: { user_id: string; user_type?: string; token?: string; session_token?: string; heard?: string; rooms?: { room_id: string; cursor?: string; msg_cursor?: string }[]; attempt?: number; down_ms?: number; timestamp?: number };
+  user_online: { user_id?: string; user_type?: string; token?: string; session_token?: string; heard?: string; rooms?: { room_id: string; cursor?: string; msg_cursor?: string }[]; attempt?: number; down_ms?: number; timestamp?: number };
   /** Every 30 s; any frame counts as a sign of life. */
   heartbeat: { user_id?: string; user_type?: string; timestamp?: number; ts_ms?: number };
   /** The status that the user chooses for himself. */

@@ -24,7 +24,7 @@ use crate::{
     },
 };
 
-use std::time::Duration;
+use std::{sync::atomic::Ordering::Relaxed, time::Duration};
 
 /// How often a batch is decided again when the store's log has moved on.
 const ATTEMPTS: usize = 32;
@@ -155,6 +155,8 @@ impl Task {
             }
         }
         let changed = committed.is_some();
+        // Before the answers: whoever was let in is counted when he hears of it.
+        self.seat.online.store(self.members.count(), Relaxed);
         self.publish(batch, fates, committed).await;
         if let Some(since) = since {
             let micros = self.seat.rooms.deps().clock.micros().saturating_sub(since);
