@@ -164,7 +164,7 @@ async fn enter(balancer: &str, number: usize, people: usize) -> Client {
     client.say(json!({"type": "user_online", "user_id": format!("p{number}")})).await;
     client.welcome = client.wait("welcome").await;
     client.ok("room_join", json!({"room_id": room})).await;
-    if number % ROOM == 0 {
+    if number.is_multiple_of(ROOM) {
         client.ok("seat_lock", json!({"room_id": room, "seat_nos": "all", "on": true})).await;
     }
     client.ok("queue_join", json!({"room_id": room})).await;
@@ -229,7 +229,7 @@ async fn a_rolling_restart_happens_to_nobody() {
         closings += seen.closings;
         away = seen.away.max(away);
         let number: usize = client.welcome["user_id"].as_str().unwrap()[1..].parse().unwrap();
-        if number % ROOM == 0 {
+        if number.is_multiple_of(ROOM) {
             let room = number / ROOM;
             client.ok("room_sync", json!({"room_id": format!("room-{room}"), "cursor": ""})).await;
             let everybody: Vec<String> =

@@ -25,9 +25,7 @@ pub struct Closed {
 
 impl Client {
     pub async fn connect(address: &str) -> Self {
-        let stream = TcpStream::connect(address).await.unwrap();
-        let (socket, _) = client_async(format!("ws://{address}/ws"), stream).await.unwrap();
-        Self { socket, welcome: Value::Null, next: 1, early: VecDeque::new() }
+        Self::try_connect(address).await.unwrap()
     }
 
     /// As `connect`. `None`: nobody takes the line, or it is cut.
