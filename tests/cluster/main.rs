@@ -23,5 +23,6 @@ mod refusals;
 mod rolling;
 mod rooms;
 mod secure;
+mod shapes;
 mod talk;
 mod worker;
