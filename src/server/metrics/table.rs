@@ -87,6 +87,7 @@ metrics! {
     Counter "michub_room_messages_expired_total" "" "Kept room messages that became too old or too many."
     Counter "michub_room_messages_missed_total" "" "Kept room messages that a node missed and read afterwards."
     Counter "michub_room_messages_total" "class" "Room messages by their class."
+    Counter "michub_room_quiet_asked_total" "" "How often other nodes were asked to let this one go first."
     Counter "michub_room_races_total" "" "Commits decided again because another node was first."
     Counter "michub_room_resets_total" "" "Rooms whose history was replaced by another one."
     Gauge "michub_rooms" "" "Rooms in memory."
