@@ -51,6 +51,11 @@ impl Hub {
 
     /// Starts with further settings: names without `MICHUB_`, values as in the environment.
     pub fn with(data: &Path, settings: &[(&str, &str)]) -> Self {
+        Self::logging(data, settings, Stdio::inherit())
+    }
+
+    /// As [`Self::with`], and its log goes there.
+    pub fn logging(data: &Path, settings: &[(&str, &str)], log: impl Into<Stdio>) -> Self {
         let mut command = Command::new(env!("CARGO_BIN_EXE_michub"));
         command
             .args(["--listen", "127.0.0.1:0", "--data"])
@@ -58,7 +63,8 @@ impl Hub {
             .current_dir(data)
             .env("MICHUB_ADMIN__LISTEN", "127.0.0.1:0")
             .env("MICHUB_SERVER__SHARDS", "2")
-            .stdout(Stdio::piped());
+            .stdout(Stdio::piped())
+            .stderr(log);
         for (name, value) in settings {
             command.env(format!("MICHUB_{name}"), value);
         }

@@ -3,6 +3,7 @@
 //! Seats belong to the rooms. What media servers say only informs them; who may publish is decided from the seats, at once.
 mod actor;
 mod api;
+mod calls;
 mod gate;
 mod nonces;
 mod owner;
