@@ -1,13 +1,16 @@
-//! One connection as its shard sees it: writing without a queue in between, gate, closing, and what is known of its liveness.
+//! One connection as its shard sees it: writing without a queue in between, and the gate. How it ends is in `ending.rs`.
+mod ending;
+
+pub(super) use ending::Deadlines;
+
 use super::{
     admit::Admitted,
     clock::{Clock, Mono},
     metrics,
     msg::{Class, ConnId, Frame},
     outbox::Outbox,
-    ws,
 };
-use crate::wire::{close::Close, codec};
+use crate::wire::close::Close;
 use bytes::Bytes;
 use std::{
     cell::{Cell, RefCell},
@@ -15,14 +18,8 @@ use std::{
     net::IpAddr,
     rc::Rc,
     task::{Context, Poll, Waker},
-    time::Duration,
 };
 use tokio::net::TcpStream;
-
-/// How long a closed connection may take to read its last frames.
-const LINGER_MS: u64 = 2_000;
-/// How much input is read and thrown away after our close frame.
-const INPUT_AFTER_CLOSE: usize = 256 * 1024;
 
 /// What is known of a client when its socket is open, before it has said anything.
 #[derive(Clone)]
@@ -71,17 +68,11 @@ enum State {
     Open,
     /// The last frames are in the outbox.
     Closing,
-    /// They are written, and so is the end of our half.
+    /// They are written, since then.
+    Closed(Mono),
+    /// So is the end of our half.
     HalfClosed,
     Dead,
-}
-
-/// When a connection is judged.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Deadlines {
-    pub ping_ms: u64,
-    pub idle_ms: u64,
-    pub message_ms: u64,
 }
 
 impl Conn {
@@ -195,35 +186,6 @@ impl Conn {
         let kept = self.0.gate.borrow_mut().take();
         for (frame, class) in kept.map(|mut gate| gate.take()).unwrap_or_default() {
             self.send(frame, class);
-        }
-    }
-
-    /// Ends the connection: `closing` (application codes only), the close frame, then a short time to read them.
-    pub fn close(&self, close: Close, retry_after_ms: u64) {
-        if !self.is_open() {
-            return;
-        }
-        metrics::close(close);
-        self.0.closed.set(Some((close, retry_after_ms)));
-        self.0.gate.borrow_mut().take();
-        {
-            let mut outbox = self.0.outbox.borrow_mut();
-            if close == Close::SlowConsumer {
-                outbox.cut();
-            }
-            for frame in ws::last_frames(close, retry_after_ms) {
-                outbox.push_uncounted(frame);
-            }
-        }
-        self.start_closing();
-    }
-
-    /// The client has closed: what waits is still written, nothing is added.
-    pub(super) fn start_closing(&self) {
-        if self.is_open() {
-            self.0.state.set(State::Closing);
-            self.0.deadline.set(self.0.clock.mono().plus(LINGER_MS));
-            self.wake();
         }
     }
 
@@ -344,58 +306,6 @@ impl Conn {
                 Poll::Ready(Err(_)) => self.kill(),
                 Poll::Pending => return,
             }
-        }
-    }
-
-    /// After the close frame: ends our half, reads and throws away, until the peer is gone, too loud or too late.
-    pub(super) fn poll_end(&self, context: &mut Context<'_>) -> Poll<()> {
-        if self.0.state.get() == State::Closing && self.0.outbox.borrow().is_empty() {
-            self.0.state.set(State::HalfClosed);
-            let _ = socket2::SockRef::from(&self.0.stream).shutdown(std::net::Shutdown::Write);
-        }
-        let mut waste = [0; 1024];
-        loop {
-            if self.0.state.get() == State::Dead || self.0.swallowed.get() > INPUT_AFTER_CLOSE {
-                return Poll::Ready(());
-            }
-            match self.0.stream.poll_read_ready(context) {
-                Poll::Pending => return Poll::Pending,
-                Poll::Ready(Err(_)) => return Poll::Ready(()),
-                Poll::Ready(Ok(())) => match self.0.stream.try_read(&mut waste) {
-                    Ok(0) => return Poll::Ready(()),
-                    Ok(n) => self.0.swallowed.set(self.0.swallowed.get() + n),
-                    Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::Interrupted) => {}
-                    Err(_) => return Poll::Ready(()),
-                },
-            }
-        }
-    }
-
-    /// Looks at the connection's deadlines; `gap` is how long the process itself was paused.
-    pub(super) fn sweep(&self, now: Mono, gap: u64, deadlines: Deadlines) {
-        let inner = &*self.0;
-        if gap > 0 {
-            inner.last_inbound.set(inner.last_inbound.get().plus(gap));
-            inner.unfinished.set(inner.unfinished.get().map(|since| since.plus(gap)));
-        }
-        match inner.state.get() {
-            State::Open => {
-                if inner.unfinished.get().is_some_and(|since| now.since(since) >= deadlines.message_ms) {
-                    self.close(Close::TooLarge, 0);
-                } else if now.since(inner.last_inbound.get()) >= deadlines.idle_ms {
-                    self.close(Close::HeartbeatTimeout, 0);
-                } else if now.since(inner.last_ping.get()) >= deadlines.ping_ms {
-                    inner.last_ping.set(now);
-                    self.send(Frame(codec::ping_frame()), Class::Droppable);
-                }
-            }
-            State::Closing | State::HalfClosed if now >= inner.deadline.get() => {
-                if inner.state.get() == State::Closing {
-                    let _ = socket2::SockRef::from(&inner.stream).set_linger(Some(Duration::ZERO));
-                }
-                self.kill();
-            }
-            _ => {}
         }
     }
 }

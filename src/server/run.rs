@@ -214,6 +214,7 @@ async fn serve(config: Config, reload: Reload) -> Result<(), StartError> {
         node: node.clone(),
     };
     let letters = Letters::open(store.clone(), settings::letter_settings(&config), clock).await?;
+    tokio::spawn(letters.clone().look_after());
     let deps = SessionDeps {
         letters,
         settings: Live::new(SessionSettings::from(&config)),

@@ -4,10 +4,12 @@
 #[path = "../it/client.rs"]
 mod client;
 mod faults;
+mod flow;
 mod history;
 #[allow(dead_code, reason = "shared with the tests of one hub")]
 #[path = "../it/hub.rs"]
 mod hub;
+mod letters;
 mod lost;
 mod nodes;
 mod people;

@@ -226,6 +226,25 @@ fn after_our_close_there_is_one_close_frame_only() {
 }
 
 #[test]
+fn our_half_stays_open_until_the_client_answers() {
+    let hub = Hub::start(settings());
+    // Somebody who is held up for long enough sees the end in spite of it: one of three is not.
+    let stays_open = (0..3).any(|_| {
+        let mut peer = Peer::open(hub.address);
+        peer.send(TEXT, b"close me");
+        peer.text();
+        assert_eq!(peer.close_code(), 4129);
+        peer.0.set_nonblocking(true).unwrap();
+        let seen = peer.0.peek(&mut [0]);
+        peer.0.set_nonblocking(false).unwrap();
+        peer.send(CLOSE, &4129u16.to_be_bytes());
+        assert_eq!(peer.frame(), None);
+        seen.is_err_and(|error| error.kind() == std::io::ErrorKind::WouldBlock)
+    });
+    assert!(stays_open);
+}
+
+#[test]
 fn a_slow_reader_is_closed_and_others_go_on() {
     let hub = Hub::start(settings());
     let mut slow = Peer::open(hub.address);

@@ -77,6 +77,11 @@ fn all() -> ExitCode {
         eprintln!("{why}");
         return ExitCode::FAILURE;
     }
+    println!("== foreign clients");
+    if let Err(why) = conform::quick() {
+        eprintln!("{why}");
+        return ExitCode::FAILURE;
+    }
     done(web::test())
 }
 

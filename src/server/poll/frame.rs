@@ -58,7 +58,7 @@ pub(super) async fn frame(State(api): State<Api>, headers: HeaderMap, body: Byte
             }
             ClientFrame::BlockedUsers => {
                 let user = person(actor, &parsed.senders)?;
-                blocked_ack(id, &api.sessions.letters.blocked(&user))
+                blocked_ack(id, &*api.sessions.letters.blocked(&user).await?)
             }
             ClientFrame::RequestOnlineStatus { users } => {
                 let shown = api.presence.states(users).await;

@@ -2,8 +2,7 @@
 use super::{Fate, SNAPSHOT_EVERY, Settled, Task, follow::losses, unavailable};
 use crate::server::{
     metrics,
-    msg::{Class, EndedByHub, Frame, Member, RoomMsg, TokenRole},
-    room_log,
+    msg::{EndedByHub, Member, Refusal, RoomMsg, TokenRole},
     room_members::Handover,
     store::{CommitError, LogEntry},
 };
@@ -20,9 +19,7 @@ use crate::{
         time::{Millis, UnixMs},
     },
     wire::{
-        codec::text_frame,
         event::weight,
-        membership,
         record::{encode_commit, encode_room},
     },
 };
@@ -46,117 +43,130 @@ const DRAINED: Millis = Millis(5_000);
 /// The wait before a deadline that could not be dealt with is tried again.
 const RETRY: Millis = Millis(1_000);
 
+/// What came of one attempt to settle a batch.
+struct Tried {
+    outcome: Settled,
+    fates: Vec<Fate>,
+    committed: Option<Commit>,
+}
+
 impl Task {
     /// Decides a batch, commits it, and only then answers.
     ///
     /// Returns the messages that did not fit into it.
     pub(super) async fn batch(&mut self, mut batch: Vec<RoomMsg>) -> Vec<RoomMsg> {
-        let mut rest = Vec::new();
         let deps = self.seat.rooms.deps();
         self.bucket.set_rate(deps.settings.load().commands_per_second, deps.clock.mono());
         let since = self.seat.waiting.begin();
-        let bucket = self.bucket.clone();
-        let mut outcome = Settled::Moved;
-        let mut fates = Vec::new();
-        let mut committed = None;
         if self.follow.is_some() && batch.iter().any(|message| self.is_ahead(message)) {
             self.resync().await;
         }
+        let mut rest = Vec::new();
+        let Tried { outcome, fates, committed } = self.try_often(&mut batch, &mut rest).await;
+        for _ in batch.iter().filter(|message| message.is_counted()) {
+            self.seat.waiting.taken();
+        }
+        match outcome {
+            Settled::Done => self.conclude(batch, fates, committed, since).await,
+            Settled::Failed(refusal) => self.abandon(batch, &refusal).await,
+            Settled::Moved => self.abandon(batch, &unavailable("none")).await,
+        }
+        rest
+    }
+
+    /// Tries until the batch is settled, again after each commit of another node that came first. What does not fit goes to `rest`.
+    async fn try_often(&mut self, batch: &mut Vec<RoomMsg>, rest: &mut Vec<RoomMsg>) -> Tried {
+        let bucket = self.bucket.clone();
+        // Whoever loses a place, or is held, is looked for on the other nodes once per batch.
+        let mut looked = self.follow.is_none();
         self.members.begin();
         self.talking.begin();
-        let mut checked = self.follow.is_none();
+        let mut tried = Tried { outcome: Settled::Moved, fates: Vec::new(), committed: None };
         for attempt in 0..ATTEMPTS {
             if attempt >= PAUSE_FROM {
                 tokio::time::sleep(Duration::from_millis(rand::random_range(0..=PAUSE_MS))).await;
                 // Others have gone on meanwhile: what is decided on the old head is lost before it is offered.
                 self.unsure = true;
             }
-            if self.unsure && !self.catch_up().await {
-                outcome = Settled::Failed(unavailable("none"));
-                break;
-            }
-            if attempt > 0 && self.standing != self.standing_now() {
-                outcome = Settled::Failed(unavailable("none"));
+            let lost_touch = self.unsure && !self.catch_up().await;
+            if lost_touch || (attempt > 0 && self.standing != self.standing_now()) {
+                tried.outcome = Settled::Failed(unavailable("none"));
                 break;
             }
             self.bucket = bucket.clone();
             self.talking.rewind();
-            fates = self.decide(&batch);
-            rest.splice(0..0, batch.split_off(fates.len()));
-            committed = self.draft.finish();
-            let lost = committed.as_ref().filter(|_| !checked).map(losses).unwrap_or_default();
-            if !lost.is_empty() {
-                checked = true;
-                self.members.rewind();
-                match self.someone_is_there(&lost).await {
-                    Ok(false) => {
-                        self.members.begin();
-                        fates = self.decide_anew(&batch);
-                        committed = self.draft.finish();
-                    }
-                    Ok(true) => {
-                        self.members.begin();
-                        self.draft = self.fresh_draft();
-                        continue;
-                    }
-                    Err(_) => {
-                        outcome = Settled::Failed(unavailable("none"));
-                        break;
-                    }
-                }
-            }
-            outcome = match &committed {
-                None => self.confirm(&batch).await,
-                Some(commit) => self.commit(commit).await,
-            };
-            match &outcome {
-                Settled::Moved => {
-                    self.raced_at = Some(self.seat.rooms.deps().clock.mono());
-                    self.members.rewind();
-                }
+            tried = self.try_once(batch, rest, &mut looked).await;
+            match &tried.outcome {
+                Settled::Moved => self.members.rewind(),
                 Settled::Done | Settled::Failed(_) => break,
             }
         }
-        for _ in batch.iter().filter(|message| message.is_counted()) {
-            self.seat.waiting.taken();
-        }
-        let refused = match outcome {
-            Settled::Done => {
-                let now = self.now();
-                // A deadline that is still due would make the task spin.
-                let stuck = committed.is_none() && self.draft.next_deadline().is_some_and(|at| at <= now);
-                self.retry_at = if stuck { now.plus(RETRY) } else { UnixMs(0) };
-                for fate in &fates {
-                    if let Fate::Decided(decided) = fate {
-                        metrics::command(decided.as_ref().err().map(Reject::code));
-                    }
+        tried
+    }
+
+    async fn try_once(&mut self, batch: &mut Vec<RoomMsg>, rest: &mut Vec<RoomMsg>, looked: &mut bool) -> Tried {
+        let mut fates = self.decide(batch, rest);
+        let mut committed = self.draft.finish();
+        let lost = committed.as_ref().filter(|_| !*looked).map(losses).unwrap_or_default();
+        if !lost.is_empty() {
+            *looked = true;
+            self.members.rewind();
+            let there = self.someone_is_there(&lost).await;
+            self.members.begin();
+            self.draft = self.fresh_draft();
+            match there {
+                Ok(false) => {
+                    fates = self.decide(batch, rest);
+                    committed = self.draft.finish();
                 }
-                let changed = committed.is_some();
-                self.publish(batch, fates, committed).await;
-                if let Some(since) = since {
-                    let micros = self.seat.rooms.deps().clock.micros().saturating_sub(since);
-                    metrics::message(metrics::Message::Command, micros);
-                }
-                self.settle_members();
-                self.level_at = None;
-                if changed {
-                    self.let_others_go_first().await;
-                }
-                return rest;
+                Ok(true) => return Tried { outcome: Settled::Moved, fates, committed: None },
+                Err(_) => return Tried { outcome: Settled::Failed(unavailable("none")), fates, committed: None },
             }
-            Settled::Failed(refusal) => refusal,
-            Settled::Moved => unavailable("none"),
+        }
+        let outcome = match &committed {
+            None => self.confirm(batch).await,
+            Some(commit) => self.commit(commit).await,
         };
+        if matches!(outcome, Settled::Moved) {
+            self.raced_at = Some(self.seat.rooms.deps().clock.mono());
+        }
+        Tried { outcome, fates, committed }
+    }
+
+    /// Tells what a settled batch has done; `since`: when its first message came, in microseconds.
+    async fn conclude(&mut self, batch: Vec<RoomMsg>, fates: Vec<Fate>, committed: Option<Commit>, since: Option<u64>) {
+        let now = self.now();
+        // A deadline that is still due would make the task spin.
+        let stuck = committed.is_none() && self.draft.next_deadline().is_some_and(|at| at <= now);
+        self.retry_at = if stuck { now.plus(RETRY) } else { UnixMs(0) };
+        for fate in &fates {
+            if let Fate::Decided(decided) = fate {
+                metrics::command(decided.as_ref().err().map(Reject::code));
+            }
+        }
+        let changed = committed.is_some();
+        self.publish(batch, fates, committed).await;
+        if let Some(since) = since {
+            let micros = self.seat.rooms.deps().clock.micros().saturating_sub(since);
+            metrics::message(metrics::Message::Command, micros);
+        }
+        self.settle_members();
+        self.level_at = None;
+        if changed {
+            self.let_others_go_first().await;
+        }
+    }
+
+    /// Turns everybody of a batch away that could not be settled, and looks again soon at who is here.
+    async fn abandon(&mut self, batch: Vec<RoomMsg>, refused: &Refusal) {
         self.members.rewind();
         self.talking.rewind();
-        self.draft = Draft::new(&self.room);
-        self.draft.hold_promotion(self.no_promotion_before);
+        self.draft = self.fresh_draft();
         let again = self.now().plus(RETRY);
         self.retry_at = again;
-        self.turn_away(batch, &refused).await;
+        self.turn_away(batch, refused).await;
         self.settle_members();
         self.level_at = Some(again);
-        rest
     }
 
     /// Rests for a moment if other nodes want to change the room too: without that whoever has just won is first again, and the commands
@@ -213,12 +223,8 @@ impl Task {
         Settled::Moved
     }
 
-    fn decide_anew(&mut self, batch: &[RoomMsg]) -> Vec<Fate> {
-        self.draft = self.fresh_draft();
-        self.decide(batch)
-    }
-
-    fn decide(&mut self, batch: &[RoomMsg]) -> Vec<Fate> {
+    /// Decides as much as makes one commit; what does not fit goes to the front of `rest`.
+    fn decide(&mut self, batch: &mut Vec<RoomMsg>, rest: &mut Vec<RoomMsg>) -> Vec<Fate> {
         let now = self.now();
         self.kicked.clear();
         self.members.at(now);
@@ -234,7 +240,7 @@ impl Task {
         self.draft.due(&self.members);
         let mut fates = Vec::with_capacity(batch.len());
         let (mut steps, mut bytes) = (0, 0);
-        for message in batch {
+        for message in &*batch {
             fates.push(self.decide_one(message, now));
             if batch.len() > 1 {
                 bytes += self.draft.steps().get(steps..).map_or(0, weight);
@@ -244,6 +250,7 @@ impl Task {
                 break;
             }
         }
+        rest.splice(0..0, batch.split_off(fates.len()));
         self.draft.level(&self.members);
         fates
     }
@@ -397,33 +404,6 @@ impl Task {
 
     /// Reads the log again, and tells everybody what was missed. Returns whether the room is known again.
     async fn catch_up(&mut self) -> bool {
-        if self.follow.is_some() {
-            return self.resync().await;
-        }
-        let rooms = self.seat.rooms.clone();
-        let (room, tail) = match room_log::load(&*rooms.deps().store, &self.seat.id).await {
-            Ok(Some(loaded)) => loaded,
-            Ok(None) => return false,
-            Err(fault) => {
-                tracing::error!(room = %self.seat.id, %fault, "a room cannot be loaded again");
-                return false;
-            }
-        };
-        let before = self.room.head;
-        let missed = tail.since(before);
-        (self.room, self.tail, self.unsure) = (room, tail, false);
-        self.draft = Draft::new(&self.room);
-        self.draft.hold_promotion(self.no_promotion_before);
-        let frames = missed.unwrap_or_else(|| {
-            tracing::warn!(room = %self.seat.id, "the room's history is another one by now");
-            vec![Frame(text_frame(&membership::room_reset(&self.seat.id, "history_changed", &[]))), self.snapshot()]
-        });
-        if self.room.head != before {
-            self.release(before);
-        }
-        for frame in frames {
-            self.to_members(frame, Class::Must).await;
-        }
-        true
+        if self.follow.is_some() { self.resync().await } else { self.reload().await }
     }
 }

@@ -90,7 +90,9 @@ impl Task {
         if let Some(follow) = &mut self.follow {
             follow.ring.clear();
         }
-        self.release(before);
+        if self.room.head != before {
+            self.release(before);
+        }
         match missed {
             Some(frames) => {
                 for frame in frames {

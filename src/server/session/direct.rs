@@ -28,7 +28,7 @@ pub(in crate::server) struct Delivered {
 impl SessionDeps {
     /// Delivers a message. Errors: `user_not_reachable`, also for whoever is blocked: he learns no more than that.
     pub(in crate::server) async fn send_message(&self, from: &UserId, to: UserId, message: &str) -> Result<Delivered, Refusal> {
-        if self.letters.is_blocked(from, &to) {
+        if self.letters.is_blocked(from, &to).await? {
             return Err(refusal(Code::UserNotReachable));
         }
         let (timestamp, begin) = (self.clock.now().seconds(), self.clock.micros());

@@ -43,7 +43,10 @@ impl Session {
                 Ok(blocked) => self.blocked(id, &blocked),
                 Err(refused) => self.refused(id, &refused),
             },
-            ClientFrame::BlockedUsers => self.blocked(id, &self.all().letters.blocked(&self.user)),
+            ClientFrame::BlockedUsers => match self.all().letters.blocked(&self.user).await {
+                Ok(blocked) => self.blocked(id, &blocked),
+                Err(refused) => self.refused(id, &refused),
+            },
             ClientFrame::RequestOnlineStatus { users } => {
                 let encode = Box::new(move |shown: &[Shown]| status_frame(id, shown));
                 self.all().presence.query(users, Answer::Conn { to: self.conn.id(), encode });

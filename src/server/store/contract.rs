@@ -1,6 +1,6 @@
 //! What every store must pass, as one suite; run here against the embedded store in a folder of its own.
 use super::{
-    CommitError, Kept, LogEntry, NewMessage, Page, Retention, Store, StoreFault,
+    CommitError, Kept, LogEntry, NewMessage, Page, Retention, Store, StoreFault, UserChange, Waiting,
     fjall::{FjallSettings, FjallStore},
     memory::MemoryStore,
     notes::{Claim, Notes},
@@ -114,13 +114,24 @@ async fn old_messages(mut reopen: impl FnMut() -> Arc<dyn Store>) {
     let read = store.messages(&room, Page::After(0), 9).await.unwrap();
     assert_eq!((read.head, read.list.len()), (at(10, 20), 0), "numbers are never used again");
     assert_eq!(store.append_messages(&room, vec![message(30)], ALL).await.unwrap(), [at(11, 30)]);
+}
+
+/// The part about people.
+async fn people(mut reopen: impl FnMut() -> Arc<dyn Store>) {
+    let store = reopen();
     let (a, b) = (UserId::parse("a").unwrap(), UserId::parse("b").unwrap());
-    store.put_user(&a, Some("one".into())).await.unwrap();
-    store.put_user(&b, Some("two".into())).await.unwrap();
-    store.put_user(&a, None).await.unwrap();
-    assert_eq!((store.user(&a).await.unwrap(), store.user(&b).await.unwrap()), (None, Some("two".into())));
+    let change = async |user, before: Option<&'static str>, after: Option<&'static str>| {
+        let change = UserChange { before: before.map(Bytes::from), after: after.map(Bytes::from), waits: None };
+        store.change_user(user, change).await.unwrap()
+    };
+    assert!(change(&a, None, Some("one")).await && change(&b, None, Some("two")).await);
+    assert!(!change(&b, None, Some("again")).await, "somebody else was quicker");
+    assert!(!change(&b, Some("one"), None).await && !change(&b, Some("tw"), None).await);
+    assert!(change(&a, Some("one"), None).await && !change(&a, Some("one"), Some("late")).await);
+    assert!(change(&b, Some("two"), Some("three")).await);
+    assert_eq!((store.user(&a).await.unwrap(), store.user(&b).await.unwrap()), (None, Some("three".into())));
     drop(store);
-    assert_eq!(reopen().users().await.unwrap(), [(b, Bytes::from("two"))]);
+    assert_eq!(reopen().users().await.unwrap(), [(b, Bytes::from("three"))]);
 }
 
 /// What every keeper of notes must pass. `alone` = one process has the store, so every claim is granted.
@@ -166,6 +177,7 @@ async fn the_embedded_store_passes() {
         let dir = tempfile::tempdir().unwrap();
         messages(|| fjall(dir.path(), fsync).unwrap()).await;
         old_messages(|| fjall(dir.path(), fsync).unwrap()).await;
+        people(|| fjall(dir.path(), fsync).unwrap()).await;
     }
 }
 
@@ -190,6 +202,7 @@ async fn the_store_in_memory_passes() {
     suite(|| Arc::new(store.clone())).await;
     messages(|| Arc::new(store.clone())).await;
     old_messages(|| Arc::new(store.clone())).await;
+    people(|| Arc::new(store.clone())).await;
 }
 
 /// A layer does what the store below does, also what it does not know of itself.
@@ -207,6 +220,7 @@ async fn layers_hide_nothing_of_the_store_below() {
         suite(layered).await;
         messages(layered).await;
         old_messages(layered).await;
+        people(layered).await;
         let store = layered();
         assert_eq!(store.head(&room()).await.unwrap(), Some(600));
     }
@@ -236,6 +250,7 @@ async fn the_redis_store_passes() {
         let store =
             || -> Arc<dyn Store> { super::redis::testing::store(&server.url(), |settings| settings.durability = durability) };
         messages(store).await;
+        people(store).await;
         let (store, room) = (store(), room());
         let few = |id: u64| vec![NewMessage { id: CommitId(id), said_at: UnixMs(id), record: "x".into() }];
         let revs = async || {
@@ -247,6 +262,25 @@ async fn the_redis_store_passes() {
         store.append_messages(&room, few(31), Retention { keep: 9, oldest: UnixMs(20) }).await.unwrap();
         assert_eq!(revs().await, (12, vec![10, 11, 12]), "too old");
     }
+}
+
+#[tokio::test]
+async fn the_redis_store_knows_for_whom_something_waits() {
+    let dir = tempfile::tempdir().unwrap();
+    let server = xtask::bed::Redis::start(dir.path(), xtask::bed::RedisOptions { args: Vec::new(), sentinel: false }).unwrap();
+    let store = super::redis::testing::store(&server.url(), |_| {});
+    let user = |n: u64| UserId::parse(&format!("u{n}")).unwrap();
+    for n in 1..=600 {
+        let waits = (n <= 4).then_some(UnixMs(n * 10));
+        let change = UserChange { before: None, after: Some("x".into()), waits };
+        assert!(store.change_user(&user(n), change).await.unwrap());
+    }
+    assert_eq!(store.users().await.unwrap().len(), 600, "page by page");
+    assert_eq!(store.waiting(UnixMs(30), 9).await.unwrap(), Waiting { count: 4, over: vec![user(1), user(2)] });
+    assert_eq!(store.waiting(UnixMs(99), 1).await.unwrap().over, [user(1)]);
+    let change = UserChange { before: Some("x".into()), after: Some("y".into()), waits: None };
+    assert!(store.change_user(&user(1), change).await.unwrap());
+    assert_eq!(store.waiting(UnixMs(99), 9).await.unwrap(), Waiting { count: 3, over: vec![user(2), user(3), user(4)] });
 }
 
 #[test]

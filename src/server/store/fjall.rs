@@ -14,7 +14,7 @@ mod repair;
 mod tests;
 mod watermark;
 
-use super::{CommitError, Later, Loaded, LogEntry, Messages, NewMessage, Page, Retention, Store, StoreFault};
+use super::{CommitError, Later, Loaded, LogEntry, Messages, NewMessage, Page, Retention, Store, StoreFault, UserChange};
 use crate::{
     hub::{
         cursor::Cursor,
@@ -28,7 +28,7 @@ use keeper::{Ask, Keeper};
 pub use repair::{Repair, RepairReport};
 use std::{
     path::{Path, PathBuf},
-    sync::{Arc, PoisonError, RwLock},
+    sync::{Arc, Mutex, PoisonError, RwLock},
     time::Duration,
 };
 use tokio::sync::oneshot;
@@ -71,6 +71,8 @@ impl FjallSettings {
 pub struct FjallStore {
     shared: Arc<Shared>,
     keeper: Keeper,
+    /// One person's record is changed at a time.
+    users: Mutex<()>,
 }
 
 /// What the store and its keeper share.
@@ -108,7 +110,7 @@ impl FjallStore {
         let (engine, watermark) = open(&settings)?;
         let shared = Arc::new(Shared { settings, clock, engine: RwLock::new(Some(Arc::new(engine))) });
         let keeper = Keeper::start(shared.clone(), watermark)?;
-        Ok(Arc::new(Self { shared, keeper }))
+        Ok(Arc::new(Self { shared, keeper, users: Mutex::new(()) }))
     }
 
     /// A failed write ends this use of the database: the keeper opens it anew.
@@ -215,17 +217,22 @@ impl Store for FjallStore {
         })
     }
 
-    fn put_user<'a>(&'a self, user: &'a UserId, record: Option<Bytes>) -> Later<'a, Result<(), StoreFault>> {
+    fn change_user<'a>(&'a self, user: &'a UserId, change: UserChange) -> Later<'a, Result<bool, StoreFault>> {
         Box::pin(async move {
             let engine = self.shared.engine()?;
-            let written = match record {
+            let _alone = self.users.lock().unwrap_or_else(PoisonError::into_inner);
+            let now = engine.users.get(user.as_str()).map_err(|error| fault(&error))?;
+            if now.as_deref() != change.before.as_deref() {
+                return Ok(false);
+            }
+            let written = match change.after {
                 Some(record) => engine.users.insert(user.as_str(), record.as_ref()),
                 None => engine.users.remove(user.as_str()),
             };
             if written.is_err() {
                 engine.fail();
             }
-            self.noted(&engine, written.map_err(|error| fault(&error)))
+            self.noted(&engine, written.map(|()| true).map_err(|error| fault(&error)))
         })
     }
 

@@ -1,6 +1,7 @@
 //! A store in memory, for tests: as strict as the real ones. `reopen` gives it as after a restart; it can be told to fail.
 use super::{
     CommitError, Kept as MessageKept, Later, Loaded, LogEntry, Messages, NewMessage, Page, Retention, Store, StoreFault,
+    UserChange,
 };
 use crate::hub::{
     cursor::Cursor,
@@ -164,15 +165,18 @@ impl Store for MemoryStore {
         Box::pin(async move { Ok(self.state().sessions.iter().map(|(id, record)| (id.clone(), record.clone())).collect()) })
     }
 
-    fn put_user<'a>(&'a self, user: &'a UserId, record: Option<Bytes>) -> Later<'a, Result<(), StoreFault>> {
+    fn change_user<'a>(&'a self, user: &'a UserId, change: UserChange) -> Later<'a, Result<bool, StoreFault>> {
         Box::pin(async move {
             self.writable()?;
             let users = &mut self.state().users;
-            match record {
+            if users.get(user) != change.before.as_ref() {
+                return Ok(false);
+            }
+            match change.after {
                 Some(record) => users.insert(user.clone(), record),
                 None => users.remove(user),
             };
-            Ok(())
+            Ok(true)
         })
     }
 

@@ -154,6 +154,26 @@ pub struct Messages {
     pub list: Vec<Kept>,
 }
 
+/// A change of a person's record, written by `wire/letters.rs`; opaque here.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct UserChange {
+    /// What the record was when it was read; `None` = there was none.
+    pub before: Option<Bytes>,
+    /// What it becomes; `None` = it is forgotten.
+    pub after: Option<Bytes>,
+    /// Until when something in it waits for him; `None` = nothing does.
+    pub waits: Option<UnixMs>,
+}
+
+/// For whom something waits.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Waiting {
+    /// For how many people.
+    pub count: usize,
+    /// Some of those for whom it has waited long enough.
+    pub over: Vec<UserId>,
+}
+
 /// What came of giving a store back what it may have lost.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Restored {
@@ -341,11 +361,20 @@ pub trait Store: Send + Sync + 'static {
     /// Reads every session record.
     fn sessions(&self) -> Later<'_, Result<Vec<(String, Bytes)>, StoreFault>>;
 
-    /// Keeps (`Some`) or forgets (`None`) a person's record, written by `wire/letters.rs`; opaque here.
-    fn put_user<'a>(&'a self, user: &'a UserId, record: Option<Bytes>) -> Later<'a, Result<(), StoreFault>> {
+    /// Changes a person's record, if it still is what the change was made from. Returns whether it was; if not, nothing is written.
+    fn change_user<'a>(&'a self, user: &'a UserId, change: UserChange) -> Later<'a, Result<bool, StoreFault>> {
         match self.beneath() {
-            Some(store) => store.put_user(user, record),
+            Some(store) => store.change_user(user, change),
             None => Box::pin(std::future::ready(Err(StoreFault::Engine("this store keeps no records of people".into())))),
+        }
+    }
+
+    /// Counts the people for whom something waits, and names up to `limit` of those for whom it has waited until before `now`. For shared
+    /// stores; whoever has a store alone counts himself.
+    fn waiting(&self, now: UnixMs, limit: usize) -> Later<'_, Result<Waiting, StoreFault>> {
+        match self.beneath() {
+            Some(store) => store.waiting(now, limit),
+            None => Box::pin(std::future::ready(Ok(Waiting::default()))),
         }
     }
 

@@ -16,6 +16,18 @@ fn options(args: &[&str]) -> RedisOptions {
     RedisOptions { args: args.iter().map(ToString::to_string).collect(), sentinel: false }
 }
 
+/// A replica gets everything as soon as it asks, and not seconds later.
+const AT_ONCE: &[&str] = &["--repl-diskless-sync-delay", "0"];
+
+/// Checks that so many servers are replicas that have what their master has.
+fn has_replicas(servers: &[Redis], count: usize) -> io::Result<()> {
+    let mut synced = 0;
+    for server in servers {
+        synced += usize::from(server.ask("INFO replication")?.contains("master_link_status:up"));
+    }
+    if synced == count { Ok(()) } else { Err(io::Error::other("a replica has not got everything yet")) }
+}
+
 /// Three masters with a replica each; ends with this value.
 pub struct RedisCluster {
     /// The servers, masters first.
@@ -28,6 +40,7 @@ impl RedisCluster {
         let mut servers = Vec::new();
         for number in 0..6 {
             let args = ["--cluster-enabled", "yes", "--cluster-node-timeout", "1500", "--cluster-replica-validity-factor", "0"];
+            let args = [&args[..], AT_ONCE].concat();
             servers.push(Redis::start(&folder(dir, &format!("node{number}"))?, options(&args))?);
         }
         let addresses = servers.iter().map(|server| format!("127.0.0.1:{}", server.port()));
@@ -44,7 +57,7 @@ impl RedisCluster {
                     return Err(io::Error::other("the cluster is not complete"));
                 }
             }
-            Ok(())
+            has_replicas(&cluster.servers, 3)
         })?;
         Ok(cluster)
     }
@@ -80,7 +93,7 @@ pub struct Sentinels {
 impl Sentinels {
     /// Starts everything. Errors: there is no redis-server.
     pub fn start(dir: &Path) -> io::Result<Self> {
-        let master = Redis::start(&folder(dir, "master")?, RedisOptions::default())?;
+        let master = Redis::start(&folder(dir, "master")?, options(AT_ONCE))?;
         let port = master.port().to_string();
         let replica = Redis::start(&folder(dir, "replica")?, options(&["--replicaof", "127.0.0.1", &port]))?;
         let mut sentinels = Vec::new();
@@ -106,7 +119,7 @@ impl Sentinels {
                     return Err(io::Error::other("the Sentinels do not know each other"));
                 }
             }
-            Ok(())
+            has_replicas(&all.servers, 1)
         })?;
         Ok(all)
     }

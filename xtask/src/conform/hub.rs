@@ -51,21 +51,24 @@ impl Hub {
         Ok(hub)
     }
 
-    /// Starts a hub that needs tokens and knows one API key; rates are off, as they are without tokens.
-    pub fn start_jwt(name: &str) -> Result<Self, String> {
+    /// Starts a hub that needs tokens and knows one API key, with further settings; rates are off, as they are without tokens.
+    pub fn start_jwt(name: &str, more: &[(&str, &str)]) -> Result<Self, String> {
         let keys = format!("[\"{KEY}\"]");
-        Self::start(
-            name,
-            &[
-                ("AUTH__MODE", "jwt"),
-                ("AUTH__JWT__SECRET", SECRET),
-                ("AUTH__API_KEYS", &keys),
-                ("LIMITS__FRAMES_PER_SECOND", "0"),
-                ("LIMITS__FRAMES_PER_SECOND_PER_USER", "0"),
-                ("LIMITS__COMMANDS_PER_SECOND_PER_ROOM", "0"),
-                ("LIMITS__NEW_CONNECTIONS_PER_SECOND_PER_ADDRESS", "0"),
-            ],
-        )
+        let own = [
+            ("AUTH__MODE", "jwt"),
+            ("AUTH__JWT__SECRET", SECRET),
+            ("AUTH__API_KEYS", &keys),
+            ("LIMITS__FRAMES_PER_SECOND", "0"),
+            ("LIMITS__FRAMES_PER_SECOND_PER_USER", "0"),
+            ("LIMITS__COMMANDS_PER_SECOND_PER_ROOM", "0"),
+            ("LIMITS__NEW_CONNECTIONS_PER_SECOND_PER_ADDRESS", "0"),
+        ];
+        Self::start(name, &[&own, more].concat())
+    }
+
+    /// Sends it a signal by its name.
+    pub fn signal(&self, name: &str) -> Result<(), String> {
+        bed::signal(&self.child, name).map_err(|error| error.to_string())
     }
 
     /// Returns what it has written to its log.

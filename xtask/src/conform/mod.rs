@@ -1,6 +1,7 @@
 //! `cargo xtask conform`: the hub against programs of other people. Each suite sets itself up, starts a hub of its own and says what it has seen;
 //! `--write` puts that into docs/CONFORMANCE.md, between the marks of the suite.
-mod hub;
+mod clients;
+pub mod hub;
 mod python;
 mod schemathesis;
 
@@ -12,7 +13,7 @@ const DOCUMENT: &str = "docs/CONFORMANCE.md";
 pub struct Row {
     /// What was tried.
     pub what: String,
-    /// What came of it.
+    /// What came of it: one cell per column of the suite, with ` | ` between them.
     pub seen: String,
     /// Whether that is as it must be.
     pub good: bool,
@@ -32,11 +33,21 @@ impl Row {
 /// A program, or several of a kind, and what it must find.
 struct Suite {
     name: &'static str,
+    /// The heads of what it has seen.
+    columns: &'static [&'static str],
     /// Sets up, runs, and says what it has seen. Errors: it could not run.
     run: fn(&[String]) -> Result<Vec<Row>, String>,
 }
 
-const ALL: &[Suite] = &[Suite { name: "schemathesis", run: schemathesis::run }];
+const ALL: &[Suite] = &[
+    Suite { name: "schemathesis", columns: &["seen"], run: schemathesis::run },
+    Suite { name: "clients", columns: clients::NAMES, run: clients::run },
+];
+
+/// Plays the foreign clients that are installed in seconds. Errors: as `conform`.
+pub fn quick() -> Result<(), String> {
+    conform(&[&["clients", "--"], clients::QUICK].concat().iter().map(ToString::to_string).collect::<Vec<_>>())
+}
 
 /// Runs the suites that are named, or all; `--write` puts what they have seen into the document. What follows `--` goes to the suite.
 ///
@@ -58,7 +69,7 @@ pub fn conform(args: &[String]) -> Result<(), String> {
         let table: Vec<String> = rows.iter().map(Row::line).collect();
         println!("{}", table.join("\n"));
         if flags.iter().any(|flag| *flag == "--write") {
-            write(suite.name, &table.join("\n"))?;
+            write(suite, &table.join("\n"))?;
         }
         bad.extend(rows.into_iter().filter(|row| !row.good).map(|row| format!("{}: {}", suite.name, row.what)));
     }
@@ -66,12 +77,14 @@ pub fn conform(args: &[String]) -> Result<(), String> {
 }
 
 /// Puts a table between the marks of its suite. Errors: the document has no such marks.
-fn write(name: &str, table: &str) -> Result<(), String> {
+fn write(suite: &Suite, table: &str) -> Result<(), String> {
+    let (name, columns) = (suite.name, suite.columns);
     let text = fs::read_to_string(DOCUMENT).map_err(|error| format!("{DOCUMENT}: {error}"))?;
     let (begin, end) =
         (format!("<!-- {name}: written by cargo xtask conform {name} --write -->\n"), format!("<!-- end of {name} -->"));
     let parts = text.split_once(&begin).and_then(|(before, rest)| Some((before, rest.split_once(&end)?.1)));
     let (before, after) = parts.ok_or_else(|| format!("{DOCUMENT} has no marks for {name}"))?;
-    let text = format!("{before}{begin}| tried | seen | |\n|---|---|---|\n{table}\n{end}{after}");
+    let head = format!("| tried | {} | |\n|---|{}---|", columns.join(" | "), "---|".repeat(columns.len()));
+    let text = format!("{before}{begin}{head}\n{table}\n{end}{after}");
     fs::write(DOCUMENT, text).map_err(|error| format!("{DOCUMENT}: {error}"))
 }

@@ -20,7 +20,7 @@ pub fn run(args: &[String]) -> Result<Vec<Row>, String> {
     let dev = Hub::start("dev", &[])?;
     let mut rows = vec![one(&programs, "`auth.mode = \"dev\"`", &dev, None, args)?];
     drop(dev);
-    let jwt = Hub::start_jwt("jwt")?;
+    let jwt = Hub::start_jwt("jwt", &[])?;
     rows.push(one(&programs, "`auth.mode = \"jwt\"`, with an API key", &jwt, Some(hub::KEY), args)?);
     Ok(rows)
 }

@@ -193,7 +193,8 @@ impl RedisSettings {
     fn cluster(&self, infos: Vec<ConnectionInfo>, push: Option<Push>) -> RedisResult<redis::cluster::ClusterClient> {
         let mut builder = ClusterClientBuilder::new(infos)
             .use_protocol(ProtocolVersion::RESP3)
-            .connection_timeout(self.connect_timeout)
+            // A server that hangs must leave time for those that have taken over its slots.
+            .connection_timeout(self.connect_timeout / 4)
             .response_timeout(self.command_timeout)
             .overall_response_timeout(Some(self.wait))
             .retries(3)

@@ -10,12 +10,17 @@ mod notes;
 mod rooms;
 #[cfg(test)]
 pub(crate) mod testing;
+mod users;
 
-use super::{CommitError, Later, Listener, Loaded, LogEntry, Messages, NewMessage, Page, Restored, Retention, Store, StoreFault};
+use super::{
+    CommitError, Later, Listener, Loaded, LogEntry, Messages, NewMessage, Page, Restored, Retention, Store, StoreFault,
+    UserChange, Waiting,
+};
 use crate::{
     hub::{
         cursor::Cursor,
         id::{CommitId, RoomId, UserId},
+        time::UnixMs,
     },
     server::clock::{Clock, Mono},
 };
@@ -43,6 +48,7 @@ struct Scripts {
     restore: Lua,
     project: Lua,
     say: Lua,
+    user: Lua,
 }
 
 /// The store in Redis.
@@ -74,13 +80,15 @@ impl RedisStore {
             restore: Lua::new(include_str!("lua/restore.lua")),
             project: Lua::new(include_str!("lua/project.lua")),
             say: Lua::new(include_str!("lua/say.lua")),
+            user: Lua::new(include_str!("lua/user.lua")),
         };
+        let link = Link::start(settings.clone(), clock);
         Ok(Arc::new(Self {
             keys,
             clock,
-            link: Link::start(settings.clone(), clock),
+            live: Live::start(settings.clone(), link.watch()),
+            link,
             durable: (0..durable).map(|_| Link::start(settings.clone(), clock)).collect(),
-            live: Live::start(settings.clone()),
             settings,
             scripts,
             note_scripts: NoteScripts::new(),
@@ -228,6 +236,22 @@ impl Store for RedisStore {
 
     fn sessions(&self) -> Later<'_, Result<Vec<(String, Bytes)>, StoreFault>> {
         Box::pin(self.read_sessions())
+    }
+
+    fn change_user<'a>(&'a self, user: &'a UserId, change: UserChange) -> Later<'a, Result<bool, StoreFault>> {
+        Box::pin(self.swap_record(user, change))
+    }
+
+    fn user<'a>(&'a self, user: &'a UserId) -> Later<'a, Result<Option<Bytes>, StoreFault>> {
+        Box::pin(self.read_record(user))
+    }
+
+    fn users(&self) -> Later<'_, Result<Vec<(UserId, Bytes)>, StoreFault>> {
+        Box::pin(self.read_records())
+    }
+
+    fn waiting(&self, now: UnixMs, limit: usize) -> Later<'_, Result<Waiting, StoreFault>> {
+        Box::pin(self.read_waiting(now, limit))
     }
 
     fn healthy(&self) -> bool {
