@@ -171,7 +171,9 @@ fn zego_case<'a>(desk: &'a Desk, steps: &'a [&'a str]) -> impl Fn(&str) -> Vec<C
 async fn zego_in_every_order() {
     let dir = tempfile::tempdir().unwrap();
     let desk = &Desk::open(dir.path(), &[], std::process::Stdio::inherit());
-    let cases: [(&str, &[&str], &[(&str, &str)]); 7] = [
+    /// A name, what happens, and which streams and sessions are then on air.
+    type Case = (&'static str, &'static [&'static str], &'static [(&'static str, &'static str)]);
+    let cases: [Case; 7] = [
         ("z1", &["A+1 S1", "A+3 S3", "A-2 S1"], &[("s1", "S3")]),
         ("z2", &["A-2 S1", "A+1 S1"], &[]),
         ("z3", &["A+1 S1", "A-2 S1", "Ax", "Bc", "B+1 S9"], &[("s1", "S9")]),
