@@ -299,7 +299,7 @@ fn begin(args: &Args) -> Result<(), Failure> {
         What::Load(_) | What::Spec { .. } | What::SimulateMedia(_) => Ok(()),
         What::Token { user_id, room, role, ttl } => {
             let rooms = room.clone().zip(role.clone()).into_iter().collect();
-            let claims = Claims { user: user_id.clone(), user_type: None, rooms, expires_at: 0, issued_at: 0 };
+            let claims = Claims { user: user_id.clone(), user_type: None, rooms, expires_at: 0, issued_at: 0, issued_ms: 0 };
             let auth = Auth::new(&config.auth, &config.data.dir, Clock::new())?;
             println!("{}", auth.mint(&claims, *ttl)?.0);
             Ok(())

@@ -1,5 +1,6 @@
 //! Tokens → identities: client tokens, API keys, and the hub's own session tokens. A token never reaches a log line.
 use super::{
+    bans::{BanList, Denied},
     clock::Clock,
     config::{AuthConfig, AuthMode},
     live::Live,
@@ -13,6 +14,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use std::{collections::BTreeMap, path::Path};
 use subtle::ConstantTimeEq;
+use tokio::sync::watch;
 
 /// The longest life of a minted token, in seconds.
 pub const MAX_LIFE_SECONDS: u64 = 86_400;
@@ -32,6 +34,8 @@ pub struct Claims {
     pub expires_at: u64,
     /// When it was issued, Unix seconds; 0 = not said.
     pub issued_at: u64,
+    /// The same in milliseconds: exact in the hub's own tokens, else the begin of that second.
+    pub issued_ms: u64,
 }
 
 /// What a session token says: whose session it resumes.
@@ -52,6 +56,12 @@ pub enum AuthError {
     /// It was good once.
     #[error("the token has expired")]
     Expired,
+    /// It is from before its user was sent away from the hub.
+    #[error("the token is from before its user was sent away")]
+    Revoked,
+    /// Its user is banned from the hub.
+    #[error("the user is banned")]
+    Banned,
     /// Tokens are minted elsewhere: the hub holds public keys only.
     #[error("this hub cannot mint tokens")]
     CannotMint,
@@ -83,6 +93,8 @@ struct Token {
     rooms: BTreeMap<String, String>,
     #[serde(default)]
     iat: u64,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    iat_ms: Option<u64>,
     #[serde(default)]
     nbf: u64,
 }
@@ -93,6 +105,8 @@ pub struct Auth {
     inner: Live<Inner>,
     clock: Clock,
     session_key: [u8; 32],
+    /// Who was sent away.
+    bans: BanList,
 }
 
 struct Inner {
@@ -138,7 +152,29 @@ impl Auth {
     /// As [`Self::new`], with a key that several nodes share.
     pub fn with_key(config: &AuthConfig, session_key: [u8; 32], clock: Clock) -> Result<Self, AuthSetupError> {
         let inner = Live::new(Inner::new(config, &session_key)?);
-        Ok(Self { inner, session_key, clock })
+        Ok(Self { inner, session_key, clock, bans: BanList::default() })
+    }
+
+    /// Refuses whoever is in this list.
+    #[must_use]
+    pub fn refusing(self, bans: BanList) -> Self {
+        Self { bans, ..self }
+    }
+
+    /// Tells whether somebody who needs no token may come in, and whoever has one still. Errors: [`AuthError::Banned`], [`AuthError::Revoked`].
+    pub fn allow(&self, user: &UserId, claims: Option<&Claims>) -> Result<(), AuthError> {
+        let now = self.clock.wall_ms();
+        let issued = claims.map_or(now, |claims| claims.issued_ms);
+        self.bans.check(user, issued, now).map_err(|denied| match denied {
+            Denied::OldToken => AuthError::Revoked,
+            Denied::Banned => AuthError::Banned,
+        })
+    }
+
+    /// Hears of every change of who may come in.
+    #[must_use]
+    pub fn ban_changes(&self) -> watch::Receiver<u64> {
+        self.bans.changes()
     }
 
     /// Reads the keys again: tokens and API keys of the old ones are refused from here on. Open sockets stay. Errors: nothing is changed.
@@ -162,7 +198,7 @@ impl Auth {
         self.inner.load().mode == AuthMode::Jwt
     }
 
-    /// Verifies a client token. Errors: [`AuthError::Expired`] if only its time is over, else [`AuthError::Invalid`].
+    /// Verifies a client token. Errors: [`AuthError::Expired`] if only its time is over, those of [`Self::allow`], else [`AuthError::Invalid`].
     pub fn verify(&self, token: &str) -> Result<Claims, AuthError> {
         let header = jsonwebtoken::decode_header(token).map_err(|_| AuthError::Invalid)?;
         let inner = self.inner.load();
@@ -185,20 +221,24 @@ impl Auth {
         let user_type = token.user_type.as_deref().map(UserType::parse).transpose();
         let pair = |(room, role): (&String, &String)| Some((RoomId::parse(room).ok()?, RoleId::parse(role).ok()?));
         let rooms = token.rooms.iter().map(pair).collect::<Option<_>>();
-        Ok(Claims {
+        let claims = Claims {
             user: UserId::parse(&token.sub).map_err(|_| AuthError::Invalid)?,
             user_type: user_type.map_err(|_| AuthError::Invalid)?,
             rooms: rooms.ok_or(AuthError::Invalid)?,
             expires_at: token.exp,
             issued_at: token.iat,
-        })
+            issued_ms: token.iat_ms.filter(|ms| ms / 1000 == token.iat).unwrap_or(token.iat.saturating_mul(1000)),
+        };
+        self.allow(&claims.user, Some(&claims))?;
+        Ok(claims)
     }
 
     /// Mints a client token that lives for `seconds`. Returns it with its end in Unix seconds.
     pub fn mint(&self, claims: &Claims, seconds: u64) -> Result<(String, u64), AuthError> {
         let inner = self.inner.load();
         let key = inner.mint.as_ref().ok_or(AuthError::CannotMint)?;
-        let now = self.clock.wall_seconds();
+        let now_ms = self.clock.wall_ms();
+        let now = now_ms / 1000;
         let exp = now + seconds.min(MAX_LIFE_SECONDS);
         let token = Token {
             sub: claims.user.to_string(),
@@ -206,6 +246,7 @@ impl Auth {
             user_type: claims.user_type.as_ref().map(ToString::to_string),
             rooms: claims.rooms.iter().map(|(room, role)| (room.to_string(), role.to_string())).collect(),
             iat: now,
+            iat_ms: Some(now_ms),
             nbf: 0,
         };
         let token = jsonwebtoken::encode(&Header::new(Algorithm::HS256), &token, key).map_err(|_| AuthError::CannotMint)?;
@@ -286,7 +327,7 @@ mod tests {
 
     fn claims() -> Claims {
         let rooms = [(RoomId::parse("r1").unwrap(), RoleId::parse("admin").unwrap())].into();
-        Claims { user: UserId::parse("u1").unwrap(), user_type: None, rooms, expires_at: 0, issued_at: 0 }
+        Claims { user: UserId::parse("u1").unwrap(), user_type: None, rooms, expires_at: 0, issued_at: 0, issued_ms: 0 }
     }
 
     #[test]

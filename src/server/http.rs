@@ -53,6 +53,7 @@ pub struct Api {
     pub history: History,
     pub sessions: SessionDeps,
     pub media: super::media::Media,
+    pub bans: super::bans::Bans,
     /// How long a publish ticket is good.
     pub ticket_seconds: u64,
     /// Turns true when the hub goes down.
@@ -218,7 +219,7 @@ impl Api {
         match bearer(headers) {
             Some(token) if self.auth.is_api_key(token) => Ok(Caller::Service),
             Some(token) => {
-                let refused = |_: AuthError| Failure::new(Code::Unauthorized);
+                let refused = |error| Failure::new(if error == AuthError::Banned { Code::Forbidden } else { Code::Unauthorized });
                 let claims = self.auth.verify(token).map_err(refused)?;
                 // What a person sends over HTTP counts as what he sends over his sockets.
                 if !count(&self.sessions.settings.load().user_rates, &claims.user, self.sessions.clock.mono()) {
@@ -266,7 +267,7 @@ async fn mint(State(api): State<Api>, headers: HeaderMap, body: Bytes) -> Result
         (false, Some(_)) => return Err(fields.wrong("room_id", "the room of the role").into()),
         (false, None) => Default::default(),
     };
-    let claims = Claims { user, user_type, rooms, expires_at: 0, issued_at: 0 };
+    let claims = Claims { user, user_type, rooms, expires_at: 0, issued_at: 0, issued_ms: 0 };
     let (token, end) = api.auth.mint(&claims, seconds).map_err(|_| Failure::new(Code::Forbidden))?;
     let minted = Minted { token: &token, signature: &token, user_id: claims.user.as_str(), expires_at_ms: end * 1000 };
     Ok(reply(StatusCode::OK, json(&minted).into()))

@@ -3,7 +3,7 @@
 use super::{
     clock::Clock,
     msg::Refusal,
-    rooms::refusal,
+    rooms::{refusal, unavailable},
     store::{Store, StoreFault, UserChange},
 };
 use crate::{
@@ -88,9 +88,9 @@ fn waits_until(record: &UserRecord, keep: Millis) -> Option<UnixMs> {
     record.kept.iter().map(|(at, _)| at.plus(keep)).max()
 }
 
-fn fault(fault: &StoreFault) -> Refusal {
+fn fault(fault: &StoreFault, outcome: &'static str) -> Refusal {
     tracing::error!(%fault, "a person's record cannot be read or written");
-    refusal(Code::Unavailable)
+    unavailable(outcome)
 }
 
 fn decode(user: &UserId, record: Option<&Bytes>) -> Result<UserRecord, Refusal> {
@@ -220,12 +220,12 @@ impl Letters {
     async fn waiting(&self) -> Result<usize, Refusal> {
         match &self.0.mirror {
             Some(mirror) => Ok(mirror.waits().len()),
-            None => Ok(self.0.store.waiting(self.0.clock.now(), 0).await.map_err(|error| fault(&error))?.count),
+            None => Ok(self.0.store.waiting(self.0.clock.now(), 0).await.map_err(|error| fault(&error, "none"))?.count),
         }
     }
 
     async fn read(&self, user: &UserId) -> Result<Option<Bytes>, Refusal> {
-        self.0.store.user(user).await.map_err(|error| fault(&error))
+        self.0.store.user(user).await.map_err(|error| fault(&error, "none"))
     }
 
     /// Changes a record, again if another node was quicker. Errors: those of `edit`, which changes nothing then; `unavailable`.
@@ -242,7 +242,9 @@ impl Letters {
             let after = (record != UserRecord::default()).then(|| encode_user(&record));
             let waits = waits_until(&record, settings.keep);
             let same = before == after;
-            if same || store.change_user(user, UserChange { before, after, waits }).await.map_err(|error| fault(&error))? {
+            if same
+                || store.change_user(user, UserChange { before, after, waits }).await.map_err(|error| fault(&error, "unknown"))?
+            {
                 if let Some(mirror) = mirror {
                     mirror.note(user, &record, settings.keep);
                 }

@@ -3,6 +3,7 @@ pub mod accept;
 pub mod admin;
 pub mod admit;
 pub mod auth;
+pub mod bans;
 pub mod clock;
 pub mod cluster;
 pub mod config;

@@ -10,6 +10,7 @@ use super::{
     store::Store,
 };
 use crate::hub::{code::Code, id::RoomId, rules::Rules, talk::Weight, time::Millis};
+use bytes::Bytes;
 use dashmap::{DashMap, mapref::entry::Entry};
 use std::{
     collections::hash_map::DefaultHasher,
@@ -134,7 +135,17 @@ impl std::fmt::Debug for Rooms {
 /// Makes a refusal without details.
 #[must_use]
 pub const fn refusal(code: Code) -> Refusal {
-    Refusal { code, details: None }
+    if matches!(code, Code::Unavailable) { unavailable("none") } else { Refusal { code, details: None } }
+}
+
+/// Makes a refusal of `unavailable`: whether nothing has happened (`none`), or nobody knows (`unknown`).
+#[must_use]
+pub const fn unavailable(outcome: &'static str) -> Refusal {
+    let details: &[u8] = match outcome.as_bytes() {
+        b"none" => br#"{"outcome":"none"}"#,
+        _ => br#"{"outcome":"unknown"}"#,
+    };
+    Refusal { code: Code::Unavailable, details: Some(Bytes::from_static(details)) }
 }
 
 impl Rooms {

@@ -2,6 +2,7 @@
 use super::{
     admin::{Admin, Sources},
     auth::{Auth, AuthSetupError},
+    bans::{BanList, Bans},
     clock::Clock,
     cluster::Cluster,
     config::{AuthMode, Config, ConfigError, StoreKind},
@@ -165,6 +166,7 @@ async fn serve(config: Config, reload: Reload) -> Result<(), StartError> {
     let history = History::new(opened.store.clone(), opened.archive.clone());
     let node = format!("{:08x}", rand::random::<u32>());
     let cluster = opened.redis.clone().map(|redis| Cluster::new(redis, clock, node.clone()));
+    let notes = opened.notes.clone();
     let (store, webhooks) = webhooks(&config, opened, clock, &node)?;
     let admin = Admin::new(store.clone(), history.clone(), webhooks.clone(), clock)?;
     let admin_listener =
@@ -182,6 +184,8 @@ async fn serve(config: Config, reload: Reload) -> Result<(), StartError> {
             Auth::with_key(&config.auth, key, clock)?
         }
     };
+    let banned = BanList::default();
+    let auth = auth.refusing(banned.clone());
 
     let bound =
         Bound::new(settings::net_settings(&config, clock)).map_err(io(format!("server.listen {}", config.server.listen)))?;
@@ -213,6 +217,7 @@ async fn serve(config: Config, reload: Reload) -> Result<(), StartError> {
         store_kind,
         node: node.clone(),
     };
+    let bans = Bans::open(banned, notes, presence.clone(), clock, settings::ban_settings(&config), cluster.is_some()).await?;
     let letters = Letters::open(store.clone(), settings::letter_settings(&config), clock).await?;
     tokio::spawn(letters.clone().look_after());
     let deps = SessionDeps {
@@ -248,6 +253,7 @@ async fn serve(config: Config, reload: Reload) -> Result<(), StartError> {
         history,
         sessions,
         media,
+        bans,
         ticket_seconds,
         draining: draining_too,
         allowed_origins,

@@ -1,6 +1,7 @@
 //! From the configuration to what each part of the hub is given. Decides nothing else and opens nothing.
 use super::{
     admit::Caps,
+    bans::BanSettings,
     clock::Clock,
     config::{AuthMode, Config},
     history::postgres::{CONSUMER, PostgresSettings},
@@ -113,6 +114,11 @@ pub(super) fn room_settings(config: &Config) -> RoomSettings {
         long_polls_max: config.limits.long_polls_per_room,
         seats: None,
     }
+}
+
+/// Returns how long it is remembered who was sent away.
+pub(super) const fn ban_settings(config: &Config) -> BanSettings {
+    BanSettings { people_max: config.auth.kicked_max, keep_ms: config.auth.kicked_keep_seconds * 1000 }
 }
 
 /// Returns how direct messages wait.

@@ -1,5 +1,6 @@
 //! What is said: frames, their codec, their conversion to and from hub types, and the records that a store keeps. No runtime.
 pub mod answer;
+pub mod ban;
 pub mod client;
 pub mod close;
 pub mod codec;

@@ -28,6 +28,9 @@ pub fn room_list(rooms: &[ListedRoom], cursor: Option<&str>) -> Vec<u8> {
 pub struct KickedJson<'a> {
     pub user_id: &'a str,
     pub sessions: usize,
+    /// When a ban ends that does.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub until_ms: Option<u64>,
 }
 
 /// Writes the answer to sending somebody away.

@@ -1,5 +1,6 @@
 //! Several hubs on one Redis, as their users meet them: real processes, real sockets, kill -9.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
+mod bans;
 #[allow(dead_code, reason = "shared with the tests of one hub")]
 #[path = "../it/client.rs"]
 mod client;

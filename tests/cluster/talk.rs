@@ -80,3 +80,32 @@ async fn a_key_and_a_position_hold_on_every_node() {
     assert_eq!(ack["msg_cursor"], second["msg_cursor"]);
     assert_eq!(late.wait("room_message").await["body"], "two");
 }
+
+#[tokio::test]
+async fn slow_mode_counts_over_all_nodes() {
+    let nodes = Nodes::start(2, &[]);
+    let mut own = nodes.user(0, "own").await;
+    own.ok("room_join", json!({})).await;
+    own.ok("talk_set", json!({"slow_mode_seconds": 3600})).await;
+    let (mut here, mut there) = (nodes.user(0, "a").await, nodes.user(1, "a").await);
+    for device in [&mut here, &mut there] {
+        device.ok("room_join", json!({})).await;
+    }
+    let chat = |class: &str| json!({"class": class, "kind": "chat", "body": "hi"});
+    // Both at once: one of them is heard.
+    let (one, other) = tokio::join!(here.ask("room_message", chat("normal")), there.ask("room_message", chat("must")));
+    let acked = [&one, &other].iter().filter(|answer| answer["type"] == "ack").count();
+    assert_eq!(acked, 1, "{one} {other}");
+    let refused = if one["type"] == "ack" { &other } else { &one };
+    assert_eq!(refused["name"], "too_soon");
+    assert!(refused["details"]["until_ms"].is_u64(), "{refused}");
+    for device in [&mut here, &mut there] {
+        assert_eq!(device.refused("room_message", chat("droppable")).await, "too_soon");
+    }
+    for n in 0..3 {
+        own.ok("room_message", json!({"class": "normal", "kind": "chat", "body": format!("{n}")})).await;
+    }
+    own.ok("talk_set", json!({"slow_mode_seconds": 0})).await;
+    there.event("talk_changed").await;
+    there.ok("room_message", chat("normal")).await;
+}

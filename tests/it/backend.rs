@@ -121,5 +121,31 @@ async fn somebody_is_sent_away_from_the_hub() {
     let (_, status) = hub.get_as(KEY, "/api/online-status?user_ids=a").await;
     assert_eq!(status["user_status"][0]["status"], "offline", "at once");
     assert_eq!(hub.post_as(KEY, "/api/users/nobody/kick", json!({})).await.1["sessions"], 0);
+    assert_eq!(hub.get_as(&token, "/api/online-status?user_ids=a").await.0, 401, "a token from before");
+    let newer = hub.mint(json!({"user_id": "a"})).await;
+    let mut back = hub.enter(json!({"type": "user_online", "user_id": "a", "token": newer})).await;
+    assert_eq!(back.refused("refresh_token", json!({"token": token})).await, "unauthorized");
     assert_eq!(hub.post_as(KEY, "/api/users/a%20b/kick", json!({})).await.0, 400);
+}
+
+#[tokio::test]
+async fn a_ban_outlives_the_hub() {
+    let dir = tempfile::tempdir().unwrap();
+    let hub = Hub::start(dir.path());
+    let mut a = hub.user("a").await;
+    let (status, answer) = hub.post("/api/users/a/ban", json!({})).await;
+    assert_eq!((status, &answer["sessions"], answer.get("until_ms")), (200, &json!(1), None), "for ever");
+    assert_eq!(a.close_code().await, 4003);
+    hub.kill();
+    let hub = Hub::start(dir.path());
+    let hello = json!({"type": "user_online", "user_id": "a"});
+    let mut again = hub.connect().await;
+    again.say(hello.clone()).await;
+    assert_eq!((again.wait("error").await["name"].clone(), again.close_code().await), (json!("forbidden"), 4003));
+    assert_eq!(hub.post("/api/poll/heartbeat", json!({"user_id": "a"})).await.0, 403);
+    assert_eq!(hub.post("/api/users/a/unban", json!({})).await.0, 200);
+    let kept = hub.enter(hello).await;
+    hub.kill();
+    let hub = Hub::start(dir.path());
+    assert_eq!(hub.resume(&kept.welcome, json!([])).await.welcome["resumed"], true, "an old ban ends no later session");
 }

@@ -125,6 +125,8 @@ struct Record {
 struct RecordPart {
     #[serde(default)]
     z: u8,
+    #[serde(default)]
+    s: BTreeMap<String, f64>,
 }
 
 fn choice(name: &str) -> Option<Status> {
@@ -277,6 +279,15 @@ impl Cluster {
             Value::Array(parts) if parts.is_empty() => Ok(None),
             value => Ok(Some(redis::from_redis_value(value)?)),
         }
+    }
+
+    /// Counts somebody's sessions on all nodes, lost ones included.
+    pub async fn count_sessions(&self, user: &UserId) -> Result<usize, Unreachable> {
+        let value = self.run(&redis::Cmd::hget(self.bucket(user), user.as_str())).await?;
+        let record: Option<String> = redis::from_redis_value(value)?;
+        let record: Record =
+            record.map(|text| serde_json::from_str(&text)).transpose().map_err(|_| unread("a count"))?.unwrap_or_default();
+        Ok(record.n.into_values().map(|part| part.s.len()).sum())
     }
 
     /// Keeps what goes with a session.

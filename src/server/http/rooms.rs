@@ -33,6 +33,10 @@ const PAGE_DEFAULT: usize = 100;
 const USERS_MAX: usize = 500;
 /// The longest reason, in bytes.
 const REASON_BYTES: usize = 200;
+/// The longest ban that ends, in seconds: ten years.
+const BAN_SECONDS_MAX: u64 = 315_360_000;
+/// The end of a ban that has none.
+const FOR_EVER: u64 = u64::MAX;
 
 /// Makes the routes.
 pub(super) fn routes() -> Router<Api> {
@@ -40,6 +44,8 @@ pub(super) fn routes() -> Router<Api> {
         .route("/api/rooms", get(list).post(create))
         .route("/api/rooms/{room_id}", delete(close))
         .route("/api/users/{user_id}/kick", post(kick))
+        .route("/api/users/{user_id}/ban", post(ban))
+        .route("/api/users/{user_id}/unban", post(unban))
 }
 
 fn backend(api: &Api, headers: &HeaderMap) -> Result<(), Failure> {
@@ -118,13 +124,42 @@ async fn close(
     Ok(reply(StatusCode::OK, ack))
 }
 
-/// Ends every session of somebody at once, as if he had said `user_offline`; his sockets are closed with 4003.
+/// Reads whom a path names, for a backend.
+fn somebody(api: &Api, headers: &HeaderMap, user: &str) -> Result<UserId, Failure> {
+    backend(api, headers)?;
+    UserId::parse(user).map_err(|_| BadFrame::argument("/user_id".to_owned(), "an id").into())
+}
+
+/// Ends every session of somebody on every node, as if he had said `user_offline`; his sockets are closed with 4003, and tokens from before
+/// are refused.
 async fn kick(State(api): State<Api>, headers: HeaderMap, Path(user): Path<String>) -> Result<Response, Failure> {
-    backend(&api, &headers)?;
-    let wrong = |_| BadFrame::argument("/user_id".to_owned(), "an id");
-    let user = UserId::parse(&user).map_err(wrong)?;
-    let sessions = api.presence.kick(user.clone()).await;
-    Ok(reply(StatusCode::OK, kicked(&KickedJson { user_id: user.as_str(), sessions }).into()))
+    send_away(&api, &somebody(&api, &headers, &user)?, 0).await
+}
+
+/// As [`kick`], and nobody of that name is let in for so many seconds, or at all.
+async fn ban(State(api): State<Api>, headers: HeaderMap, Path(user): Path<String>, body: Bytes) -> Result<Response, Failure> {
+    let user = somebody(&api, &headers, &user)?;
+    let fields = Fields::parse(if body.is_empty() { "{}" } else { text(&body)? })?;
+    let until = match fields.number("seconds")? {
+        None => FOR_EVER,
+        Some(seconds) if (1..=BAN_SECONDS_MAX).contains(&seconds) => api.sessions.clock.wall_ms() + seconds * 1000,
+        Some(_) => return Err(fields.wrong("seconds", "1 to 315360000 seconds").into()),
+    };
+    send_away(&api, &user, until).await
+}
+
+/// Ends a ban.
+async fn unban(State(api): State<Api>, headers: HeaderMap, Path(user): Path<String>) -> Result<Response, Failure> {
+    let user = somebody(&api, &headers, &user)?;
+    api.bans.let_in(&user).await?;
+    Ok(reply(StatusCode::OK, kicked(&KickedJson { user_id: user.as_str(), sessions: 0, until_ms: None }).into()))
+}
+
+async fn send_away(api: &Api, user: &UserId, until: u64) -> Result<Response, Failure> {
+    let sessions = api.presence.count(user.clone()).await;
+    api.bans.send_away(user, until).await?;
+    let until_ms = (until > 0 && until < FOR_EVER).then_some(until);
+    Ok(reply(StatusCode::OK, kicked(&KickedJson { user_id: user.as_str(), sessions, until_ms }).into()))
 }
 
 /// As `GET /api/online-status`, for as many people as a query string may not hold.

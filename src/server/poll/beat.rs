@@ -31,6 +31,9 @@ pub(super) async fn heartbeat(State(api): State<Api>, headers: HeaderMap, body: 
     let poll = client::parse_poll(text(&body)?)?;
     let (user, claims) = identify(caller, &poll)?;
     let all = &api.sessions;
+    if all.auth.allow(&user, claims.as_ref()).is_err() {
+        return Err(Failure::new(Code::Forbidden));
+    }
     let user_type = claims.as_ref().and_then(|claims| claims.user_type.clone()).unwrap_or(poll.user_type);
     if !all.settings.load().user_types.iter().any(|known| known == user_type.as_str()) {
         return Err(BadFrame::argument("/user_type".to_owned(), "a known kind of user").into());
@@ -43,6 +46,7 @@ pub(super) async fn heartbeat(State(api): State<Api>, headers: HeaderMap, body: 
         fresh: fresh_session().ok_or_else(|| Failure::new(Code::Internal))?,
         conn: None,
         seen: Seen::new(all.clock.now()),
+        issued_ms: claims.as_ref().map_or_else(|| all.clock.wall_ms(), |claims| claims.issued_ms),
         set: Default::default(),
     };
     let entered = match all.presence.open(opening).await {

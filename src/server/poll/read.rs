@@ -13,7 +13,7 @@ use crate::{
         id::{RoomId, UserId},
         time::Millis,
     },
-    wire::{client, fields::BadFrame},
+    wire::{client, close::Close, fields::BadFrame},
 };
 use axum::{
     extract::{Path, Query, State},
@@ -103,12 +103,20 @@ impl Reading {
         let _ = draining.wait_for(|begun| *begun).await;
     }
 
-    /// Waits for the end of the reader's token.
-    pub(super) async fn expired(&self) {
+    /// Waits for the end of the reader's right to read: his token has expired, or he was sent away. Returns how that is said.
+    pub(super) async fn ended(&self) -> Close {
         let Some(claims) = &self.claims else { return std::future::pending().await };
         let left = || claims.expires_at.saturating_sub(self.api.sessions.clock.wall_seconds());
-        while left() > 0 {
-            tokio::time::sleep(Duration::from_secs(left())).await;
+        let mut bans = self.api.auth.ban_changes();
+        loop {
+            if self.api.auth.allow(&claims.user, Some(claims)).is_err() {
+                return Close::Banned;
+            }
+            if left() == 0 {
+                return Close::TokenExpired;
+            }
+            // Whoever tells of bans lives as long as the hub.
+            let _ = tokio::time::timeout(Duration::from_secs(left()), bans.changed()).await;
         }
     }
 }

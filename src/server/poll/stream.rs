@@ -91,7 +91,7 @@ impl Feed {
                 Err(refusal) => self.refused(&refusal),
             },
             () = self.reading.drained() => self.close(Close::Draining, rand::random_range(SPREAD_MS)),
-            () = self.reading.expired() => self.close(Close::TokenExpired, 0),
+            close = self.reading.ended() => self.close(close, 0),
         }
     }
 

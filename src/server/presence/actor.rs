@@ -38,6 +38,8 @@ const PAUSED_MS: u64 = 1_000;
 pub(super) struct Line {
     pub conn: Option<ConnId>,
     pub seen: Seen,
+    /// When its token was issued, wall time in ms.
+    pub issued_ms: u64,
     /// Where the session is, or was when its line was lost.
     pub set: RoomSet,
     /// The same, as stored.
@@ -49,7 +51,7 @@ pub(super) struct Line {
 
 impl Line {
     pub fn new(conn: Option<ConnId>, seen: Seen, set: RoomSet, watches: Vec<UserId>) -> Self {
-        Self { conn, seen, rooms: set.list(), set, watches, mail: VecDeque::new() }
+        Self { conn, seen, issued_ms: 0, rooms: set.list(), set, watches, mail: VecDeque::new() }
     }
 }
 
@@ -171,19 +173,23 @@ impl Actor {
             }
             Ask::Lost { user, session, conn, rooms, by_hub } => self.lost(user, session, conn, rooms, by_hub),
             Ask::End { session } => self.end(session),
-            Ask::Kick { user, reply } => {
-                let sessions = self.people.sessions(&user);
-                for session in &sessions {
-                    match self.lines.get(session).and_then(|line| line.conn) {
+            Ask::Count { user, reply } => {
+                if let Some(reply) = self.count_shared(&user, reply) {
+                    let _ = reply.send(self.people.sessions(&user).len());
+                }
+            }
+            Ask::SendAway { user, before } => {
+                for session in self.people.sessions(&user) {
+                    let Some(line) = self.lines.get(&session).filter(|line| line.issued_ms < before) else { continue };
+                    match line.conn {
                         // It ends as if its client had said goodbye.
                         Some(to) => {
                             let close = ShardMsg::Close { to, close: Close::Banned, retry_after_ms: 0 };
                             self.to_shard(to.shard, close).await;
                         }
-                        None => self.end(session.clone()),
+                        None => self.end(session),
                     }
                 }
-                let _ = reply.send(sessions.len());
             }
             Ask::Watches { session, users } => self.keep_watches(session, users),
             Ask::Rooms { session, rooms } => self.keep_rooms(session, rooms),

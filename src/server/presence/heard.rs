@@ -33,7 +33,7 @@ impl Actor {
                         shared.opening.remove(&user);
                     }
                 }
-                match outcome {
+                match *outcome {
                     Ok(Some(opened)) => self.opened(opening, opened, reply).await,
                     Ok(None) => drop(reply.send(Err(TooMany))),
                     Err(error) => {
@@ -128,14 +128,14 @@ impl Actor {
     }
 
     async fn opened(&mut self, opening: Opening, opened: Opened, reply: OpenReply) {
-        let Opening { user, user_type, conn, seen, set, .. } = opening;
+        let Opening { user, user_type, conn, seen, issued_ms, set, .. } = opening;
         let Opened { session, from, ended, kept, luggage: Luggage { watches, rooms: stored }, news } = opened;
         let now = self.clock.now();
         let me = self.shared.as_ref().map(|shared| shared.cluster.me());
         let (resumed, polled) = (from.is_some(), self.people.polling(&user).contains(&session));
         let stays = conn.is_none() && polled;
         self.people.take_in(&user, &user_type, session.clone(), now);
-        let mut line = Line::new(conn, seen, set, watches);
+        let mut line = Line { issued_ms, ..Line::new(conn, seen, set, watches) };
         line.rooms.clone_from(&stored);
         let (mut rooms, mut all_kept) = (stored, Vec::from(self.kept.remove(&user).unwrap_or_default()));
         all_kept.extend(kept.iter().map(|payload| Frame(text_frame(payload))));

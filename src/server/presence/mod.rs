@@ -64,6 +64,8 @@ pub struct Opening {
     /// `None` for a polling client, which lives from one opening to the next.
     pub conn: Option<ConnId>,
     pub seen: Seen,
+    /// When its token was issued, wall time in ms; without a token: now.
+    pub issued_ms: u64,
     /// An empty set for the rooms of the session.
     pub set: RoomSet,
 }
@@ -160,9 +162,13 @@ enum Ask {
         frame: Frame,
         reply: oneshot::Sender<Option<usize>>,
     },
-    Kick {
+    Count {
         user: UserId,
         reply: oneshot::Sender<usize>,
+    },
+    SendAway {
+        user: UserId,
+        before: u64,
     },
     Seated {
         user: UserId,
@@ -305,9 +311,14 @@ impl Presence {
         self.asked(|reply| Ask::Message { to, frame, reply }).await.flatten()
     }
 
-    /// Sends somebody away from this node: all his sessions end at once. Returns how many there were.
-    pub async fn kick(&self, user: UserId) -> usize {
-        self.asked(|reply| Ask::Kick { user, reply }).await.unwrap_or(0)
+    /// Counts the sessions of somebody, lost ones included, on all nodes.
+    pub async fn count(&self, user: UserId) -> usize {
+        self.asked(|reply| Ask::Count { user, reply }).await.unwrap_or(0)
+    }
+
+    /// Sends somebody away from this node: his sessions here end at once whose tokens were issued before this, wall time in ms.
+    pub fn send_away(&self, user: UserId, before: u64) {
+        self.ask(Ask::SendAway { user, before });
     }
 
     /// Another node says something to this one.

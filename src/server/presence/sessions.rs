@@ -22,7 +22,7 @@ const REENTER: Millis = Millis(2_000);
 
 impl Actor {
     pub(super) async fn open(&mut self, opening: Opening, reply: oneshot::Sender<Result<Entered, TooMany>>) {
-        let Opening { user, user_type, resume, fresh, conn, seen, set } = opening;
+        let Opening { user, user_type, resume, fresh, conn, seen, issued_ms, set } = opening;
         let now = self.clock.now();
         let polling = self.people.polling(&user);
         let known = resume.filter(|session| self.people.sessions(&user).contains(session));
@@ -35,7 +35,7 @@ impl Actor {
         let opened = self.people.open(&user, &user_type, resume.as_ref(), fresh, now);
         let session = opened.session;
         let stays = conn.is_none() && polling.contains(&session);
-        let mut line = Line::new(conn, seen, set, Vec::new());
+        let mut line = Line { issued_ms, ..Line::new(conn, seen, set, Vec::new()) };
         let (mut rooms, mut kept) = (Vec::new(), Vec::from(self.kept.remove(&user).unwrap_or_default()));
         if let Some(mut before) = self.lines.remove(&session) {
             line.watches = std::mem::take(&mut before.watches);

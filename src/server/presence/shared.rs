@@ -39,7 +39,7 @@ pub(super) type OpenReply = oneshot::Sender<Result<Entered, TooMany>>;
 /// What the actor hears of the other nodes.
 pub(super) enum FromCluster {
     /// An opening that was asked for.
-    Opened { opening: Opening, reply: OpenReply, outcome: Result<Option<Opened>, Unreachable> },
+    Opened { opening: Opening, reply: OpenReply, outcome: Box<Result<Option<Opened>, Unreachable>> },
     /// People were told of, or could not be.
     Synced { told: Vec<(UserId, SyncOutcome)> },
     /// People were looked up; then somebody waits for them.
@@ -239,7 +239,7 @@ impl Actor {
             sessions_max: self.settings.sessions_per_user,
         };
         shared.ask(move |cluster| async move {
-            let outcome = cluster.open(&ask).await;
+            let outcome = Box::new(cluster.open(&ask).await);
             FromCluster::Opened { opening, reply, outcome }
         });
         None
@@ -357,6 +357,16 @@ impl Actor {
             }
             drop(own);
             FromCluster::Looked { news: Vec::new(), then: Then::Nothing }
+        });
+        None
+    }
+
+    /// Counts somebody's sessions over all nodes. Returns the reply if there are none, or they cannot be asked.
+    pub(super) fn count_shared(&self, user: &UserId, reply: oneshot::Sender<usize>) -> Option<oneshot::Sender<usize>> {
+        let Some(shared) = self.shared.as_ref().filter(|shared| shared.cluster.is_up()) else { return Some(reply) };
+        let (cluster, user, here) = (shared.cluster.clone(), user.clone(), self.people.sessions(user).len());
+        tokio::spawn(async move {
+            let _ = reply.send(cluster.count_sessions(&user).await.unwrap_or(here));
         });
         None
     }

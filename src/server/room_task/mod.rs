@@ -26,11 +26,11 @@ use crate::server::{
     rate::Bucket,
     room_log::Tail,
     room_members::MemberList,
-    rooms::{Rooms, Waiting},
+    rooms::{Rooms, Waiting, unavailable},
 };
 use crate::{
     hub::{
-        code::{Code, Reject},
+        code::Reject,
         decide::{Decision, Draft},
         id::{RoomId, UserId},
         room::Room,
@@ -42,7 +42,6 @@ use crate::{
         server::{ErrorJson, details, json},
     },
 };
-use bytes::Bytes;
 use std::{
     collections::{BTreeSet, VecDeque},
     sync::{Arc, atomic::AtomicUsize},
@@ -74,11 +73,6 @@ pub(in crate::server) async fn run(mut seat: Seat) {
     if let Some((room, tail, first)) = open::open(&mut seat, &mut follow).await {
         Task::new(seat, room, tail, follow).live(first).await;
     }
-}
-
-fn unavailable(outcome: &'static str) -> Refusal {
-    let details = if outcome == "none" { r#"{"outcome":"none"}"# } else { r#"{"outcome":"unknown"}"# };
-    Refusal { code: Code::Unavailable, details: Some(Bytes::from_static(details.as_bytes())) }
 }
 
 fn error_frame(id: Option<i64>, refusal: &Refusal) -> Frame {

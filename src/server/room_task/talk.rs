@@ -14,6 +14,7 @@ use crate::{
         cursor::Cursor,
         decide::Members as _,
         id::{CommitId, OpId, RoomId, UserId},
+        roles,
         talk::Weight,
         time::{Millis, UnixMs},
     },
@@ -176,6 +177,19 @@ impl Talking {
         }
     }
 
+    /// The batch is over: what its people have said counts for slow mode from here on.
+    fn settle_pace(&mut self, slow_mode: Millis, now: UnixMs) {
+        let said = self.speaks.drain(..);
+        if slow_mode == Millis(0) {
+            drop(said);
+            return self.spoke.clear();
+        }
+        self.spoke.extend(said);
+        if self.spoke.len() > SPEAKERS_MAX {
+            self.spoke.retain(|_, at| at.plus(slow_mode) > now);
+        }
+    }
+
     pub(super) fn push(&mut self, at: Cursor, said_at: UnixMs, frame: Frame) {
         self.bytes += frame.0.len();
         self.tail.push_back(Recent { at, said_at, frame });
@@ -213,10 +227,11 @@ impl Task {
     }
 
     /// Says what a settled batch has planned: the class `must` is in the store before anybody hears of it.
-    pub(super) async fn speak(&mut self, plans: Vec<(Reply, Result<Plan, Reject>)>) {
+    pub(super) async fn speak(&mut self, mut plans: Vec<(Reply, Result<Plan, Reject>)>) {
         if plans.is_empty() {
             return;
         }
+        let paced = self.pace(&mut plans).await;
         let rooms = self.seat.rooms.clone();
         let store = &*rooms.deps().store;
         let loaded = self.talking.load(store, &self.seat.id).await;
@@ -237,7 +252,7 @@ impl Task {
             }),
         };
         let mut positions = kept.map(Vec::into_iter);
-        let mut echoes = Vec::new();
+        let (mut echoes, mut unsaid) = (Vec::new(), Vec::new());
         for (reply, plan) in plans {
             match plan {
                 Err(reject) => self.error(reply, &to_refusal(&reject)).await,
@@ -254,6 +269,9 @@ impl Task {
                     }
                     Err(refused) => {
                         let refused: Refusal = refused.clone();
+                        if let Actor::User(user) = said.from {
+                            unsaid.push(user);
+                        }
                         self.error(reply, &refused).await;
                     }
                 },
@@ -265,18 +283,52 @@ impl Task {
         }
         self.tell_echoes(echoes).await;
         self.talking.planned.clear();
-        let slow_mode = self.room.talk.slow_mode;
-        if slow_mode > Millis(0) {
-            let said: Vec<_> = self.talking.speaks.drain(..).collect();
-            self.talking.spoke.extend(said);
-            if self.talking.spoke.len() > SPEAKERS_MAX {
-                let now = self.now();
-                self.talking.spoke.retain(|_, at| at.plus(slow_mode) > now);
-            }
-        } else {
-            self.talking.speaks.clear();
-            self.talking.spoke.clear();
+        self.talking.speaks.retain(|(user, _)| !unsaid.contains(user));
+        unsaid.retain(|user| paced.contains(user));
+        if !unsaid.is_empty()
+            && let Err(fault) = store.unpace(&self.seat.id, &unsaid).await
+        {
+            tracing::debug!(room = %self.seat.id, %fault, "people wait although they could say nothing");
         }
+        self.talking.settle_pace(self.room.talk.slow_mode, self.now());
+    }
+
+    /// Slow mode over nodes: asks the store whether those who are about to say something have said something elsewhere a moment ago, and
+    /// refuses it then. Returns who may. While the store cannot be asked, what this node knows decides.
+    async fn pace(&mut self, plans: &mut [(Reply, Result<Plan, Reject>)]) -> Vec<UserId> {
+        let every = self.room.talk.slow_mode;
+        if every == Millis(0) || self.follow.is_none() {
+            return Vec::new();
+        }
+        let speaker = |plan: &Result<Plan, Reject>| match plan {
+            Ok(Plan::Say(Said { from: Actor::User(user), .. })) if self.room.level_of(user) < roles::ADMIN => Some(user.clone()),
+            _ => None,
+        };
+        let speakers: Vec<UserId> = plans.iter().filter_map(|(_, plan)| speaker(plan)).collect();
+        if speakers.is_empty() {
+            return speakers;
+        }
+        let store = self.seat.rooms.deps().store.clone();
+        let last = match store.pace(&self.seat.id, &speakers, every, self.now()).await {
+            Ok(last) => last,
+            Err(fault) => {
+                tracing::debug!(room = %self.seat.id, %fault, "slow mode holds on this node only");
+                return Vec::new();
+            }
+        };
+        let mut paced = Vec::new();
+        for (user, last) in speakers.into_iter().zip(last) {
+            let Some(last) = last else {
+                paced.push(user);
+                continue;
+            };
+            for (_, plan) in plans.iter_mut().filter(|(_, plan)| speaker(plan).as_ref() == Some(&user)) {
+                *plan = Err(Reject::Until { code: Code::TooSoon, until: Some(last.plus(every)) });
+            }
+            self.talking.speaks.retain(|(known, _)| *known != user);
+            self.talking.spoke.insert(user, last);
+        }
+        paced
     }
 
     /// Lets everybody hear something. Returns what the other nodes are to be told.

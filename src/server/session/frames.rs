@@ -162,7 +162,8 @@ impl Session {
                 self.ack(id, ExpiresAt { expires_at_ms });
             }
             Ok(_) => self.error(id, Code::IdentityMismatch),
-            Err(AuthError::Invalid | AuthError::Expired | AuthError::CannotMint) => self.error(id, Code::Unauthorized),
+            Err(AuthError::Banned) => self.error(id, Code::Forbidden),
+            Err(_) => self.error(id, Code::Unauthorized),
         }
     }
 }

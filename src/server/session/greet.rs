@@ -1,7 +1,7 @@
 //! A connection before its session: it must say who it is, and prove it.
 use super::{BAD_REQUESTS_MAX, SessionDeps, error, text};
 use crate::server::{
-    auth::Claims,
+    auth::{AuthError, Claims},
     conn::{Conn, Hello},
     metrics,
     msg::{Class, Frame},
@@ -73,11 +73,15 @@ impl Greeter<'_> {
         let claims = match token.map(|token| self.all.auth.verify(token)) {
             Some(Ok(claims)) => Some(claims),
             None if !self.all.auth.needs_token() => None,
+            Some(Err(AuthError::Banned)) => return self.banned(id),
             None | Some(Err(_)) => return self.refuse(Some(error(id, Code::Unauthorized)), Close::Unauthorized),
         };
         let user = claims.as_ref().map_or(&online.user, |claims| &claims.user);
         if online.user != *user || senders.iter().any(|sender| sender != user) {
             return self.refuse(Some(error(id, Code::IdentityMismatch)), Close::Unauthorized);
+        }
+        if claims.is_none() && self.all.auth.allow(user, None).is_err() {
+            return self.banned(id);
         }
         if !self.all.settings.load().user_types.iter().any(|known| known == online.user_type.as_str()) {
             let bad = BadFrame { id, ..BadFrame::argument("/user_type".to_owned(), "a known kind of user") };
@@ -87,6 +91,10 @@ impl Greeter<'_> {
             online.user_type = user_type;
         }
         Some((online, claims))
+    }
+
+    fn banned<T>(&self, id: Option<i64>) -> Option<T> {
+        self.refuse(Some(error(id, Code::Forbidden)), Close::Banned)
     }
 
     fn not_understood(&mut self, error: Frame) -> Option<()> {

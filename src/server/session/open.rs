@@ -47,6 +47,7 @@ impl Session {
             fresh: fresh_session()?,
             conn: Some(conn.id()),
             seen: seen.clone(),
+            issued_ms: claims.as_ref().map_or_else(|| all.clock.wall_ms(), |claims| claims.issued_ms),
             set: RoomSet::default(),
         };
         let entered = match all.presence.open(opening).await {

@@ -9,7 +9,7 @@ use crate::{
     hub::{
         cursor::Cursor,
         id::{CommitId, RoomId, UserId},
-        time::UnixMs,
+        time::{Millis, UnixMs},
     },
     server::clock::Clock,
 };
@@ -261,6 +261,14 @@ async fn the_redis_store_passes() {
         assert_eq!(revs().await, (11, vec![9, 10, 11]), "beyond the newest three");
         store.append_messages(&room, few(31), Retention { keep: 9, oldest: UnixMs(20) }).await.unwrap();
         assert_eq!(revs().await, (12, vec![10, 11, 12]), "too old");
+        let many = |ids: std::ops::RangeInclusive<u64>| ids.flat_map(few).collect::<Vec<_>>();
+        store.append_messages(&room, many(40..=99), Retention { keep: 500, oldest: UnixMs(20) }).await.unwrap();
+        store.append_messages(&room, many(100..=160), Retention { keep: 500, oldest: UnixMs(100) }).await.unwrap();
+        assert_eq!(revs().await, (133, (73..=133).collect()), "all of them, though many");
+        store.append_messages(&room, few(90_000), Retention { keep: 500, oldest: UnixMs(0) }).await.unwrap();
+        let left = server.ask(&format!("PTTL {{r:{room}}}:c")).unwrap();
+        let left: u64 = left.trim_start_matches(':').trim().parse().unwrap();
+        assert!((60_000..=90_000).contains(&left), "a silent room keeps nothing for longer: {left}");
     }
 }
 
@@ -281,6 +289,45 @@ async fn the_redis_store_knows_for_whom_something_waits() {
     let change = UserChange { before: Some("x".into()), after: Some("y".into()), waits: None };
     assert!(store.change_user(&user(1), change).await.unwrap());
     assert_eq!(store.waiting(UnixMs(99), 9).await.unwrap(), Waiting { count: 3, over: vec![user(2), user(3), user(4)] });
+}
+
+#[tokio::test]
+async fn the_redis_store_paces_people() {
+    let dir = tempfile::tempdir().unwrap();
+    let server = xtask::bed::Redis::start(dir.path(), xtask::bed::RedisOptions { args: Vec::new(), sentinel: false }).unwrap();
+    let store = super::redis::testing::store(&server.url(), |_| {});
+    let (room, users) = (room(), ["a", "b"].map(|name| UserId::parse(name).unwrap()));
+    let pace = async |users: &[UserId], now| store.pace(&room, users, Millis(1_000), UnixMs(now)).await.unwrap();
+    assert_eq!(pace(&users[..1], 5_000).await, [None]);
+    assert_eq!(pace(&users, 5_500).await, [Some(UnixMs(5_000)), None]);
+    assert_eq!(pace(&users, 6_000).await, [None, Some(UnixMs(5_500))], "long enough ago");
+    store.unpace(&room, &users[..1]).await.unwrap();
+    assert_eq!(pace(&users, 6_100).await, [None, Some(UnixMs(5_500))], "what could not be said does not count");
+}
+
+#[tokio::test]
+async fn the_redis_store_tells_of_notes() {
+    let dir = tempfile::tempdir().unwrap();
+    let server = xtask::bed::Redis::start(dir.path(), xtask::bed::RedisOptions { args: Vec::new(), sentinel: false }).unwrap();
+    let [one, other] = [(); 2].map(|()| super::redis::testing::store(&server.url(), |_| {}));
+    let (sender, mut heard) = tokio::sync::mpsc::unbounded_channel();
+    one.follow_notes("f", Arc::new(move |news| sender.send(news).unwrap())).await;
+    let put = async |store: &dyn Notes, family, key, note: Option<&'static str>| {
+        assert!(store.put_note(family, key, note.map(Bytes::from), None).await.unwrap());
+    };
+    put(&*other, "other", "a", Some("not followed")).await;
+    put(&*other, "f", "a", Some("1 2")).await;
+    put(&*one, "f", "b:c", Some("")).await;
+    put(&*other, "f", "a", None).await;
+    for news in [("a", Some("1 2")), ("b:c", Some("")), ("a", None)] {
+        let wanted = (news.0.to_owned(), news.1.map(Bytes::from));
+        loop {
+            // The gap of the beginning may come late.
+            if let Some(got) = heard.recv().await.unwrap() {
+                break assert_eq!(got, wanted);
+            }
+        }
+    }
 }
 
 #[test]

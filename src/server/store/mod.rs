@@ -13,7 +13,7 @@ use crate::hub::{
     chain::Link,
     cursor::Cursor,
     id::{CommitId, RoomId, UserId},
-    time::UnixMs,
+    time::{Millis, UnixMs},
 };
 use bytes::Bytes;
 use std::{future::Future, pin::Pin, sync::Arc};
@@ -294,6 +294,29 @@ pub trait Store: Send + Sync + 'static {
             None => {
                 Box::pin(std::future::ready(Err(CommitError::NotDone(StoreFault::Engine("this store keeps no messages".into())))))
             }
+        }
+    }
+
+    /// Notes that people say something now, each of them if his last word was `every` ago or more. Returns for each when that was, if it was
+    /// not. Whoever has a store alone knows that himself.
+    fn pace<'a>(
+        &'a self,
+        room: &'a RoomId,
+        users: &'a [UserId],
+        every: Millis,
+        now: UnixMs,
+    ) -> Later<'a, Result<Vec<Option<UnixMs>>, StoreFault>> {
+        match self.beneath() {
+            Some(store) => store.pace(room, users, every, now),
+            None => Box::pin(std::future::ready(Ok(vec![None; users.len()]))),
+        }
+    }
+
+    /// Takes back what [`Self::pace`] has noted of people who could not say it after all.
+    fn unpace<'a>(&'a self, room: &'a RoomId, users: &'a [UserId]) -> Later<'a, Result<(), StoreFault>> {
+        match self.beneath() {
+            Some(store) => store.unpace(room, users),
+            None => Box::pin(std::future::ready(Ok(()))),
         }
     }
 

@@ -1,7 +1,7 @@
 //! Small records that the hub keeps for itself beside the rooms, and claims by which nodes agree who does a thing now.
 use super::{Later, StoreFault};
 use bytes::Bytes;
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 /// A claim on doing something alone: its name, and who has it.
 #[derive(Clone, Copy, Debug)]
@@ -10,6 +10,12 @@ pub struct Claim<'a> {
     pub name: &'a str,
     pub holder: &'a str,
 }
+
+/// What a followed family brings: a note that was kept (`Some`) or forgotten under its key; `None` = something may have been missed.
+pub type NoteNews = Option<(String, Option<Bytes>)>;
+
+/// Whoever follows a family; it only passes on.
+pub type NoteListener = Arc<dyn Fn(NoteNews) + Send + Sync>;
 
 /// Keeps notes: each has a key within a family.
 pub trait Notes: Send + Sync + 'static {
@@ -32,6 +38,12 @@ pub trait Notes: Send + Sync + 'static {
         after: Option<&'a str>,
         limit: usize,
     ) -> Later<'a, Result<Vec<(String, Bytes)>, StoreFault>>;
+
+    /// Follows a family from here on: what any process writes is heard, this one's own included. One listener per family. Where one process
+    /// has the store, nobody else writes, and nothing is told.
+    fn follow_notes<'a>(&'a self, _family: &'a str, _listener: NoteListener) -> Later<'a, ()> {
+        Box::pin(std::future::ready(()))
+    }
 
     /// Counts the notes of a family.
     fn count_notes<'a>(&'a self, family: &'a str) -> Later<'a, Result<usize, StoreFault>>;

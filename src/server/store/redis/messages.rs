@@ -7,16 +7,14 @@ use super::{
 use crate::{
     hub::{
         cursor::Cursor,
-        id::{CommitId, RoomId},
-        time::UnixMs,
+        id::{CommitId, RoomId, UserId},
+        time::{Millis, UnixMs},
     },
     server::store::{CommitError, Kept, Messages, NewMessage, Page, Retention, StoreFault},
 };
 use bytes::Bytes;
 use redis::Value;
 
-/// How long the stream of a room stays in which nobody says anything: as long as anything may be kept.
-const SILENT_MS: &[u8] = b"2592000000";
 /// Where the stream of a room begins.
 const START: Cursor = Cursor { rev: 0, commit: CommitId(0) };
 
@@ -31,8 +29,10 @@ impl RedisStore {
         messages: Vec<NewMessage>,
         retention: Retention,
     ) -> Result<Vec<Cursor>, CommitError> {
-        let mut args =
-            vec![retention.keep.to_string().into_bytes(), retention.oldest.0.to_string().into_bytes(), SILENT_MS.to_vec()];
+        // When nobody says anything, the stream goes with its newest message.
+        let newest = messages.iter().map(|message| message.said_at).max().unwrap_or(retention.oldest);
+        let silent = newest.since(retention.oldest).0.max(1);
+        let mut args = [retention.keep, retention.oldest.0, silent].map(|number| number.to_string().into_bytes()).to_vec();
         for NewMessage { id, said_at, record } in &messages {
             args.extend([id_text(*id).into_bytes(), said_at.0.to_string().into_bytes(), record.to_vec()]);
         }
@@ -78,6 +78,31 @@ impl RedisStore {
         // Something may have been said between the two questions.
         let head = list.last().map(|last| last.at).filter(|last| last.rev > head.rev).unwrap_or(head);
         Ok(Messages { head, list })
+    }
+
+    pub(super) async fn note_words(
+        &self,
+        room: &RoomId,
+        users: &[UserId],
+        every: Millis,
+        now: UnixMs,
+    ) -> Result<Vec<Option<UnixMs>>, StoreFault> {
+        let (now, every) = (now.0.to_string(), every.0.to_string());
+        let mut args = vec![now.as_bytes(), every.as_bytes()];
+        args.extend(users.iter().map(|user| user.as_str().as_bytes()));
+        let keys = [self.keys.room(room, 't')];
+        let said = self.link.script(&self.scripts.pace, &keys, &args, self.deadline()).await.map_err(engine)?;
+        let last: Vec<String> = redis::from_redis_value(said).map_err(engine)?;
+        if last.len() != users.len() {
+            return Err(engine("the answer cannot be read"));
+        }
+        Ok(last.iter().map(|last| last.parse().ok().map(UnixMs)).collect())
+    }
+
+    pub(super) async fn forget_words(&self, room: &RoomId, users: &[UserId]) -> Result<(), StoreFault> {
+        let names: Vec<&str> = users.iter().map(UserId::as_str).collect();
+        let cmd = redis::Cmd::zrem(self.keys.room(room, 't'), names);
+        self.link.run(&cmd, self.deadline()).await.map(|_| ()).map_err(engine)
     }
 
     /// Says something to every node that follows the room, this one included. Returns whether it went out.

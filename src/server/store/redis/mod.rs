@@ -20,7 +20,7 @@ use crate::{
     hub::{
         cursor::Cursor,
         id::{CommitId, RoomId, UserId},
-        time::UnixMs,
+        time::{Millis, UnixMs},
     },
     server::clock::{Clock, Mono},
 };
@@ -49,6 +49,7 @@ struct Scripts {
     project: Lua,
     say: Lua,
     user: Lua,
+    pace: Lua,
 }
 
 /// The store in Redis.
@@ -81,6 +82,7 @@ impl RedisStore {
             project: Lua::new(include_str!("lua/project.lua")),
             say: Lua::new(include_str!("lua/say.lua")),
             user: Lua::new(include_str!("lua/user.lua")),
+            pace: Lua::new(include_str!("lua/pace.lua")),
         };
         let link = Link::start(settings.clone(), clock);
         Ok(Arc::new(Self {
@@ -208,6 +210,20 @@ impl Store for RedisStore {
 
     fn messages<'a>(&'a self, room: &'a RoomId, page: Page, limit: usize) -> Later<'a, Result<Messages, StoreFault>> {
         Box::pin(self.read_messages(room, page, limit))
+    }
+
+    fn pace<'a>(
+        &'a self,
+        room: &'a RoomId,
+        users: &'a [UserId],
+        every: Millis,
+        now: UnixMs,
+    ) -> Later<'a, Result<Vec<Option<UnixMs>>, StoreFault>> {
+        Box::pin(self.note_words(room, users, every, now))
+    }
+
+    fn unpace<'a>(&'a self, room: &'a RoomId, users: &'a [UserId]) -> Later<'a, Result<(), StoreFault>> {
+        Box::pin(self.forget_words(room, users))
     }
 
     fn tell<'a>(&'a self, room: &'a RoomId, message: Bytes) -> Later<'a, bool> {

@@ -1,12 +1,23 @@
 //! The hub's own notes in Redis: one hash per family, and claims that end by themselves. Family and claims share a hash tag.
-use super::{RedisStore, engine, link::Lua};
+use super::{RedisStore, engine, link::Lua, live::Heard};
 use crate::server::store::{
     Later, StoreFault,
-    notes::{Claim, Notes},
+    notes::{Claim, NoteListener, NoteNews, Notes},
 };
 use bytes::Bytes;
 use redis::{Cmd, Value};
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
+
+/// How many notes are read by one command.
+const AT_ONCE: usize = 128;
+
+/// Reads what a script tells: key, whether the note is kept, note. What cannot be read counts as missed.
+fn read_news(message: &Bytes) -> NoteNews {
+    let end = message.iter().position(|byte| *byte == b' ')?;
+    let key = std::str::from_utf8(message.get(..end)?).ok()?.to_owned();
+    let kept = message.get(end + 1) == Some(&b'1');
+    Some((key, kept.then(|| message.slice(end + 2..))))
+}
 
 /// The scripts of notes.
 pub(super) struct NoteScripts {
@@ -51,7 +62,7 @@ impl Notes for RedisStore {
         Box::pin(async move {
             let (name, holder) = under.map_or(("", ""), |claim| (claim.name, claim.holder));
             let keys = [self.family(family), self.claim_key(family, name)];
-            let (keep, note): (&[u8], Bytes) = note.map_or((b"", Bytes::new()), |note| (b"1", note));
+            let (keep, note): (&[u8], Bytes) = note.map_or((b"0", Bytes::new()), |note| (b"1", note));
             let args: [&[u8]; 4] = [holder.as_bytes(), key.as_bytes(), keep, &note];
             self.note_script(&self.note_scripts.put, &keys, &args).await
         })
@@ -78,12 +89,26 @@ impl Notes for RedisStore {
             keys.sort_unstable();
             keys.truncate(limit);
             let mut notes = Vec::with_capacity(keys.len());
-            for key in keys {
-                if let Some(note) = self.note(family, &key).await? {
-                    notes.push((key, note));
-                }
+            for some in keys.chunks(AT_ONCE) {
+                let mut read = redis::cmd("HMGET");
+                read.arg(self.family(family)).arg(some);
+                let value = self.link.run(&read, self.deadline()).await.map_err(engine)?;
+                let found: Vec<Option<Vec<u8>>> = redis::from_redis_value(value).map_err(engine)?;
+                let pair = |(key, note): (&String, Option<Vec<u8>>)| Some((key.clone(), Bytes::from(note?)));
+                notes.extend(some.iter().zip(found).filter_map(pair));
             }
             Ok(notes)
+        })
+    }
+
+    fn follow_notes<'a>(&'a self, family: &'a str, listener: NoteListener) -> Later<'a, ()> {
+        Box::pin(async move {
+            let ear = move |heard| match heard {
+                Heard::Gap => listener(None),
+                Heard::Message(message) => listener(read_news(&message)),
+            };
+            // Without a confirmation the gap is told when there is one.
+            self.live.listen(self.family(family), Arc::new(ear)).await;
         })
     }
 

@@ -7,8 +7,10 @@ for i = 4, #ARGV, 3 do
 end
 redis.call('HSET', KEYS[2], 'n', string.format('%.0f', n), 'i', ARGV[#ARGV - 2])
 redis.call('PEXPIRE', KEYS[1], ARGV[3])
-for _, old in ipairs(redis.call('XRANGE', KEYS[1], '-', '+', 'COUNT', 8)) do
-  if tonumber(old[2][4]) >= tonumber(ARGV[2]) then break end
+-- More may go than come, so that nothing stays behind for ever; one by one, because each is read whole.
+for _ = 1, (#ARGV - 3) / 3 + 7 do
+  local old = redis.call('XRANGE', KEYS[1], '-', '+', 'COUNT', 1)[1]
+  if not old or tonumber(old[2][4]) >= tonumber(ARGV[2]) then break end
   redis.call('XDEL', KEYS[1], old[1])
 end
 return n
