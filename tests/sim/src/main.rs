@@ -30,6 +30,9 @@ use std::{
 const USAGE: &str =
     "usage: sim [--seed S] [--seeds N] [--steps K] [--threads T] [--counts] [--trace FILE] [--hub URL] [--cluster]";
 
+/// After how many seeds a long run says how far it is.
+const PROGRESS: u64 = 5_000;
+
 struct Args {
     seed: u64,
     seeds: u64,
@@ -110,6 +113,10 @@ fn main() -> ExitCode {
                         return;
                     }
                     let Report { counts: seen, failure } = args.run(&args.make(seed));
+                    let done = seed - args.seed + 1;
+                    if done.is_multiple_of(PROGRESS) && done < args.seeds {
+                        eprintln!("{done} of {} seeds", args.seeds);
+                    }
                     let mut counts = counts.lock().unwrap();
                     for (name, count) in seen {
                         *counts.entry(name).or_default() += count;
