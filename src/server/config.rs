@@ -206,6 +206,7 @@ sections! {
         gate: Gate = Gate::Off,
         on_hub_error: OnHubError = OnHubError::Deny,
         continue_push_ms: u64 = 3000,
+        keepalive_s: u64 = 10,
     }
     /// `[demo]`
     DemoConfig { enabled: bool = true, faults: bool = false, }

@@ -4,6 +4,9 @@ mod bans;
 #[allow(dead_code, reason = "shared with the tests of one hub")]
 #[path = "../it/client.rs"]
 mod client;
+#[allow(dead_code, reason = "shared with the tests of one hub")]
+#[path = "../it/fake.rs"]
+mod fake;
 mod faults;
 mod flow;
 mod history;
@@ -12,6 +15,7 @@ mod history;
 mod hub;
 mod letters;
 mod lost;
+mod media;
 mod nodes;
 mod people;
 mod rolling;

@@ -1,110 +1,15 @@
-//! Media servers: callbacks in the vendors' shapes over HTTP, an API that the test plays, and what a room shows of it.
+//! Media servers: callbacks in the vendors' shapes over HTTP, and what a room shows of it.
 use crate::{
     client::Client,
+    fake::Fake,
     hub::{Hub, http},
 };
-use axum::{
-    Router,
-    extract::{Query, State},
-    routing::{delete, get},
-};
 use serde_json::{Value, json};
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    sync::{
-        Arc, Mutex,
-        atomic::{AtomicUsize, Ordering::Relaxed},
-    },
-};
 
 const SECRET_PATH: &str = "0123456789abcdef";
 
-/// A media server's API, as far as the hub asks it.
-#[derive(Clone, Default)]
-pub struct Fake {
-    /// Name of the stream and, for SRS, the client.
-    streams: Arc<Mutex<BTreeSet<(String, String)>>>,
-    kicked: Arc<Mutex<Vec<String>>>,
-    /// How often the list was read.
-    lists: Arc<AtomicUsize>,
-}
-
-impl Fake {
-    pub async fn start() -> (Self, String) {
-        let fake = Self::default();
-        let router = Router::new()
-            .route("/api/v1/streams/", get(srs_streams))
-            .route("/api/v1/vhosts/", get(|| async { json!({"vhosts": [{"name": "__defaultVhost__"}]}).to_string() }))
-            .route("/api/v1/clients/{id}", delete(srs_kick))
-            .route("/index/api/getMediaList", get(zlm_list))
-            .route(
-                "/index/api/getServerConfig",
-                get(|| async { json!({"code": 0, "data": [{"general.mediaServerId": "zlm1:B1"}]}).to_string() }),
-            )
-            .route("/index/api/close_streams", get(zlm_kick))
-            .with_state(fake.clone());
-        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let address = listener.local_addr().unwrap();
-        tokio::spawn(async move { axum_serve(listener, router).await });
-        (fake, format!("http://{address}"))
-    }
-
-    pub fn on_air(&self, stream: &str, client: &str) {
-        self.streams.lock().unwrap().insert((stream.to_owned(), client.to_owned()));
-    }
-
-    pub fn lists(&self) -> usize {
-        self.lists.load(Relaxed)
-    }
-
-    pub fn clear(&self) {
-        self.streams.lock().unwrap().clear();
-    }
-
-    pub fn kicked(&self) -> Vec<String> {
-        self.kicked.lock().unwrap().clone()
-    }
-}
-
-async fn axum_serve(listener: tokio::net::TcpListener, router: Router) {
-    while let Ok((stream, _)) = listener.accept().await {
-        let service = hyper_util::service::TowerToHyperService::new(router.clone());
-        let io = hyper_util::rt::TokioIo::new(stream);
-        tokio::spawn(hyper::server::conn::http1::Builder::new().serve_connection(io, service));
-    }
-}
-
-async fn srs_streams(State(fake): State<Fake>) -> String {
-    fake.lists.fetch_add(1, Relaxed);
-    let streams = fake.streams.lock().unwrap();
-    let line = |(name, client): &(String, String)| {
-        json!({"id": "vid-1", "name": name, "vhost": "vid-0", "app": "live", "tcUrl": "rtmp://127.0.0.1/live",
-            "url": format!("/live/{name}"), "publish": {"active": true, "cid": client}})
-    };
-    let streams: Vec<Value> = streams.iter().map(line).collect();
-    json!({"code": 0, "server": "vid-s", "service": "k3v9x1ab", "pid": "1", "streams": streams}).to_string()
-}
-
-async fn srs_kick(State(fake): State<Fake>, axum::extract::Path(id): axum::extract::Path<String>) -> String {
-    fake.kicked.lock().unwrap().push(id);
-    json!({"code": 0}).to_string()
-}
-
-async fn zlm_list(State(fake): State<Fake>) -> String {
-    fake.lists.fetch_add(1, Relaxed);
-    let streams = fake.streams.lock().unwrap();
-    let of = |name: &str, schema: &str| json!({"schema": schema, "vhost": "__defaultVhost__", "app": "live", "stream": name});
-    let streams: Vec<Value> = streams.iter().flat_map(|(name, _)| [of(name, "rtsp"), of(name, "rtmp")]).collect();
-    json!({"code": 0, "data": streams}).to_string()
-}
-
-async fn zlm_kick(State(fake): State<Fake>, Query(query): Query<BTreeMap<String, String>>) -> String {
-    fake.kicked.lock().unwrap().push(query["stream"].clone());
-    json!({"code": 0, "count_hit": 1, "count_closed": 1}).to_string()
-}
-
-/// A hub with one source, and `u` on seat 1 of room `r1`.
-pub async fn seated(dir: &std::path::Path, kind: &str, settings: &[(&str, &str)]) -> (Hub, Client, Value) {
+/// The settings of a hub with one source of this kind.
+pub fn settings_of<'a>(kind: &'a str, settings: &[(&'a str, &'a str)]) -> Vec<(&'a str, &'a str)> {
     let mut all = vec![
         ("MEDIA__M__KIND", kind),
         ("MEDIA__M__SECRET_PATH", "\"0123456789abcdef\""),
@@ -113,7 +18,12 @@ pub async fn seated(dir: &std::path::Path, kind: &str, settings: &[(&str, &str)]
         ("ROOM__RULES__STREAM_STOP_GRACE_SECONDS", "1"),
     ];
     all.extend_from_slice(settings);
-    let hub = Hub::with(dir, &all);
+    all
+}
+
+/// A hub with one source, and `u` on seat 1 of room `r1`.
+pub async fn seated(dir: &std::path::Path, kind: &str, settings: &[(&str, &str)]) -> (Hub, Client, Value) {
+    let hub = Hub::with(dir, &settings_of(kind, settings));
     let mut user = hub.member("u").await;
     user.ok("seat_take", json!({})).await;
     let ticket = ticket(&hub).await;
@@ -133,7 +43,8 @@ pub async fn hook(hub: &Hub, hook: &str, body: &Value) -> (u16, Value) {
 /// Waits until the seat shows this, or the seat's person has left.
 pub async fn media(user: &mut Client, wanted: &str) -> Value {
     let named = |event: &Value| event["media"] == wanted || event["reason"] == wanted;
-    let update = user.until(|frame| frame["events"].as_array().is_some_and(|events| events.iter().any(named))).await;
+    let waited = user.until(|frame| frame["events"].as_array().is_some_and(|events| events.iter().any(named)));
+    let update = tokio::time::timeout(crate::hub::DEADLINE, waited).await.expect(wanted);
     update["events"].as_array().unwrap().iter().find(|event| named(event)).unwrap().clone()
 }
 

@@ -1,7 +1,8 @@
 //! What polls of a media server repair, confirm and end.
 use crate::{
+    fake::Fake,
     hub::Hub,
-    media::{Fake, hook, media, seated, srs, ticket, zlm},
+    media::{hook, media, seated, srs, ticket, zlm},
 };
 use serde_json::json;
 

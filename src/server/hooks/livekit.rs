@@ -40,7 +40,7 @@ pub(super) fn hear(keys: &Keys, call: &Call) -> Result<Heard, Refused> {
         "track_unpublished" => tracks(&body, participant, epoch, Phase::Closed),
         _ => return Ok(Heard::Nothing),
     };
-    Ok(Heard::Report(Report { space: name, births: Births::Times, facts, nonce: None, poll: false }))
+    Ok(Heard::Report(Report { space: name, births: Births::Times, facts, nonce: None, poll: false, sign: None }))
 }
 
 fn verify(keys: &Keys, call: &Call) -> Result<(), Refused> {

@@ -9,7 +9,10 @@ mod zlm;
 pub use loose::{Loose, pairs};
 
 use super::secret::Secret;
-use crate::hub::media::{Births, Fact};
+use crate::{
+    hub::media::{Births, Fact},
+    wire::media::Sign,
+};
 use axum::http::HeaderMap;
 use serde::{Deserialize, Serialize};
 
@@ -68,6 +71,8 @@ pub struct Report {
     pub nonce: Option<String>,
     /// Something is known to be missing: ask the server.
     pub poll: bool,
+    /// What the server says of itself.
+    pub sign: Option<Sign>,
 }
 
 /// Somebody wants to publish, and the server waits for the answer.

@@ -2,7 +2,7 @@
 use super::{
     Ask, Media, Source,
     gate::{self, Denied},
-    nonces::Met,
+    nonces::{self, Met},
     owner::Owner,
 };
 use crate::{
@@ -40,7 +40,8 @@ impl Media {
             return Err(Failure::status(StatusCode::NOT_FOUND, Code::BadRequest));
         };
         let count = |outcome: &'static str| {
-            metrics::counter!("michub_media_callbacks_total", "source" => source.name.clone(), "outcome" => outcome).increment(1);
+            metrics::counter!("michub_media_callbacks_total", "source" => source.name.to_string(), "outcome" => outcome)
+                .increment(1);
         };
         // Some senders take a refusal for a delivery: what it said may be true, and is asked for.
         let doubt = || drop(self.to_actor.try_send(Ask::Doubt { source: index }));
@@ -75,7 +76,10 @@ impl Media {
                 Ok(answer(hooks::thanks(source.kind).to_owned()))
             }
             Heard::Report(report) => {
-                let met = report.nonce.as_ref().map(|nonce| source.nonces.meet(nonce, body, UnixMs(call.wall_ms)));
+                let met = match &report.nonce {
+                    Some(nonce) => Some(self.meet(source, nonce, body, UnixMs(call.wall_ms)).await),
+                    None => None,
+                };
                 match met {
                     Some(Met::Changed) => {
                         count("forged");
@@ -108,6 +112,19 @@ impl Media {
         }
     }
 
+    /// Looks whether a nonce has come before, to this node or another.
+    async fn meet(&self, source: &Source, nonce: &str, body: &[u8], now: UnixMs) -> Met {
+        let hash = nonces::hash(body);
+        match source.nonces.meet(nonce, hash, now) {
+            Met::New => match self.ledger.first_body(&source.name, nonce, &hash).await {
+                Some(first) if first == hash => Met::Again,
+                Some(_) => Met::Changed,
+                None => Met::New,
+            },
+            met => met,
+        }
+    }
+
     /// Decides whether somebody may begin to publish.
     async fn gate(&self, index: usize, source: &Source, request: PublishRequest) -> Result<(), Denied> {
         let (stream, session) = (request.stream.clone(), request.session.clone());
@@ -123,7 +140,8 @@ impl Media {
         }
         let lets_in = source.gate == Gate::Log || (why == Denied::HubError && source.allow_on_error);
         tracing::warn!(source = %source.name, stream, session, %why, lets_in, "a publish request without the right to it");
-        metrics::counter!("michub_media_denied_total", "source" => source.name.clone(), "why" => why.to_string()).increment(1);
+        metrics::counter!("michub_media_denied_total", "source" => source.name.to_string(), "why" => why.to_string())
+            .increment(1);
         if lets_in { Ok(()) } else { Err(why) }
     }
 

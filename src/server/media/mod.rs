@@ -5,6 +5,7 @@ mod actor;
 mod api;
 mod calls;
 mod gate;
+mod ledger;
 mod nonces;
 mod owner;
 mod routes;
@@ -19,11 +20,13 @@ use super::{
     hooks::{Keys, Kind, PublishRequest, Report},
     msg::SeatsOf,
     rooms::Rooms,
+    store::{notes::Notes, redis::RedisStore},
     ticket::TicketKey,
 };
 use crate::hub::time::{Millis, UnixMs};
 use actor::Actor;
 use api::Api;
+use ledger::Ledger;
 use nonces::Nonces;
 use regex::Regex;
 use serde::Serialize;
@@ -57,7 +60,7 @@ pub enum MediaSetupError {
 /// One media server, or one account with a vendor.
 pub struct Source {
     /// Its name in the configuration.
-    pub name: String,
+    pub name: Arc<str>,
     /// Whose callbacks these are.
     pub kind: Kind,
     keys: Keys,
@@ -69,7 +72,18 @@ pub struct Source {
     continue_push_ms: u64,
     api: Option<Api>,
     poll: Millis,
+    keepalive: Millis,
     nonces: Nonces,
+}
+
+/// Where what is known of media is kept, and how other nodes hear of it.
+pub struct Kept {
+    /// The hub's own notes.
+    pub notes: Arc<dyn Notes>,
+    /// The Redis of all nodes, if there are several.
+    pub redis: Option<Arc<RedisStore>>,
+    /// This process.
+    pub node: Arc<str>,
 }
 
 /// All sources, and the way to what is known of them. Cheap to clone.
@@ -80,6 +94,7 @@ pub struct Media {
     to_actor: mpsc::Sender<Ask>,
     rooms: Rooms,
     clock: Clock,
+    ledger: Ledger,
 }
 
 /// What the actor is asked.
@@ -93,9 +108,17 @@ enum Ask {
     /// Something may have been missed: poll soon.
     Doubt { source: usize },
     /// What a poll brought.
-    Polled { source: usize, space: String, asked_at: UnixMs, outcome: Result<api::Snapshot, api::ApiError> },
+    Polled { source: usize, space: String, asked_at: UnixMs, outcome: Listed },
     /// A stream that is on air without the right to it.
     Stray { source: usize, space: String, stray: actor::Stray },
+}
+
+/// What came of the wish to read a list.
+enum Listed {
+    /// It was read, or could not be.
+    Here(Result<api::Snapshot, api::ApiError>),
+    /// Another node reads it now, or has done so lately.
+    Elsewhere { urgent: bool },
 }
 
 /// A stream on air, as the hub takes it.
@@ -119,11 +142,13 @@ impl Media {
         rooms: Rooms,
         clock: Clock,
         seats: mpsc::UnboundedReceiver<SeatsOf>,
+        kept: Kept,
     ) -> Result<Self, MediaSetupError> {
         let sources =
             config.iter().map(|(name, config)| Source::new(name, config, clock)).collect::<Result<Arc<[Source]>, _>>()?;
         let (to_actor, inbox) = mpsc::channel(WAITING_MAX);
-        let media = Self { sources, tickets, to_actor, rooms, clock };
+        let ledger = Ledger::start(kept.notes, kept.redis, kept.node, clock);
+        let media = Self { sources, tickets, to_actor, rooms, clock, ledger };
         if !media.sources.is_empty() {
             tokio::spawn(Actor::new(media.clone()).run(inbox, seats));
         }
@@ -133,7 +158,7 @@ impl Media {
     /// Returns the source of a name, if the secret fits.
     fn source(&self, name: &str, secret: &str) -> Option<(usize, &Source)> {
         use subtle::ConstantTimeEq;
-        let (index, source) = self.sources.iter().enumerate().find(|(_, source)| source.name == name)?;
+        let (index, source) = self.sources.iter().enumerate().find(|(_, source)| *source.name == *name)?;
         let fits = bool::from(source.secret_path.as_bytes().ct_eq(secret.as_bytes()));
         (fits && !secret.is_empty()).then_some((index, source))
     }
@@ -152,7 +177,7 @@ impl Source {
         }
         let api = Api::new(config, clock).map_err(|error| MediaSetupError::Api { name: name.to_owned(), error })?;
         Ok(Self {
-            name: name.to_owned(),
+            name: name.into(),
             kind: config.kind,
             keys: Keys {
                 secret: config.secret.clone(),
@@ -166,6 +191,7 @@ impl Source {
             continue_push_ms: config.continue_push_ms,
             api,
             poll: Millis(config.poll_s.saturating_mul(1000)),
+            keepalive: Millis(config.keepalive_s.saturating_mul(1000)),
             nonces: Nonces::default(),
         })
     }

@@ -69,7 +69,7 @@ async fn live(State(api): State<Api>, headers: HeaderMap, Path(source): Path<Str
     if let Caller::Person(_) = api.caller(&headers)? {
         return Err(Failure::new(Code::Forbidden));
     }
-    let Some(index) = api.media.sources.iter().position(|known| known.name == source) else {
+    let Some(index) = api.media.sources.iter().position(|known| *known.name == *source) else {
         return Err(Failure::status(StatusCode::NOT_FOUND, Code::BadRequest));
     };
     let (reply_to, streams) = oneshot::channel();
