@@ -330,7 +330,7 @@ fn begin(args: &Args) -> Result<(), Failure> {
 fn print_spec(which: &str) -> Result<(), Failure> {
     let document = match which {
         "asyncapi" => spec::asyncapi(),
-        "openapi" => spec::openapi(),
+        "openapi" => spec::openapi(&spec::Facts::default()),
         _ => spec::schema(),
     };
     let mut stdout = std::io::stdout().lock();

@@ -195,3 +195,13 @@ fn a_stored_session_waits_for_its_person() {
     assert!(people.expire(UnixMs(9 * T)).is_empty());
     assert_eq!(people.choice(&user("a")), Some(Status::Away));
 }
+
+#[test]
+fn a_lost_session_that_is_taken_in_again_is_not_over_any_more() {
+    let mut people = People::new(Millis(T), true);
+    people.take_in(&user("a"), &UserType::plain(), session("s1"), UnixMs(0));
+    people.lost(&session("s1"), UnixMs(1));
+    people.take_in(&user("a"), &UserType::plain(), session("s1"), UnixMs(2));
+    assert_eq!(people.next_deadline(), None);
+    assert!(people.expire(UnixMs(9 * T)).is_empty());
+}

@@ -489,6 +489,7 @@ fn hub_frames_look_as_they_did() {
         error: Some("room_closed"),
     };
     let welcome = Welcome {
+        id: Some(4),
         session_id: "s1",
         user_id: "kol_123",
         user_type: "kol",

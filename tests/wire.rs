@@ -11,6 +11,23 @@ use michub::{
 use proptest::prelude::*;
 
 #[test]
+fn a_whole_number_may_have_an_empty_fraction() {
+    let seat = |text: &str| {
+        let frame = format!("{{\"type\":\"queue_join\",\"id\":{text},\"room_id\":\"r\",\"want_seat\":{text}}}");
+        let parsed = client::parse(&frame).ok()?;
+        let ClientFrame::Room { command: Command::QueueJoin { want_seat, .. }, .. } = parsed.frame else { return None };
+        assert_eq!(parsed.id, want_seat.map(i64::from));
+        want_seat
+    };
+    for (text, number) in [("7", Some(7)), ("7.0", Some(7)), ("7e0", Some(7)), ("70e-1", Some(7)), ("1e3", Some(1000))] {
+        assert_eq!(seat(text), number, "{text}");
+    }
+    for text in ["7.5", "0.0", "-7.0", "1e10", "1e300", "\"7\"", "[7]", "true"] {
+        assert_eq!(seat(text), None, "{text}");
+    }
+}
+
+#[test]
 fn refusals_name_the_field() {
     let deep = format!("{{\"type\":\"heartbeat\",\"x\":{}{}}}", "[".repeat(16), "]".repeat(16));
     for (text, code, path) in [

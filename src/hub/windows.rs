@@ -97,6 +97,14 @@ impl Zone {
     }
 }
 
+/// Names every zone that this version knows, in alphabetical order.
+#[must_use]
+pub fn zones() -> Vec<String> {
+    let mut names: Vec<String> = jiff::tz::db().available().map(|name| name.to_string()).collect();
+    names.sort();
+    names
+}
+
 /// A wall time: minutes since midnight, below 1440.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct WallTime(u16);

@@ -4,14 +4,16 @@ use super::{
     conn::{Conn, Hello},
     metrics,
     msg::ConnId,
+    pace::{PacedBody, PacedStream},
     reader::Reader,
     shard::Shard,
+    stream::Stream,
     ws::{self, Offer},
 };
 use crate::wire::close::Close;
 use axum::{
     body::Body,
-    http::{Request, Response},
+    http::{HeaderValue, Request, Response},
 };
 use futures_util::{FutureExt, future::LocalBoxFuture};
 use hyper::{body::Incoming, server::conn::http1, service::service_fn};
@@ -29,11 +31,11 @@ use std::{
     time::Duration,
 };
 use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
     net::{TcpListener, TcpStream},
     sync::watch,
 };
 use tower::ServiceExt;
-use tower_http::timeout::TimeoutBody;
 
 const BACKLOG: i32 = 4_096;
 /// Without it the kernel hides megabytes per stalled reader.
@@ -118,6 +120,7 @@ pub(super) async fn accept(
     let drain = shutdown.clone();
     let serve = |stream, peer: SocketAddr| {
         let counted = !shard.settings.proxies.trusts(peer.ip());
+        let Some(stream) = stream_of(shard, stream) else { return };
         match shard.doors.admit(peer.ip(), counted) {
             Some(place) => {
                 tokio::task::spawn_local(http(shard.clone(), stream, place, router.clone(), drain.clone()));
@@ -143,8 +146,16 @@ pub(super) async fn accept(
     }
 }
 
+/// Puts TLS over a connection, if the hub does that itself.
+fn stream_of(shard: &Shard, tcp: TcpStream) -> Option<Stream> {
+    match &shard.settings.tls {
+        None => Some(Stream::new(tcp, None)),
+        Some(tls) => Some(Stream::new(tcp, Some(tls.session()?))),
+    }
+}
+
 /// Tells a connection that there are too many: the first of them hear it, the others are dropped.
-fn turn_away(stream: TcpStream) {
+fn turn_away(mut stream: Stream) {
     metrics::CONNECTIONS_REFUSED.increment(1);
     if TURNED_AWAY.get() >= TURNED_AWAY_MAX {
         return;
@@ -154,10 +165,9 @@ fn turn_away(stream: TcpStream) {
         let _ = tokio::time::timeout(TURN_AWAY, async {
             let mut waste = [0; 2048];
             // Closing over unread input would reset the connection, and with it the answer.
-            stream.readable().await?;
-            let _ = stream.try_read(&mut waste);
-            stream.writable().await?;
-            stream.try_write(COME_BACK)
+            let _ = stream.read(&mut waste).await?;
+            stream.write_all(COME_BACK).await?;
+            stream.shutdown().await
         })
         .await;
         TURNED_AWAY.set(TURNED_AWAY.get().saturating_sub(1));
@@ -179,21 +189,25 @@ struct Takeover {
 type Answer = Pin<Box<dyn Future<Output = Result<Response<Body>, Infallible>>>>;
 
 /// Speaks HTTP/1 on one connection, and takes it over if it becomes a WebSocket.
-async fn http(shard: Rc<Shard>, stream: TcpStream, place: Admitted, router: axum::Router, mut drain: watch::Receiver<bool>) {
+async fn http(shard: Rc<Shard>, stream: Stream, place: Admitted, router: axum::Router, mut drain: watch::Receiver<bool>) {
     let peer = place.address();
     let unanswered = Unanswered::new();
     let timeout = Duration::from_millis(shard.settings.handshake_timeout_ms);
-    let heard = Rc::new(Cell::new(false));
+    let (clock, message_ms) = (shard.settings.clock, shard.settings.message_timeout_ms);
+    let (heard, over_tls) = (Rc::new(Cell::new(false)), stream.is_tls());
     let takeover: Rc<RefCell<Option<Takeover>>> = Rc::default();
     let service = service_fn({
         let (shard, heard, takeover, drain) = (shard.clone(), heard.clone(), takeover.clone(), drain.clone());
-        move |request: Request<Incoming>| -> Answer {
+        move |mut request: Request<Incoming>| -> Answer {
             heard.set(true);
+            if over_tls {
+                request.headers_mut().insert("x-forwarded-proto", HeaderValue::from_static("https"));
+            }
             if request.uri().path() == "/ws" {
                 let response = upgrade(&shard, &request, peer, *drain.borrow(), &takeover);
                 return Box::pin(std::future::ready(Ok(response)));
             }
-            let mut request = request.map(|body| Body::new(TimeoutBody::new(timeout, body)));
+            let mut request = request.map(|body| Body::new(PacedBody::new(body, clock, message_ms)));
             let client = shard.settings.proxies.client(peer, request.headers());
             request.extensions_mut().insert(client);
             Box::pin(router.clone().oneshot(request))
@@ -203,7 +217,7 @@ async fn http(shard: Rc<Shard>, stream: TcpStream, place: Admitted, router: axum
         .timer(TokioTimer::new())
         .header_read_timeout(timeout)
         .max_buf_size(16 * 1024)
-        .serve_connection(TokioIo::new(stream), service);
+        .serve_connection(TokioIo::new(PacedStream::new(stream, clock, message_ms)), service);
     let deadline = tokio::time::sleep(timeout);
     let drained = async {
         if drain.wait_for(|begun| *begun).await.is_ok() {
@@ -232,10 +246,20 @@ async fn http(shard: Rc<Shard>, stream: TcpStream, place: Admitted, router: axum
             }
         }
     };
-    let Some(takeover) = takeover.take().filter(|_| served.is_ok()) else { return };
+    let takeover = takeover.take();
+    if served.is_err() {
+        return;
+    }
     let parts = connection.into_parts();
+    let Some(takeover) = takeover else {
+        if over_tls {
+            // The end of a TLS line is said; else the client cannot know that it has everything.
+            let _ = tokio::time::timeout(TURN_AWAY, parts.io.into_inner().shutdown()).await;
+        }
+        return;
+    };
     drop((unanswered, place));
-    Line::open(&shard, parts.io.into_inner(), parts.read_buf, takeover).await;
+    Line::open(&shard, parts.io.into_inner().into_inner(), parts.read_buf, takeover).await;
 }
 
 /// Answers an upgrade request: 101 and a takeover, or a refusal.
@@ -270,7 +294,7 @@ struct Line {
 }
 
 impl Line {
-    async fn open(shard: &Rc<Shard>, stream: TcpStream, early: bytes::Bytes, takeover: Takeover) {
+    async fn open(shard: &Rc<Shard>, stream: Stream, early: bytes::Bytes, takeover: Takeover) {
         let Takeover { hello, spoken, admitted } = takeover;
         let settings = &shard.settings;
         let bounds = (settings.outbox_bytes, settings.outbox_frames);

@@ -75,6 +75,8 @@ sections! {
         shards: usize = 0,
         drain_timeout_ms: u64 = 30_000,
         trusted_proxies: Vec<Network> = Vec::new(),
+        tls_cert_file: Option<PathBuf> = None,
+        tls_key_file: Option<PathBuf> = None,
     }
     /// `[admin]`
     AdminConfig { listen: SocketAddr = loopback(9080), }
@@ -116,6 +118,7 @@ sections! {
         command_timeout_ms: u64 = 500,
         wait_ms: u64 = 2000,
         lease_ms: u64 = 15_000,
+        seen_ms: u64 = 300,
         log_revs_max: u64 = 4096,
     }
     /// `[presence]`
@@ -357,6 +360,7 @@ impl Config {
                 "store.redis.command_timeout_ms to 60000 ms",
             ),
             ((3_000..=600_000).contains(&redis.lease_ms), "store.redis.lease_ms", "3000 to 600000 ms"),
+            ((50..=5_000).contains(&redis.seen_ms), "store.redis.seen_ms", "50 to 5000 ms"),
             ((256..=1_000_000).contains(&redis.log_revs_max), "store.redis.log_revs_max", "256 to 1000000 revs"),
             (
                 redis.key_prefix.len() <= 64 && !redis.key_prefix.contains(['{', '}']),
@@ -382,6 +386,11 @@ impl Config {
             (self.history.retention_days <= 3660, "history.retention_days", "0 to 3660 days"),
             (self.server.drain_timeout_ms >= 100, "server.drain_timeout_ms", "at least 100 ms"),
             (self.server.shards <= 256, "server.shards", "0 to 256"),
+            (
+                self.server.tls_cert_file.is_some() == self.server.tls_key_file.is_some(),
+                "server.tls_cert_file",
+                "together with server.tls_key_file",
+            ),
             (self.auth.timeout_ms >= 100, "auth.timeout_ms", "at least 100 ms"),
             ((5..=3600).contains(&self.auth.ticket_seconds), "auth.ticket_seconds", "5 to 3600 s"),
             ((100..=10_000_000).contains(&self.auth.kicked_max), "auth.kicked_max", "100 to 10000000 people"),

@@ -9,6 +9,7 @@ use super::{
     metrics,
     msg::{Class, ConnId, Frame},
     outbox::Outbox,
+    stream::Stream,
 };
 use crate::wire::close::Close;
 use bytes::Bytes;
@@ -19,7 +20,6 @@ use std::{
     rc::Rc,
     task::{Context, Poll, Waker},
 };
-use tokio::net::TcpStream;
 
 /// What is known of a client when its socket is open, before it has said anything.
 #[derive(Clone)]
@@ -47,7 +47,7 @@ pub struct Conn(Rc<Inner>);
 struct Inner {
     id: ConnId,
     peer: IpAddr,
-    stream: TcpStream,
+    stream: Stream,
     clock: Clock,
     outbox: RefCell<Outbox>,
     gate: RefCell<Option<Box<Outbox>>>,
@@ -76,7 +76,7 @@ enum State {
 }
 
 impl Conn {
-    pub(super) fn new(id: ConnId, stream: TcpStream, admitted: Admitted, clock: Clock, bounds: (usize, usize)) -> Self {
+    pub(super) fn new(id: ConnId, stream: Stream, admitted: Admitted, clock: Clock, bounds: (usize, usize)) -> Self {
         let now = clock.mono();
         Self(Rc::new(Inner {
             id,
@@ -235,7 +235,12 @@ impl Conn {
     /// Writes what the socket takes; a broken socket takes nothing and is dead from here on.
     fn write(&self, bytes: &[u8]) -> usize {
         match self.0.stream.try_write(bytes) {
-            Ok(n) => n,
+            Ok(n) => {
+                if !self.0.stream.is_flushed() {
+                    self.wake();
+                }
+                n
+            }
             Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::Interrupted) => 0,
             Err(_) => {
                 self.kill();
@@ -259,7 +264,12 @@ impl Conn {
         }
     }
 
-    pub(super) fn stream(&self) -> &TcpStream {
+    /// Tells whether something has not left the hub yet.
+    fn is_writing(&self) -> bool {
+        !self.0.outbox.borrow().is_empty() || !self.0.stream.is_flushed()
+    }
+
+    pub(super) fn stream(&self) -> &Stream {
         &self.0.stream
     }
 
@@ -300,7 +310,7 @@ impl Conn {
                 *waker = Some(context.waker().clone());
             }
         }
-        while !self.0.outbox.borrow().is_empty() && self.0.state.get() != State::Dead {
+        while self.is_writing() && self.0.state.get() != State::Dead {
             match self.0.stream.poll_write_ready(context) {
                 Poll::Ready(Ok(())) => self.drain(),
                 Poll::Ready(Err(_)) => self.kill(),

@@ -9,8 +9,9 @@ use super::{
     clock::{Clock, Mono},
     history::History,
     live::Live,
-    metrics,
+    media, metrics,
     msg::{Refusal, Reply, RoomMsg, Shown, ShownStatus},
+    poll,
     presence::Presence,
     rate::UserRates,
     rooms::Rooms,
@@ -27,7 +28,8 @@ use crate::{
         client::{self, ClientFrame, Parsed},
         fields::{BadFrame, Fields},
         server::{ErrorJson, UserOnlineStatus, UserStatus, details, json},
-        spec,
+        spec::{self, Method, Operation, Route},
+        status as wire_status,
     },
 };
 use axum::{
@@ -37,7 +39,7 @@ use axum::{
     http::{HeaderMap, HeaderValue, StatusCode, header},
     middleware::{Next, from_fn_with_state, map_response},
     response::{IntoResponse, Response},
-    routing::{get, post},
+    routing::{MethodFilter, MethodRouter, on},
 };
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -114,31 +116,17 @@ impl From<Refusal> for Failure {
     }
 }
 
-/// Returns the HTTP status that fits a code.
-#[must_use]
-pub const fn status_of(code: Code) -> StatusCode {
-    match code {
-        Code::BadRequest | Code::BadArgument | Code::BadRules | Code::UnknownType | Code::RevRequired | Code::SelfAnchor => {
-            StatusCode::BAD_REQUEST
-        }
-        Code::Unauthorized => StatusCode::UNAUTHORIZED,
-        Code::Forbidden | Code::TargetRank | Code::IdentityMismatch | Code::Blacklisted | Code::NotWhitelisted => {
-            StatusCode::FORBIDDEN
-        }
-        Code::RoomNotFound | Code::SeatNotFound | Code::ApplyNotFound | Code::InviteNotFound => StatusCode::NOT_FOUND,
-        Code::RoomClosed | Code::SnapshotGone => StatusCode::GONE,
-        Code::MessageTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
-        Code::RateLimited | Code::TooMany | Code::TooSoon => StatusCode::TOO_MANY_REQUESTS,
-        Code::Unavailable | Code::Busy => StatusCode::SERVICE_UNAVAILABLE,
-        Code::Internal => StatusCode::INTERNAL_SERVER_ERROR,
-        _ => StatusCode::CONFLICT,
-    }
+fn status_of(code: Code) -> StatusCode {
+    StatusCode::from_u16(wire_status::of(code)).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
 }
 
 impl IntoResponse for Failure {
     fn into_response(self) -> Response {
         let error = ErrorJson::new(self.id, self.code, self.details);
         let mut response = reply(self.status, json(&error).into());
+        if self.status == StatusCode::UNAUTHORIZED {
+            response.headers_mut().insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+        }
         if error.temporary {
             response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(error.retry_after_ms.div_ceil(1000)));
         }
@@ -150,24 +138,59 @@ pub(super) fn reply(status: StatusCode, body: Bytes) -> Response {
     (status, [(header::CONTENT_TYPE, "application/json"), (header::CACHE_CONTROL, "no-store")], body).into_response()
 }
 
-/// Makes the routes.
+/// Makes the router out of the table of routes.
 pub fn router(api: Api) -> Router {
     let limit = DefaultBodyLimit::max(api.body_bytes);
-    let routes = Router::new()
-        .route("/api/online-status/rts-token", post(mint))
-        .route("/api/online-status", get(online_status).post(rooms::online_status))
-        .route("/api/rooms/{room_id}/commands", post(command))
-        .route("/api/rooms/{room_id}/history", get(history::history))
-        .route("/api/rooms/{room_id}/messages", get(messages::page).post(messages::say))
-        .merge(rooms::routes())
-        .route("/api/openapi.json", get(async || reply(StatusCode::OK, json(&spec::openapi()).into())))
-        .route("/api/asyncapi.json", get(async || reply(StatusCode::OK, json(&spec::asyncapi()).into())))
-        .merge(super::poll::routes())
-        .merge(super::media::routes());
+    let routes = spec::ROUTES.iter().fold(Router::new(), |routes, route| routes.route(route.path, served(route)));
     let routes = if api.demo { routes.fallback(super::page::serve) } else { routes };
     let routes = routes.layer(limit).layer(from_fn_with_state(api.sessions.clock, measured));
     let guard = from_fn_with_state(api.allowed_origins.clone(), origin::guard);
     routes.layer(map_response(as_error_object)).layer(guard).with_state(api)
+}
+
+/// Says who does what a route is for.
+fn served(route: &Route) -> MethodRouter<Api> {
+    let method = match route.method {
+        Method::Get => MethodFilter::GET,
+        Method::Post => MethodFilter::POST,
+        Method::Delete => MethodFilter::DELETE,
+    };
+    match route.operation {
+        Operation::MintToken => on(method, mint),
+        Operation::Statuses => on(method, online_status),
+        Operation::ManyStatuses => on(method, rooms::online_status),
+        Operation::KickUser => on(method, rooms::kick),
+        Operation::BanUser => on(method, rooms::ban),
+        Operation::UnbanUser => on(method, rooms::unban),
+        Operation::ListRooms => on(method, rooms::list),
+        Operation::CreateRoom => on(method, rooms::create),
+        Operation::Snapshot => on(method, poll::snapshot),
+        Operation::CloseRoom => on(method, rooms::close),
+        Operation::Updates => on(method, poll::updates),
+        Operation::Members => on(method, poll::members),
+        Operation::Command => on(method, command),
+        Operation::History => on(method, history::history),
+        Operation::Messages => on(method, messages::page),
+        Operation::Say => on(method, messages::say),
+        Operation::PublishTicket => on(method, media::ticket),
+        Operation::PollHeartbeat => on(method, poll::heartbeat),
+        Operation::PollFrame => on(method, poll::frame),
+        Operation::Live => on(method, media::live),
+        Operation::Hook => on(method, media::plain_hook),
+        Operation::NamedHook => on(method, media::named_hook),
+        Operation::OpenApi => on(method, openapi),
+        Operation::AsyncApi => on(method, asyncapi),
+    }
+}
+
+async fn openapi(State(api): State<Api>) -> Response {
+    let user_types = api.sessions.settings.load().user_types.clone();
+    let facts = spec::Facts { needs_token: api.auth.needs_token(), user_types };
+    reply(StatusCode::OK, json(&spec::openapi(&facts)).into())
+}
+
+async fn asyncapi() -> Response {
+    reply(StatusCode::OK, json(&spec::asyncapi()).into())
 }
 
 /// Counts a request under its route.
@@ -255,8 +278,12 @@ async fn mint(State(api): State<Api>, headers: HeaderMap, body: Bytes) -> Result
     }
     let fields = Fields::parse(text(&body)?)?;
     let user = fields.needed_user("user_id")?;
-    let wrong_type = || fields.wrong("user_type", "a kind of user");
-    let user_type = fields.text("user_type")?.map(|text| UserType::parse(&text).map_err(|_| wrong_type())).transpose()?;
+    let known = |kind: &UserType| api.sessions.settings.load().user_types.iter().any(|known| known == kind.as_str());
+    let user_type = match fields.text("user_type")?.map(|text| UserType::parse(&text).ok().filter(known)) {
+        Some(None) => return Err(fields.wrong("user_type", "a known kind of user").into()),
+        Some(user_type) => user_type,
+        None => None,
+    };
     let seconds = fields.number("expire_time")?.unwrap_or(3600);
     if !(1..=MAX_LIFE_SECONDS).contains(&seconds) {
         return Err(fields.wrong("expire_time", "1 to 86400 seconds").into());
@@ -318,10 +345,31 @@ async fn command(State(api): State<Api>, headers: HeaderMap, Path(room): Path<St
     let caller = api.caller(&headers)?;
     let room = room_id(&room)?;
     let text = text(&body)?;
-    let parsed = client::parse_for_room(text, &room)?;
+    let parsed = match client::parse_for_room(text, &room) {
+        Ok(parsed) => parsed,
+        Err(bad) => return Err(not_read(&api.rooms, bad).await),
+    };
     let id = parsed.id;
     let run = run_command(&api, caller, room, text, parsed);
     run.await.map_err(|failure| failure.to(id))
+}
+
+/// Refuses a frame that could not be read; one about a room only if there is such a room.
+pub(super) async fn not_read(rooms: &Rooms, bad: BadFrame) -> Failure {
+    let (id, room) = (bad.id, bad.room.clone());
+    let failure = Failure::from(bad);
+    let Some(room) = room else { return failure };
+    let refusal = Refusal { code: failure.code, details: Some(json(&failure.details).into()) };
+    let (sender, receiver) = oneshot::channel();
+    let asked = rooms.send(&room, RoomMsg::Refused { refusal, reply: Reply::Http { id, sender } });
+    let told = match asked {
+        Err(refusal) => refusal,
+        Ok(()) => match receiver.await {
+            Ok(Err(refusal)) => refusal,
+            _ => return failure,
+        },
+    };
+    Failure::from(told).to(id)
 }
 
 pub(super) async fn run_command(

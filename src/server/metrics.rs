@@ -188,6 +188,7 @@ pub fn install(started_ms: u64) -> Result<PrometheusHandle, BuildError> {
         ("michub_history_dropped_total", "Commits given up because too many waited."),
         ("michub_commits_total", "Commits by what the store said."),
         ("michub_config_reloads_total", "Reloads of the configuration."),
+        ("michub_tls_failed_total", "TLS lines that failed: no handshake, or not what was agreed."),
         ("michub_http_requests_total", "HTTP requests by route and status."),
     ] {
         metrics::describe_counter!(name, help);

@@ -25,6 +25,7 @@ pub mod msg;
 
 pub mod outbox;
 pub mod outgoing;
+mod pace;
 pub mod page;
 mod poll;
 pub mod presence;
@@ -47,7 +48,9 @@ pub mod session_store;
 mod settings;
 pub mod shard;
 pub mod store;
+mod stream;
 pub mod ticket;
+pub mod tls;
 pub mod watch;
 pub mod webhooks;
 pub mod ws;

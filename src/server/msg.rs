@@ -155,6 +155,8 @@ pub enum RoomMsg {
     Sync { session: SessionId, cursor: Option<Cursor>, reply: Reply },
     /// A page of members.
     Members { offset: usize, limit: usize, reply: Reply },
+    /// A request that is refused already: the asker hears so if there is such a room, else that there is none.
+    Refused { refusal: Refusal, reply: Reply },
     /// People's shown states have changed.
     Presence(Vec<Shown>),
     /// Drop this as soon as the other nodes have heard of everybody here.
@@ -198,7 +200,7 @@ impl RoomMsg {
     /// Tells whether it counts against what may wait for a room.
     #[must_use]
     pub const fn is_counted(&self) -> bool {
-        matches!(self, Self::Command { .. } | Self::Say { .. })
+        matches!(self, Self::Command { .. } | Self::Say { .. } | Self::Refused { .. })
     }
 }
 

@@ -32,8 +32,8 @@ pub enum Inbound {
     Text(Utf8Bytes),
     /// A ping or pong: it is alive, nothing more.
     Control,
-    /// A binary message; its bytes are of no use on a text protocol.
-    Binary,
+    /// A binary message.
+    Binary(Bytes),
     /// Nothing more will come: the socket is gone, or the connection is being closed. Every later call says so again.
     Ended,
 }
@@ -68,7 +68,7 @@ impl Reader {
         while !self.ended && self.conn.is_open() {
             match ready!(self.stream.poll_next_unpin(context)) {
                 Some(Ok(Message::Text(text))) => return Poll::Ready(Inbound::Text(text)),
-                Some(Ok(Message::Binary(_))) => return Poll::Ready(Inbound::Binary),
+                Some(Ok(Message::Binary(bytes))) => return Poll::Ready(Inbound::Binary(bytes)),
                 Some(Ok(Message::Ping(_) | Message::Pong(_))) => return Poll::Ready(Inbound::Control),
                 Some(Ok(Message::Close(_) | Message::Frame(_))) => {}
                 Some(Err(error)) => {

@@ -7,7 +7,8 @@ use super::{
     metrics,
     rooms::Rooms,
     session::SessionSettings,
-    settings::{caps, http_caps, room_settings},
+    settings::{caps, http_caps, room_settings, tls_files},
+    tls::Tls,
 };
 use std::collections::BTreeMap;
 
@@ -32,6 +33,7 @@ pub(super) struct Reloader {
     pub admission: Admission,
     pub doors: Admission,
     pub origins: Live<Vec<String>>,
+    pub tls: Option<Tls>,
 }
 
 impl Reloader {
@@ -47,11 +49,16 @@ impl Reloader {
     fn try_reload(&mut self) -> Result<(), String> {
         let new = (self.from.read)().map_err(|error| error.to_string())?;
         let merged = merge(&self.config, &new);
-        // What can fail comes first; each of the two leaves the old value where it does.
+        // What can fail comes first; each of the three leaves the old value where it does.
+        let certificate = self.tls.as_ref().zip(tls_files(&merged)).map(|(tls, files)| tls.read(&files)).transpose();
+        let certificate = certificate.map_err(|error| format!("server.tls_cert_file, server.tls_key_file: {error}"))?;
         (self.from.level)(&merged.log.level).map_err(|error| format!("log.level: {error}"))?;
         if let Err(error) = self.auth.reload(&merged.auth) {
             let _ = (self.from.level)(&self.config.log.level);
             return Err(error.to_string());
+        }
+        if let Some((tls, certificate)) = self.tls.as_ref().zip(certificate) {
+            tls.set(certificate);
         }
         self.rooms.set(room_settings(&merged));
         let rates = self.sessions.load().user_rates.clone();
@@ -73,6 +80,10 @@ impl Reloader {
 /// Returns the old configuration with the new values of everything that can change while the hub runs.
 fn merge(old: &Config, new: &Config) -> Config {
     let mut merged = old.clone();
+    if old.server.tls_cert_file.is_some() && new.server.tls_cert_file.is_some() {
+        merged.server.tls_cert_file.clone_from(&new.server.tls_cert_file);
+        merged.server.tls_key_file.clone_from(&new.server.tls_key_file);
+    }
     merged.room = new.room.clone();
     merged.log.level.clone_from(&new.log.level);
     merged.presence.user_types.clone_from(&new.presence.user_types);

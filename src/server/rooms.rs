@@ -341,7 +341,8 @@ pub(super) fn refuse(message: RoomMsg, refusal: &Refusal, mut to_conn: impl FnMu
         | RoomMsg::Command { reply, .. }
         | RoomMsg::Say { reply, .. }
         | RoomMsg::Sync { reply, .. }
-        | RoomMsg::Members { reply, .. } => answer(reply),
+        | RoomMsg::Members { reply, .. }
+        | RoomMsg::Refused { reply, .. } => answer(reply),
         RoomMsg::Leave { reply: Some(reply), .. } => answer(reply),
         RoomMsg::Join { reply: JoinReply::Outcome(sender), .. } => {
             let _ = sender.send(Err(refusal.clone()));

@@ -25,6 +25,7 @@ use super::{
     settings::{self, is_history_outside},
     shard::Bound,
     store::{Store, StoreFault, archive::Archive, fjall::FjallStore, notes::Notes, outbox::Outboxed, redis::RedisStore},
+    tls::{Tls, TlsError},
     webhooks::{
         WebhookDeps, Webhooks,
         source::Source,
@@ -61,6 +62,9 @@ pub enum StartError {
     /// A media server's section cannot be used.
     #[error(transparent)]
     Media(#[from] MediaSetupError),
+    /// The hub's own certificate cannot be used.
+    #[error("server.tls_cert_file, server.tls_key_file: {0}")]
+    Tls(#[from] TlsError),
     /// Metrics cannot be set up.
     #[error("metrics: {0}")]
     Metrics(#[from] metrics_exporter_prometheus::BuildError),
@@ -188,8 +192,10 @@ async fn serve(config: Config, reload: Reload) -> Result<(), StartError> {
     let banned = BanList::default();
     let auth = auth.refusing(banned.clone());
 
-    let bound =
-        Bound::new(settings::net_settings(&config, clock)).map_err(io(format!("server.listen {}", config.server.listen)))?;
+    let tls = settings::tls_files(&config).map(|files| Tls::open(&files)).transpose()?;
+    let scheme = if tls.is_some() { "https" } else { "http" };
+    let bound = Bound::new(settings::net_settings(&config, clock, tls.clone()))
+        .map_err(io(format!("server.listen {}", config.server.listen)))?;
     let (presence, inbox) = Presence::new();
     let (seats, seats_told) = mpsc::unbounded_channel();
     let room_settings = RoomSettings { seats: (!config.media.is_empty()).then_some(seats), ..settings::room_settings(&config) };
@@ -241,6 +247,7 @@ async fn serve(config: Config, reload: Reload) -> Result<(), StartError> {
         admission: bound.admission().clone(),
         doors: bound.doors().clone(),
         origins: bound.origins().clone(),
+        tls,
     };
     let (drain, draining) = watch::channel(false);
     let sessions = deps.clone();
@@ -265,7 +272,7 @@ async fn serve(config: Config, reload: Reload) -> Result<(), StartError> {
     let shards = bound.run(router, move |shard| deps.clone().on_shard(shard), draining).map_err(io("shards"))?;
     let mode = if config.auth.mode == AuthMode::Dev { "dev" } else { "jwt" };
     let line = format!(
-        "michub listening on http://{} (store={store_kind}, auth={mode}, node={node}, admin=http://{admin_address})",
+        "michub listening on {scheme}://{} (store={store_kind}, auth={mode}, node={node}, admin=http://{admin_address})",
         shards.local_addr
     );
     // A closed stdout is no reason not to serve.

@@ -12,6 +12,7 @@ use super::{
     rooms::RoomSettings,
     shard::NetSettings,
     store::fjall::FjallSettings,
+    tls::{Tls, TlsFiles},
 };
 use crate::hub::time::Millis;
 use std::time::Duration;
@@ -34,10 +35,17 @@ pub(super) fn http_caps(config: &Config) -> Caps {
     Caps { total: limits.http_connections_max, per_address: limits.connections_per_address, ..Caps::NONE }
 }
 
+/// Returns where the hub's own certificate is, if it ends TLS itself.
+pub(super) fn tls_files(config: &Config) -> Option<TlsFiles> {
+    let (cert, key) = config.server.tls_cert_file.clone().zip(config.server.tls_key_file.clone())?;
+    Some(TlsFiles { cert, key })
+}
+
 /// Returns the settings of the listeners and their connections.
-pub(super) fn net_settings(config: &Config, clock: Clock) -> NetSettings {
+pub(super) fn net_settings(config: &Config, clock: Clock, tls: Option<Tls>) -> NetSettings {
     let limits = &config.limits;
     NetSettings {
+        tls,
         shards: config.server.shards,
         allowed_origins: config.auth.allowed_origins.clone(),
         proxies: Proxies::new(&config.server.trusted_proxies),
@@ -138,5 +146,7 @@ pub(super) const fn presence_settings(config: &Config) -> PresenceSettings {
         coalesce: Millis(config.presence.coalesce_ms),
         busy_on_seat: config.presence.busy_on_seat,
         sessions_per_user: config.limits.sessions_per_user,
+        ping: Millis(config.presence.ping_interval_ms),
+        seen: Millis(config.store.redis.seen_ms),
     }
 }

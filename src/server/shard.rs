@@ -9,6 +9,7 @@ use super::{
     msg::{ConnId, ShardMsg, Shown},
     proxies::Proxies,
     reader::Reader,
+    tls::Tls,
 };
 use crate::{hub::id::RoomId, wire::close::Close};
 use futures_util::future::LocalBoxFuture;
@@ -56,6 +57,8 @@ pub struct NetSettings {
     pub heartbeat_timeout_ms: u64,
     /// How long a stop may take.
     pub drain_timeout_ms: u64,
+    /// What ends TLS on the listener; `None` = it is plain.
+    pub tls: Option<Tls>,
     /// Time.
     pub clock: Clock,
 }
@@ -79,6 +82,7 @@ impl NetSettings {
             ping_interval_ms: 25_000,
             heartbeat_timeout_ms: 60_000,
             drain_timeout_ms: 30_000,
+            tls: None,
             clock,
         }
     }

@@ -10,6 +10,7 @@ use crate::hub::{
     command::{Command, IfRev},
     cursor::Cursor,
     id::{CommitId, OpId, RoomId, UserId, UserType},
+    permission,
     presence::Status,
 };
 
@@ -124,6 +125,8 @@ impl From<Choice> for Status {
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[allow(missing_docs, reason = "the names say it")]
 pub struct UserOnline {
+    /// Echoed in the welcome.
+    pub id: Option<i64>,
     pub user: UserId,
     pub user_type: UserType,
     pub token: Option<String>,
@@ -156,8 +159,15 @@ fn parse_frame(text: &str, path_room: Option<&RoomId>) -> Result<Parsed, BadFram
     };
     read(&kind, &fields, path_room).map_err(|bad| {
         let senders = SENDERS.iter().filter_map(|name| fields.user(name).ok().flatten()).collect();
-        BadFrame { id, senders, ..bad }
+        let judged = matches!(bad.code, Code::BadArgument | Code::MessageTooLarge) && needs_room(&kind);
+        let room = if judged { path_room.cloned().or_else(|| fields.room("room_id").ok()) } else { None };
+        BadFrame { id, senders, room, ..bad }
     })
+}
+
+/// Tells whether a frame of this type is about a room that must be there already.
+fn needs_room(kind: &str) -> bool {
+    matches!(kind, "room_leave" | "room_sync" | "room_members" | "room_message") || permission::NAMES.contains(&kind)
 }
 
 fn read(kind: &str, f: &Fields, room: Option<&RoomId>) -> Result<Parsed, BadFrame> {
@@ -245,6 +255,7 @@ fn user_online(f: &Fields) -> Result<UserOnline, BadFrame> {
     ["timestamp", "attempt", "down_ms"].iter().try_for_each(|name| f.check_number(name))?;
     let text = |name| Ok::<_, BadFrame>(f.text(name)?.map(|text| text.into_owned()));
     Ok(UserOnline {
+        id: f.integer("id")?,
         attempt: f.number("attempt").ok().flatten(),
         down_ms: f.number("down_ms").ok().flatten(),
         user: f.needed_user("user_id")?,

@@ -107,7 +107,7 @@ pub fn parse(kind: &str, f: &Fields) -> Result<Option<Command>, BadFrame> {
             droppable_level: level(f, "droppable_level")?,
         },
         "talk_mute" => Command::TalkMute { target: target()?, until: f.number("until_ms")?.map(UnixMs) },
-        "batch" => Command::Batch { ops: operations(f)?, atomic: !f.has("atomic") || f.needed_flag("atomic")? },
+        "batch" => Command::Batch { ops: operations(f)?, atomic: f.raw("atomic").is_none() || f.needed_flag("atomic")? },
         "explain" => {
             let inner = f.object("command")?.ok_or_else(|| f.wrong("command", "a command"))?;
             Command::Explain { command: Box::new(operation(&inner)?), as_user: f.user("as_user_id")? }

@@ -21,6 +21,8 @@ pub struct BadFrame {
     pub id: Option<i64>,
     /// Whom the frame names as its sender, as far as that could be read: a wrong sender is told before a wrong argument.
     pub senders: Vec<UserId>,
+    /// The room that must be there for the frame to mean anything: that there is none is told before a wrong argument.
+    pub room: Option<RoomId>,
     /// `bad_request`, `bad_argument`, `unknown_type` or `message_too_large`.
     pub code: Code,
     /// A JSON pointer to the field, for `bad_argument`.
@@ -33,13 +35,13 @@ impl BadFrame {
     /// Makes a `bad_request`.
     #[must_use]
     pub const fn request(expected: &'static str) -> Self {
-        Self { id: None, senders: Vec::new(), code: Code::BadRequest, path: None, expected }
+        Self { id: None, senders: Vec::new(), room: None, code: Code::BadRequest, path: None, expected }
     }
 
     /// Makes a `bad_argument` about one field.
     #[must_use]
     pub const fn argument(path: String, expected: &'static str) -> Self {
-        Self { id: None, senders: Vec::new(), code: Code::BadArgument, path: Some(path), expected }
+        Self { id: None, senders: Vec::new(), room: None, code: Code::BadArgument, path: Some(path), expected }
     }
 }
 
@@ -113,6 +115,20 @@ fn check(members: &Members, depth: usize) -> Result<(), BadFrame> {
     }
 }
 
+/// Reads a whole number. JSON knows no other kind of numbers than those with a fraction, so `7.0` and `7e0` are 7, too.
+fn whole<'a, T: Deserialize<'a> + TryFrom<i64>>(raw: &'a RawValue) -> Option<T> {
+    /// Up to here each whole number is a double of its own.
+    const EXACT: f64 = 9_007_199_254_740_992.0;
+    if let Ok(number) = serde_json::from_str(raw.get()) {
+        return Some(number);
+    }
+    let number: f64 = serde_json::from_str(raw.get()).ok()?;
+    let is_whole = number.fract() == 0.0 && number.abs() <= EXACT;
+    #[expect(clippy::cast_possible_truncation, reason = "looked at: it is whole, and i64 can hold it")]
+    let number = is_whole.then_some(number as i64)?;
+    T::try_from(number).ok()
+}
+
 impl<'a> Fields<'a> {
     /// Takes a whole frame apart. Errors: `bad_request`, with the `id` if there is just one. Cost: O(bytes × depth).
     pub fn parse(text: &'a str) -> Result<Self, BadFrame> {
@@ -182,12 +198,17 @@ impl<'a> Fields<'a> {
 
     /// Reads a whole number, if it is there.
     pub fn integer(&self, name: &str) -> Result<Option<i64>, BadFrame> {
-        self.read(name, "a whole number")
+        self.whole(name, "a whole number")
     }
 
     /// Reads a number from 0 up, if it is there.
     pub fn number(&self, name: &str) -> Result<Option<u64>, BadFrame> {
-        self.read(name, "a whole number from 0 up")
+        self.whole(name, "a whole number from 0 up")
+    }
+
+    fn whole<T: Deserialize<'a> + TryFrom<i64>>(&self, name: &str, expected: &'static str) -> Result<Option<T>, BadFrame> {
+        let Some(raw) = self.raw(name) else { return Ok(None) };
+        whole(raw).map(Some).ok_or_else(|| self.wrong(name, expected))
     }
 
     /// Looks at a number that nobody reads: it must be one that a field can hold. Whole seconds and fractions of them are both common.
@@ -197,7 +218,7 @@ impl<'a> Fields<'a> {
 
     /// Reads a seat's number, if it is there.
     pub fn seat(&self, name: &str) -> Result<Option<u32>, BadFrame> {
-        let seat = self.read(name, "a seat's number")?;
+        let seat = self.whole(name, "a seat's number")?;
         if seat == Some(0) { Err(self.wrong(name, "a seat's number, 1 or more")) } else { Ok(seat) }
     }
 
@@ -310,8 +331,8 @@ impl<'a> Fields<'a> {
         if list.is_empty() || list.len() > max {
             return Err(self.wrong(name, EXPECTED));
         }
-        let number = |(index, raw): (usize, &&RawValue)| match serde_json::from_str(raw.get()) {
-            Ok(number) if number > 0 => Ok(number),
+        let number = |(index, raw): (usize, &&'a RawValue)| match whole(raw) {
+            Some(number) if number > 0 => Ok(number),
             _ => Err(BadFrame::argument(format!("{}/{name}/{index}", self.path), "a seat's number, 1 or more")),
         };
         list.iter().enumerate().map(number).collect()

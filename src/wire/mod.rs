@@ -20,5 +20,6 @@ pub mod server;
 pub mod session;
 pub mod spec;
 pub mod state;
+pub mod status;
 pub mod turn;
 pub mod webhook;

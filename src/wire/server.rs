@@ -21,6 +21,8 @@ pub fn json<T: Serialize>(frame: &T) -> Vec<u8> {
 #[serde(tag = "type", rename = "welcome")]
 #[allow(missing_docs, reason = "the names are those that PROTOCOL.md lists")]
 pub struct Welcome<'a> {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub id: Option<i64>,
     pub session_id: &'a str,
     pub user_id: &'a str,
     pub user_type: &'a str,

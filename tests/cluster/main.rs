@@ -17,6 +17,7 @@ mod letters;
 mod lost;
 mod media;
 mod nodes;
+mod offline;
 mod people;
 mod rolling;
 mod rooms;

@@ -69,6 +69,24 @@ async fn a_session_goes_on_on_another_node() {
 }
 
 #[tokio::test]
+async fn whoever_resumes_on_the_same_node_is_there_to_stay() {
+    let nodes = Nodes::quick(2);
+    let mut watcher = nodes.user(1, "w").await;
+    watcher.ok("watch_status", json!({"user_ids": ["a"]})).await;
+    let a = nodes.user(0, "a").await;
+    watcher.wait("userOnlineStatus").await;
+    let before = a.welcome.clone();
+    drop(a);
+    listen(&mut watcher, Duration::from_millis(400)).await;
+    let mut again = nodes.back(0, &before).await;
+    assert_eq!(again.welcome["resumed"], true);
+    // Longer than the lost line would have been waited for.
+    let patience = Duration::from_millis(2_000);
+    tokio::join!(listen(&mut watcher, patience), listen(&mut again, patience));
+    assert!(watcher.early.is_empty(), "{:?}", watcher.early);
+}
+
+#[tokio::test]
 async fn a_polling_session_keeps_its_rooms_on_any_node() {
     let nodes = Nodes::start(3, &[]);
     let mut own = nodes.hubs[0].member("own").await;

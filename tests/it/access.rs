@@ -30,6 +30,17 @@ async fn nobody_comes_in_without_a_token_of_his_own() {
 }
 
 #[tokio::test]
+async fn a_token_names_a_known_kind_of_user_or_is_not_made() {
+    let dir = tempfile::tempdir().unwrap();
+    let hub = Hub::with(dir.path(), &[("PRESENCE__USER_TYPES", r#"["user", "star"]"#)]);
+    for (kind, status) in [("star", 200), ("kol", 400), ("a star", 400)] {
+        let (got, answer) = hub.post("/api/online-status/rts-token", json!({"user_id": "a", "user_type": kind})).await;
+        assert_eq!(got, status, "{kind}: {answer}");
+        assert!(status == 200 || answer["details"]["path"] == "/user_type", "{answer}");
+    }
+}
+
+#[tokio::test]
 async fn a_socket_ends_with_its_token_unless_it_gets_another() {
     let dir = tempfile::tempdir().unwrap();
     let hub = Hub::with(dir.path(), JWT);

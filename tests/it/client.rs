@@ -40,13 +40,17 @@ impl Client {
     }
 
     async fn read(&mut self) -> Value {
-        loop {
-            match timeout(DEADLINE, self.socket.next()).await.expect("a frame in time").expect("an open socket").unwrap() {
-                Message::Text(text) => return serde_json::from_str(&text).unwrap(),
-                Message::Close(close) => panic!("closed: {close:?}"),
-                _ => {}
+        // Pings are no frames to wait for.
+        let next = async {
+            loop {
+                match self.socket.next().await.expect("an open socket").unwrap() {
+                    Message::Text(text) => return serde_json::from_str(&text).unwrap(),
+                    Message::Close(close) => panic!("closed: {close:?}"),
+                    _ => {}
+                }
             }
-        }
+        };
+        timeout(DEADLINE, next).await.expect("a frame in time")
     }
 
     /// Returns the next frame.

@@ -57,6 +57,10 @@ impl Hub {
     /// As [`Self::with`], and its log goes there.
     pub fn logging(data: &Path, settings: &[(&str, &str)], log: impl Into<Stdio>) -> Self {
         let mut command = Command::new(env!("CARGO_BIN_EXE_michub"));
+        // What chooses a run of the tests is no setting of the hub.
+        for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("MICHUB_")) {
+            command.env_remove(name);
+        }
         command
             .args(["--listen", "127.0.0.1:0", "--data"])
             .arg(data)
@@ -71,7 +75,7 @@ impl Hub {
         let mut child = command.spawn().unwrap();
         let mut line = String::new();
         BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
-        let mut addresses = line.split("http://").skip(1).map(|rest| rest.split([' ', ')']).next().unwrap().to_owned());
+        let mut addresses = line.split("://").skip(1).map(|rest| rest.split([' ', ')']).next().unwrap().to_owned());
         let (address, admin) = (addresses.next().expect("a start line"), addresses.next().unwrap());
         Self { child, address, admin }
     }

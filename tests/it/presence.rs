@@ -143,3 +143,18 @@ async fn too_many_watches_change_nothing() {
     assert_eq!(second.wait("error").await["name"], "too_many");
     assert_eq!(second.close_code().await, 4129);
 }
+
+#[tokio::test]
+async fn a_room_hears_of_a_choice_made_right_after_the_join() {
+    let dir = tempfile::tempdir().unwrap();
+    let hub = Hub::with(dir.path(), &[("PRESENCE__COALESCE_MS", "300")]);
+    let mut other = hub.member("other").await;
+    // Offline before, offline after: no change to anybody but the room, which was told `online` in between.
+    let mut shy = hub.member("shy").await;
+    shy.ok("status_change", json!({"status": "offline"})).await;
+    let is_shy = |change: &serde_json::Value| change["user_id"] == "shy" && change["status"] == "offline";
+    let told = other.until(|frame| frame["changes"].as_array().is_some_and(|changes| changes.iter().any(is_shy))).await;
+    assert_eq!(told["online"], 2, "{told}");
+    let members = other.ok("room_members", json!({})).await;
+    assert_eq!(members["members"][1]["status"], "offline", "{members}");
+}

@@ -81,3 +81,32 @@ async fn bad_frames_are_answered_and_then_end_it() {
     }
     assert_eq!(client.close_code().await, 4000);
 }
+
+#[tokio::test]
+async fn that_there_is_no_room_is_told_before_what_is_wrong_with_the_request() {
+    let dir = tempfile::tempdir().unwrap();
+    let hub = Hub::start(dir.path());
+    let mut client = hub.user("a").await;
+    let wrong = [
+        ("queue_move", json!({"room_id": "none", "target_user_id": "b", "place": 5})),
+        ("room_message", json!({"room_id": "none", "class": "loud", "kind": "k", "body": "b"})),
+        ("room_members", json!({"room_id": "none", "limit": 201})),
+        ("room_leave", json!({"room_id": "none"})),
+        ("room_sync", json!({"room_id": "none"})),
+    ];
+    for (kind, fields) in &wrong {
+        assert_eq!(client.refused(kind, fields.clone()).await, "room_not_found", "{kind}");
+    }
+    let (status, answer) = hub.post("/api/rooms/none/commands", json!({"type": "queue_move", "id": 3})).await;
+    assert_eq!((status, &answer["name"], &answer["id"]), (404, &json!("room_not_found"), &json!(3)));
+    hub.member("own").await;
+    for (kind, fields) in wrong {
+        let mut fields = fields;
+        fields["room_id"] = json!("r1");
+        let name = if kind == "room_leave" || kind == "room_sync" { "not_member" } else { "bad_argument" };
+        assert_eq!(client.refused(kind, fields).await, name, "{kind}");
+    }
+    let (status, answer) = hub.post("/api/rooms/r1/commands", json!({"type": "queue_move", "id": 3})).await;
+    let told = (status, &answer["details"]["path"], &answer["id"]);
+    assert_eq!(told, (400, &json!("/target_user_id"), &json!(3)), "{answer}");
+}

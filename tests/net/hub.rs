@@ -63,7 +63,7 @@ impl Sessions for Echo {
                 match reader.next().await {
                     Inbound::Ended => return,
                     Inbound::Control => {}
-                    Inbound::Binary => conn.send(text(b"binary"), Class::Must),
+                    Inbound::Binary(_) => conn.send(text(b"binary"), Class::Must),
                     Inbound::Text(said) => self.answer(&conn, said.as_str(), &hello).await,
                 }
             }

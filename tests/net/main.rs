@@ -226,6 +226,21 @@ fn after_our_close_there_is_one_close_frame_only() {
 }
 
 #[test]
+fn whoever_was_closed_for_sending_too_much_finds_the_code_when_he_reads_at_last() {
+    let hub = Hub::start(NetSettings { ping_interval_ms: 250, heartbeat_timeout_ms: 60_000, ..settings() });
+    let (mut loud, mut clock) = (Peer::open(hub.address), Peer::open(hub.address));
+    loud.send(TEXT, b"close me");
+    // Three seconds, by the hub's own pings.
+    for _ in 0..12 {
+        assert_eq!(clock.frame(), Some((PING, Vec::new())));
+        clock.send(PONG, b"");
+        loud.send(TEXT, b"more and more");
+    }
+    assert!(loud.text().contains("4129"));
+    assert_eq!(loud.close_code(), 4129);
+}
+
+#[test]
 fn our_half_stays_open_until_the_client_answers() {
     let hub = Hub::start(settings());
     // Somebody who is held up for long enough sees the end in spite of it: one of three is not.

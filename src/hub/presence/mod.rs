@@ -90,6 +90,8 @@ impl People {
     /// Takes a session in that is new here, whatever else the user has: other nodes have agreed.
     pub fn take_in(&mut self, user: &UserId, user_type: &UserType, session: SessionId, now: UnixMs) {
         self.touch(user);
+        // It may have been a lost one of this node: that time is over.
+        self.set_line(&session, Line::Live);
         self.insert(user, user_type, session, now);
     }
 

@@ -1,8 +1,11 @@
 //! Many nodes on one Redis: who lives, who clears up after whom, and what nodes tell each other. No node owns anything.
 mod beat;
+mod dead;
+mod keeper;
 mod mail;
 pub mod parts;
 pub mod people;
+mod seen;
 
 use super::{
     clock::{Clock, Mono},
@@ -58,6 +61,7 @@ struct Scripts {
     care: Lua,
     parts: Lua,
     part: Lua,
+    gone: Lua,
     open: Lua,
     sync: Lua,
     choose: Lua,
@@ -112,6 +116,7 @@ impl Cluster {
             care: Lua::new(include_str!("lua/care.lua")),
             parts: Lua::new(include_str!("lua/parts.lua")),
             part: Lua::new(include_str!("lua/part.lua")),
+            gone: Lua::new(include_str!("lua/gone.lua")),
             open: people_script!("open"),
             sync: people_script!("sync"),
             choose: people_script!("choose"),
@@ -158,7 +163,7 @@ impl Cluster {
 
     /// Lives among the others from here on: tells them regularly, and clears up after those who do not any more.
     pub fn start(self: &Arc<Self>, presence: Presence, rooms: Rooms) {
-        tokio::spawn(beat::live(self.clone(), presence, rooms));
+        tokio::spawn(keeper::live(self.clone(), presence, rooms));
     }
 
     /// Returns the name of this life.

@@ -210,6 +210,13 @@ impl Cluster {
         Ok(redis::from_redis_value(value)?)
     }
 
+    /// Says that people whom a dead node had are not in a room any more, as far as that node is concerned.
+    pub(super) async fn gone_from(&self, node: &str, room: &RoomId, users: &[UserId]) -> Result<(), Unreachable> {
+        let mut args: Vec<&[u8]> = vec![node.as_bytes()];
+        args.extend(users.iter().map(|user| user.as_str().as_bytes()));
+        self.script(&self.scripts.gone, &self.part_keys(room), &args).await.map(|_| ())
+    }
+
     /// Says that this node does not need a room any more. Returns whether some other node still does.
     pub async fn leave_room(&self, me: &str, room: &RoomId) -> Result<bool, Unreachable> {
         let others = self.part(room, me, None).await?;

@@ -17,6 +17,8 @@ use std::{
 
 /// How long a closed connection may take to read its last frames.
 const LINGER_MS: u64 = 2_000;
+/// How long one may that was closed for sending too much: while it sends, it does not read.
+const LINGER_LOUD_MS: u64 = 10_000;
 /// How much input is read and thrown away after our close frame.
 const INPUT_AFTER_CLOSE: usize = 256 * 1024;
 
@@ -64,8 +66,11 @@ impl Conn {
 
     /// After the close frame: reads and throws away, until the peer is gone, too loud or too late. Our half ends when the client answers, or soon.
     pub(in crate::server) fn poll_end(&self, context: &mut Context<'_>) -> Poll<()> {
-        if self.0.state.get() == State::Closing && self.0.outbox.borrow().is_empty() {
+        if self.0.state.get() == State::Closing && !self.is_writing() {
             self.0.state.set(State::Closed(self.now()));
+            if self.0.closed.get().is_some_and(|(close, _)| close == Close::RateLimited) {
+                self.0.deadline.set(self.now().plus(LINGER_LOUD_MS));
+            }
             // The client has closed first, and waits.
             if self.0.closed.get().is_none() {
                 self.end_our_half();
@@ -95,7 +100,7 @@ impl Conn {
     fn end_our_half(&self) {
         if matches!(self.0.state.get(), State::Closed(_)) {
             self.0.state.set(State::HalfClosed);
-            let _ = socket2::SockRef::from(&self.0.stream).shutdown(std::net::Shutdown::Write);
+            self.0.stream.end_our_half();
         }
     }
 
@@ -119,7 +124,7 @@ impl Conn {
             }
             State::Closing | State::Closed(_) | State::HalfClosed if now >= inner.deadline.get() => {
                 if inner.state.get() == State::Closing {
-                    let _ = socket2::SockRef::from(&inner.stream).set_linger(Some(Duration::ZERO));
+                    let _ = socket2::SockRef::from(inner.stream.tcp()).set_linger(Some(Duration::ZERO));
                 }
                 self.kill();
             }

@@ -15,12 +15,10 @@ use crate::{
     },
 };
 use axum::{
-    Router,
     body::Bytes,
     extract::{Path, Query, State},
     http::{HeaderMap, StatusCode},
     response::Response,
-    routing::{delete, get, post},
 };
 use serde::Deserialize;
 use std::sync::Arc;
@@ -38,16 +36,6 @@ const BAN_SECONDS_MAX: u64 = 315_360_000;
 /// The end of a ban that has none.
 const FOR_EVER: u64 = u64::MAX;
 
-/// Makes the routes.
-pub(super) fn routes() -> Router<Api> {
-    Router::new()
-        .route("/api/rooms", get(list).post(create))
-        .route("/api/rooms/{room_id}", delete(close))
-        .route("/api/users/{user_id}/kick", post(kick))
-        .route("/api/users/{user_id}/ban", post(ban))
-        .route("/api/users/{user_id}/unban", post(unban))
-}
-
 fn backend(api: &Api, headers: &HeaderMap) -> Result<(), Failure> {
     match api.caller(headers)? {
         Caller::Service | Caller::Anybody => Ok(()),
@@ -56,7 +44,7 @@ fn backend(api: &Api, headers: &HeaderMap) -> Result<(), Failure> {
 }
 
 /// Makes a room with an owner and rules: 201. If it is there already, it stays as it is: 200. Either way its snapshot.
-async fn create(State(api): State<Api>, headers: HeaderMap, body: Bytes) -> Result<Response, Failure> {
+pub(super) async fn create(State(api): State<Api>, headers: HeaderMap, body: Bytes) -> Result<Response, Failure> {
     backend(&api, &headers)?;
     let fields = Fields::parse(text(&body)?)?;
     let room = fields.room("room_id")?;
@@ -73,13 +61,17 @@ async fn create(State(api): State<Api>, headers: HeaderMap, body: Bytes) -> Resu
 }
 
 #[derive(Deserialize)]
-struct ListQuery {
+pub(super) struct ListQuery {
     cursor: Option<String>,
     limit: Option<String>,
 }
 
 /// Names the rooms, by name, and how many people are in each on this node.
-async fn list(State(api): State<Api>, headers: HeaderMap, Query(query): Query<ListQuery>) -> Result<Response, Failure> {
+pub(super) async fn list(
+    State(api): State<Api>,
+    headers: HeaderMap,
+    Query(query): Query<ListQuery>,
+) -> Result<Response, Failure> {
     backend(&api, &headers)?;
     let limit = match query.limit.as_deref().map(str::parse) {
         None => PAGE_DEFAULT,
@@ -99,12 +91,12 @@ async fn list(State(api): State<Api>, headers: HeaderMap, Query(query): Query<Li
 }
 
 #[derive(Deserialize)]
-struct CloseQuery {
+pub(super) struct CloseQuery {
     reason: Option<String>,
 }
 
 /// Closes a room, as `room_close` does: a backend always, a person if his role allows it. Answers the ack object.
-async fn close(
+pub(super) async fn close(
     State(api): State<Api>,
     headers: HeaderMap,
     Path(room): Path<String>,
@@ -132,12 +124,17 @@ fn somebody(api: &Api, headers: &HeaderMap, user: &str) -> Result<UserId, Failur
 
 /// Ends every session of somebody on every node, as if he had said `user_offline`; his sockets are closed with 4003, and tokens from before
 /// are refused.
-async fn kick(State(api): State<Api>, headers: HeaderMap, Path(user): Path<String>) -> Result<Response, Failure> {
+pub(super) async fn kick(State(api): State<Api>, headers: HeaderMap, Path(user): Path<String>) -> Result<Response, Failure> {
     send_away(&api, &somebody(&api, &headers, &user)?, 0).await
 }
 
 /// As [`kick`], and nobody of that name is let in for so many seconds, or at all.
-async fn ban(State(api): State<Api>, headers: HeaderMap, Path(user): Path<String>, body: Bytes) -> Result<Response, Failure> {
+pub(super) async fn ban(
+    State(api): State<Api>,
+    headers: HeaderMap,
+    Path(user): Path<String>,
+    body: Bytes,
+) -> Result<Response, Failure> {
     let user = somebody(&api, &headers, &user)?;
     let fields = Fields::parse(if body.is_empty() { "{}" } else { text(&body)? })?;
     let until = match fields.number("seconds")? {
@@ -149,7 +146,7 @@ async fn ban(State(api): State<Api>, headers: HeaderMap, Path(user): Path<String
 }
 
 /// Ends a ban.
-async fn unban(State(api): State<Api>, headers: HeaderMap, Path(user): Path<String>) -> Result<Response, Failure> {
+pub(super) async fn unban(State(api): State<Api>, headers: HeaderMap, Path(user): Path<String>) -> Result<Response, Failure> {
     let user = somebody(&api, &headers, &user)?;
     api.bans.let_in(&user).await?;
     Ok(reply(StatusCode::OK, kicked(&KickedJson { user_id: user.as_str(), sessions: 0, until_ms: None }).into()))

@@ -26,8 +26,25 @@ pub enum Scenario {
     Reconnect,
     /// Clients without a socket: heartbeats and long polls over HTTP, in one room with one writer
     Poll,
+    /// Quiet people, and attackers beside them
+    Attack,
     /// No hub at all: a minimal writer that sends the fan-out's frames, the bound of what a hub can reach
     Bound,
+}
+
+/// What attackers do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Attack {
+    /// Nothing: what the others have without them
+    None,
+    /// Commands in the room of the others, as fast as they go; who is sent away comes back at once
+    Flood,
+    /// Connections with half a request
+    Open,
+    /// Sockets with a message that never ends
+    Unfinished,
+    /// Joins of ever new rooms
+    Join,
 }
 
 /// Puts load on a hub in auth.mode = "dev", and measures.
@@ -45,7 +62,7 @@ pub struct LoadArgs {
     /// Stop after so many operations per client or writer, if that is earlier; 0 = by time only
     #[arg(long, default_value_t = 0)]
     pub count: u64,
-    /// idle, heartbeat, watch, reconnect, poll: how many clients
+    /// idle, heartbeat, watch, reconnect, poll, attack (the quiet ones): how many clients
     #[arg(long, default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..=CLIENTS_MAX))]
     pub clients: u32,
     /// fanout, slow-readers, mixed, reconnect: how many rooms
@@ -60,8 +77,8 @@ pub struct LoadArgs {
     /// fanout: commands that a writer sends at once
     #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=64))]
     pub burst: u32,
-    /// Per second: heartbeats of each client, commands of each writer (fanout, slow-readers) or room (mixed), changes in all (watch); 0 = as fast as the
-    /// answers come
+    /// Per second: heartbeats of each client, requests of each quiet one (attack), commands of each writer (fanout, slow-readers) or room (mixed), changes
+    /// in all (watch); 0 = as fast as the answers come
     #[arg(long, default_value_t = 10, value_parser = clap::value_parser!(u32).range(0..=1_000_000))]
     pub rate: u32,
     /// slow-readers: how many clients of a hundred read too slowly
@@ -70,6 +87,15 @@ pub struct LoadArgs {
     /// slow-readers: how fast they read, in percent of what comes
     #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=100))]
     pub slow_speed: u32,
+    /// attack: what the attackers do
+    #[arg(long, value_enum, default_value_t = Attack::None)]
+    pub attack: Attack,
+    /// attack: how many attackers
+    #[arg(long, default_value_t = 10, value_parser = clap::value_parser!(u32).range(0..=CLIENTS_MAX))]
+    pub attackers: u32,
+    /// attack: the hub's admin listener, whose /healthz is asked for all the time
+    #[arg(long, value_name = "ADDRESS")]
+    pub admin: Option<SocketAddr>,
     /// queue: how many admins
     #[arg(long, default_value_t = 64, value_parser = clap::value_parser!(u32).range(1..=1_000))]
     pub admins: u32,
@@ -111,6 +137,7 @@ impl LoadArgs {
             // Both ends are in this process.
             Scenario::Bound => self.subscribers.saturating_mul(2),
             Scenario::Queue => self.admins.saturating_add(self.queued),
+            Scenario::Attack => self.clients.saturating_add(self.attackers),
             Scenario::Watch => self.clients.saturating_add(self.people),
             Scenario::Reconnect => self.clients.saturating_add(self.rooms),
         }

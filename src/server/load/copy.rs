@@ -107,10 +107,11 @@ impl Copy {
         let Some(body) = frames::after(payload, BODY) else { return 0 };
         let number = self.heard(crew, body, now);
         let class = field(payload, br#""class":""#);
+        let [normal, droppable] = self.dropped();
         let (next, gone) = match class.as_str() {
             "must" => (&self.musts, "must messages passed over, and marked"),
-            "normal" => (&self.normals, if self.slow { "normal dropped for slow clients" } else { "normal dropped" }),
-            _ => (&self.droppables, if self.slow { "droppable dropped for slow clients" } else { "droppable dropped" }),
+            "normal" => (&self.normals, normal),
+            _ => (&self.droppables, droppable),
         };
         let missing = number.checked_sub(next.replace(number + 1));
         let mut tally = crew.tally.borrow_mut();
@@ -124,6 +125,26 @@ impl Copy {
             *self.msg_cursor.borrow_mut() = field(payload, br#""msg_cursor":""#);
         }
         1
+    }
+
+    /// Returns under which names `normal` and `droppable` messages are counted that never came.
+    const fn dropped(&self) -> [&'static str; 2] {
+        if self.slow {
+            ["normal dropped for slow clients", "droppable dropped for slow clients"]
+        } else {
+            ["normal dropped", "droppable dropped"]
+        }
+    }
+
+    /// Counts what was dropped behind the last message that came.
+    fn settle(&self, crew: &Crew, written: &[u64]) {
+        let sent = written.get(self.room as usize).copied().unwrap_or(0);
+        let mut tally = crew.tally.borrow_mut();
+        // Of every five things the third is normal, the fourth and fifth are droppable.
+        let (normals, droppables) = ((sent + 2) / 5, (sent + 1) / 5 + sent / 5);
+        let [normal, droppable] = self.dropped();
+        tally.add(normal, normals.saturating_sub(self.normals.get()));
+        tally.add(droppable, droppables.saturating_sub(self.droppables.get()));
     }
 
     /// Returns the number in a mark, and notes how long it took.
@@ -149,6 +170,11 @@ pub(super) async fn arrive(crew: &Crew, copies: &[Rc<Copy>]) {
     let end = crew.micros() + DRAIN_US;
     while copies.iter().any(|copy| copy.is_behind(&written)) && crew.micros() < end {
         tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    // What may be lost is on its way, or it was dropped.
+    tokio::time::sleep(Duration::from_millis(200)).await;
+    for copy in copies {
+        copy.settle(crew, &written);
     }
     for (slow, what) in [(false, "clients with everything"), (true, "slow clients with everything")] {
         let (mut all, mut behind) = (0, 0);

@@ -1,6 +1,7 @@
 //! The load generator, `michub load`: many clients over real sockets against a hub that runs elsewhere. It counts frames without parsing
 //! every byte, and shows every error that it meets. It knows nothing of the hub's inside.
 mod args;
+mod attack;
 mod bound;
 mod client;
 mod copy;

@@ -1,7 +1,7 @@
 //! Runs a load: starts the threads, watches their steps, prints the progress, and makes the report.
 use super::{
     args::{LoadArgs, Scenario},
-    bound,
+    attack, bound,
     crew::{Crew, Shared},
     fanout, idle, mixed, poll, queue, reconnect,
     report::Report,
@@ -116,6 +116,7 @@ fn work(shared: Arc<Shared>, thread: u32) -> std::io::Result<Tally> {
             Scenario::Mixed => mixed::part(crew).await,
             Scenario::Reconnect => reconnect::part(crew).await,
             Scenario::Poll => poll::part(crew).await,
+            Scenario::Attack => attack::part(crew).await,
             Scenario::Bound => bound::part(crew).await,
         }
     });

@@ -39,6 +39,7 @@ pub(super) async fn part(crew: Crew) {
         crew.join(owner, &crew.room(*number)).await;
     }
     crew.together().await;
+    crew.tally.borrow_mut().add("slow clients sent away", 0);
     let hurry = Rc::new(Cell::new(false));
     let mut copies = Vec::new();
     for number in crew.share(args.rooms * args.subscribers) {

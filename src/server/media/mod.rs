@@ -12,7 +12,7 @@ mod routes;
 pub mod simulate;
 
 pub use gate::Denied;
-pub use routes::routes;
+pub(super) use routes::{live, named_hook, plain_hook, ticket};
 
 use super::{
     clock::Clock,

@@ -12,26 +12,15 @@ use crate::{
     wire::{fields::BadFrame, server::json},
 };
 use axum::{
-    Router,
     body::Bytes,
     extract::{Path, Query, State, rejection::BytesRejection},
     http::{HeaderMap, StatusCode},
     response::Response,
-    routing::{get, post},
 };
 use serde::{Deserialize, Serialize};
 use tokio::sync::oneshot;
 
-/// Makes the routes.
-pub fn routes() -> Router<Api> {
-    Router::new()
-        .route("/api/hooks/{source}/{secret}", post(plain_hook))
-        .route("/api/hooks/{source}/{secret}/{*hook}", post(named_hook))
-        .route("/api/media/{source}/live", get(live))
-        .route("/api/rooms/{room_id}/publish-ticket", get(ticket))
-}
-
-async fn plain_hook(
+pub(in crate::server) async fn plain_hook(
     State(api): State<Api>,
     Path((source, secret)): Path<(String, String)>,
     headers: HeaderMap,
@@ -40,7 +29,7 @@ async fn plain_hook(
     api.media.call(&source, &secret, "", &headers, body).await
 }
 
-async fn named_hook(
+pub(in crate::server) async fn named_hook(
     State(api): State<Api>,
     Path((source, secret, hook)): Path<(String, String, String)>,
     headers: HeaderMap,
@@ -65,7 +54,11 @@ struct LiveStreams<'a> {
     streams: &'a [OnAir],
 }
 
-async fn live(State(api): State<Api>, headers: HeaderMap, Path(source): Path<String>) -> Result<Response, Failure> {
+pub(in crate::server) async fn live(
+    State(api): State<Api>,
+    headers: HeaderMap,
+    Path(source): Path<String>,
+) -> Result<Response, Failure> {
     if let Caller::Person(_) = api.caller(&headers)? {
         return Err(Failure::new(Code::Forbidden));
     }
@@ -80,7 +73,7 @@ async fn live(State(api): State<Api>, headers: HeaderMap, Path(source): Path<Str
 }
 
 #[derive(Deserialize)]
-struct TicketQuery {
+pub(in crate::server) struct TicketQuery {
     user_id: Option<String>,
 }
 
@@ -94,7 +87,7 @@ struct Shown<'a> {
     expires_at_ms: u64,
 }
 
-async fn ticket(
+pub(in crate::server) async fn ticket(
     State(api): State<Api>,
     headers: HeaderMap,
     Path(room): Path<String>,

@@ -26,7 +26,7 @@ use axum::{
     response::Response,
 };
 
-pub(super) async fn heartbeat(State(api): State<Api>, headers: HeaderMap, body: Bytes) -> Result<Response, Failure> {
+pub(in crate::server) async fn heartbeat(State(api): State<Api>, headers: HeaderMap, body: Bytes) -> Result<Response, Failure> {
     let caller = api.caller(&headers)?;
     let poll = client::parse_poll(text(&body)?)?;
     let (user, claims) = identify(caller, &poll)?;

@@ -3,7 +3,7 @@ use super::{Api, Failure};
 use crate::{
     hub::{actor::Actor, code::Code, id::UserId},
     server::{
-        http::{actor_of, check_senders, reply, run_command, text as http_text},
+        http::{actor_of, check_senders, not_read, reply, run_command, text as http_text},
         watch::user_status,
     },
     wire::{
@@ -25,10 +25,13 @@ use serde::Serialize;
 struct Nothing {}
 
 /// Does what one frame asks for, and answers as the socket does. Errors: also a frame that only a socket can carry.
-pub(super) async fn frame(State(api): State<Api>, headers: HeaderMap, body: Bytes) -> Result<Response, Failure> {
+pub(in crate::server) async fn frame(State(api): State<Api>, headers: HeaderMap, body: Bytes) -> Result<Response, Failure> {
     let caller = api.caller(&headers)?;
     let text = http_text(&body)?;
-    let parsed = client::parse(text)?;
+    let parsed = match client::parse(text) {
+        Ok(parsed) => parsed,
+        Err(bad) => return Err(not_read(&api.rooms, bad).await),
+    };
     let id = parsed.id;
     let answered = async {
         let room = match &parsed.frame {

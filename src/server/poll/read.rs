@@ -138,7 +138,11 @@ fn tagged(polled: Polled, unchanged: bool) -> Response {
     response
 }
 
-pub(super) async fn snapshot(State(api): State<Api>, headers: HeaderMap, Path(room): Path<String>) -> Result<Response, Failure> {
+pub(in crate::server) async fn snapshot(
+    State(api): State<Api>,
+    headers: HeaderMap,
+    Path(room): Path<String>,
+) -> Result<Response, Failure> {
     let reading = Reading::new(api, &headers, &room)?;
     let known = known(&headers);
     let polled = reading.send(|reply| RoomMsg::Snapshot { reader: reading.reader(), known, reply }).await?;
@@ -147,13 +151,13 @@ pub(super) async fn snapshot(State(api): State<Api>, headers: HeaderMap, Path(ro
 }
 
 #[derive(Deserialize)]
-pub(super) struct UpdatesQuery {
+pub(in crate::server) struct UpdatesQuery {
     cursor: Option<String>,
     wait_ms: Option<String>,
     token: Option<String>,
 }
 
-pub(super) async fn updates(
+pub(in crate::server) async fn updates(
     State(api): State<Api>,
     mut headers: HeaderMap,
     Path(room): Path<String>,
@@ -198,12 +202,12 @@ pub(in crate::server) fn wait_ms(text: &str) -> Result<Millis, Failure> {
 }
 
 #[derive(Deserialize)]
-pub(super) struct MembersQuery {
+pub(in crate::server) struct MembersQuery {
     offset: Option<String>,
     limit: Option<String>,
 }
 
-pub(super) async fn members(
+pub(in crate::server) async fn members(
     State(api): State<Api>,
     headers: HeaderMap,
     Path(room): Path<String>,

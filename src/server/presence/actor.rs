@@ -38,6 +38,10 @@ const PAUSED_MS: u64 = 1_000;
 pub(super) struct Line {
     pub conn: Option<ConnId>,
     pub seen: Seen,
+    /// What other nodes may read of that.
+    pub seen_written: UnixMs,
+    /// It was a dead node's: nothing else is known of it here.
+    pub adopted: bool,
     /// When its token was issued, wall time in ms.
     pub issued_ms: u64,
     /// Where the session is, or was when its line was lost.
@@ -51,7 +55,8 @@ pub(super) struct Line {
 
 impl Line {
     pub fn new(conn: Option<ConnId>, seen: Seen, set: RoomSet, watches: Vec<UserId>) -> Self {
-        Self { conn, seen, issued_ms: 0, rooms: set.list(), set, watches, mail: VecDeque::new() }
+        let (rooms, mail) = (set.list(), VecDeque::new());
+        Self { conn, seen, seen_written: UnixMs(0), adopted: false, issued_ms: 0, rooms, set, watches, mail }
     }
 }
 
@@ -62,6 +67,8 @@ pub(super) struct Actor {
     pub later: BTreeMap<(UnixMs, u64), (RoomId, RoomMsg)>,
     pub later_count: u64,
     pub watchers: HashMap<UserId, BTreeSet<Watcher>>,
+    /// What rooms were told of people before everybody was: whatever becomes of those people until then, the rooms hear it.
+    pub told_early: BTreeSet<(RoomId, UserId)>,
     pub kept: HashMap<UserId, VecDeque<Frame>>,
     pub settings: PresenceSettings,
     pub shards: Vec<ShardHandle>,
@@ -98,6 +105,7 @@ impl Inbox {
             later: BTreeMap::new(),
             later_count: 0,
             watchers: HashMap::new(),
+            told_early: BTreeSet::new(),
             kept: HashMap::new(),
             settings,
             shards,
@@ -133,7 +141,9 @@ impl Actor {
             let now = self.clock.now();
             let deadline =
                 self.people.next_deadline().into_iter().chain(self.later.keys().next().map(|(at, _)| *at)).chain(flush_at);
-            let deadline = deadline.chain(self.shared.as_ref().and_then(|shared| shared.next_deadline(now)));
+            let shared = self.shared.as_ref();
+            let deadline = deadline.chain(shared.and_then(|shared| shared.next_deadline(now)));
+            let deadline = deadline.chain(shared.and_then(|shared| shared.seen.next_look(self.lines.len())));
             let wake_at = deadline.min().unwrap_or(UnixMs(u64::MAX)).min(now.plus(Millis(TICK_MS)));
             let wait = Duration::from_millis(wake_at.since(now).0);
             // Reaching the timer is the normal case; an end of the mailbox shows as an empty batch before it.
@@ -151,6 +161,7 @@ impl Actor {
             let now = self.clock.now();
             self.expire(now);
             self.sync(now);
+            self.note_seen(now);
             if self.people.has_touched() && flush_at.is_none() {
                 flush_at = Some(now.plus(self.settings.coalesce));
                 touched = self.clock.micros();
@@ -216,8 +227,9 @@ impl Actor {
                 }
                 let unknown = self.shared.as_mut().map(|shared| shared.watch(&users)).unwrap_or_default();
                 if let Watcher::Room(room) = &by {
-                    let known = users.iter().filter(|user| self.people.is_here(user) || !unknown.contains(user));
-                    self.rooms.post(room, RoomMsg::Presence(known.map(|user| self.shown(user)).collect()));
+                    let known = |user: &&UserId| self.people.is_here(user) || !unknown.contains(user);
+                    let known: Vec<UserId> = users.iter().filter(known).cloned().collect();
+                    self.tell_room(room, &known);
                 }
                 match (&self.shared, by) {
                     (Some(shared), Watcher::Room(room)) if !unknown.is_empty() => {
@@ -261,9 +273,18 @@ impl Actor {
         }
     }
 
+    /// A session is not here any more.
+    pub(super) fn take_line(&mut self, session: &SessionId) -> Option<Line> {
+        let line = self.lines.remove(session)?;
+        if let Some(shared) = self.shared.as_mut().filter(|_| line.seen_written.0 > 0) {
+            shared.seen.forget(session);
+        }
+        Some(line)
+    }
+
     /// A session is over. One without a connection leaves its rooms by that.
     fn end(&mut self, session: SessionId) {
-        let silent = self.lines.remove(&session).filter(|line| line.conn.is_none());
+        let silent = self.take_line(&session).filter(|line| line.conn.is_none());
         for room in silent.map(|line| line.set.list()).unwrap_or_default() {
             self.rooms.post(&room, RoomMsg::Leave { session: session.clone(), reply: None });
         }
@@ -278,7 +299,7 @@ impl Actor {
 
     fn expire(&mut self, now: UnixMs) {
         for (user, session) in self.people.expire(now) {
-            let line = self.lines.remove(&session);
+            let line = self.take_line(&session);
             self.touched(&user);
             self.store.put(session.clone(), None, || {});
             self.gone(&user, &session, line.map(|line| line.set.list()).unwrap_or_default());

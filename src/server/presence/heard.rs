@@ -60,10 +60,7 @@ impl Actor {
                 }
                 match then {
                     Then::Answer(users, answer) => self.answer(&users, answer).await,
-                    Then::Room(room, users) => {
-                        let shown = users.iter().map(|user| self.shown(user)).collect();
-                        self.rooms.post(&room, RoomMsg::Presence(shown));
-                    }
+                    Then::Room(room, users) => self.tell_room(&room, &users),
                     Then::Nothing | Then::Careless => {}
                 }
             }
@@ -85,7 +82,14 @@ impl Actor {
             }
             FromCluster::News(news) => self.news(news),
             FromCluster::Gap(bucket) => self.look_again(bucket),
+            FromCluster::SeenWritten(outcome) => {
+                if let Err(error) = &outcome {
+                    tracing::debug!(%error, "the others cannot read yet when sessions were heard");
+                }
+                self.seen_written(outcome.is_ok());
+            }
             FromCluster::Announce(done) => {
+                self.write_seen_again();
                 let everybody = self.people.everybody();
                 if let Some(shared) = &mut self.shared {
                     shared.dirty.extend(everybody);
@@ -144,12 +148,15 @@ impl Actor {
             if let Some(to) = before.conn.filter(|old| Some(*old) != conn) {
                 self.to_shard(to.shard, ShardMsg::Close { to, close: Close::Replaced, retry_after_ms: 0 }).await;
             }
-            line.rooms = std::mem::take(&mut before.rooms);
-            if stays {
-                line.set = before.set;
-                rooms = Vec::new();
-            } else {
-                rooms = before.set.list();
+            // What a dead node's session had is known by Redis alone.
+            if !before.adopted {
+                line.rooms = std::mem::take(&mut before.rooms);
+                if stays {
+                    line.set = before.set;
+                    rooms = Vec::new();
+                } else {
+                    rooms = before.set.list();
+                }
             }
         }
         if conn.is_none() {
@@ -180,7 +187,7 @@ impl Actor {
     /// A lost session is over, because its user has begun a new one.
     fn ended(&mut self, user: &UserId, session: &SessionId) {
         self.people.give_away(session);
-        let Some(line) = self.lines.remove(session) else { return };
+        let Some(line) = self.take_line(session) else { return };
         let at = line.seen.at().plus(self.settings.timeout).max(self.clock.now());
         for room in line.set.list() {
             self.later(at, room, RoomMsg::Gone { user: user.clone(), session: session.clone() });
@@ -189,7 +196,7 @@ impl Actor {
 
     /// A session goes on on another node: its connection is closed, and nobody hears of it.
     async fn moved(&mut self, user: &UserId, session: &SessionId) {
-        let Some(line) = self.lines.remove(session) else { return };
+        let Some(line) = self.take_line(session) else { return };
         let watched = self.shared.as_ref().is_some_and(|shared| shared.watched.contains_key(user));
         if watched && !self.people.is_elsewhere(user) {
             // He is there, although the news of it are not here yet.
@@ -225,7 +232,8 @@ impl Actor {
                 continue;
             }
             self.people.adopt(&user, &user_type, session.clone(), choice, ends, last_seen);
-            self.lines.insert(session, Line::new(None, Seen::new(last_seen), RoomSet::default(), Vec::new()));
+            let line = Line::new(None, Seen::new(last_seen), RoomSet::default(), Vec::new());
+            self.lines.insert(session, Line { adopted: true, ..line });
             // He may have moved on meanwhile: then this is told back.
             self.touched(&user);
         }

@@ -3,6 +3,7 @@
 //! Heartbeats never come here: a session stamps its own [`Seen`], and the actor reads it when somebody asks.
 mod actor;
 mod heard;
+mod seen;
 mod sessions;
 mod shared;
 mod tell;
@@ -219,6 +220,10 @@ pub struct PresenceSettings {
     pub busy_on_seat: bool,
     /// How many live sessions a user may have; 0 = any number.
     pub sessions_per_user: usize,
+    /// After how long without a frame a line is pinged.
+    pub ping: Millis,
+    /// How often other nodes may read when sessions were last heard.
+    pub seen: Millis,
 }
 
 impl Presence {

@@ -56,7 +56,7 @@ impl Actor {
         let (set, watches) = (line.set.clone(), line.watches.clone());
         self.lines.insert(session.clone(), line);
         for old in opened.replaced {
-            let line = self.lines.remove(&old);
+            let line = self.take_line(&old);
             self.store.put(old.clone(), None, || {});
             if let Some(line) = line {
                 let at = line.seen.at().plus(self.settings.timeout).max(now);

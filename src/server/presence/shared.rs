@@ -1,6 +1,6 @@
 //! Presence over many nodes: what happens here is told to the others by person, what happens there is heard of people who matter here.
 //! While Redis cannot be reached everything goes on with what this node knows, and is told when it is back.
-use super::{Answer, Ask, Entered, Opening, TooMany, actor::Actor};
+use super::{Answer, Ask, Entered, Opening, TooMany, actor::Actor, seen::SeenLog};
 use crate::hub::{
     id::{RoomId, SessionId, UserId, UserType},
     presence::Status,
@@ -50,6 +50,8 @@ pub(super) enum FromCluster {
     News(PersonNews),
     /// News of a bucket may have been missed.
     Gap(u16),
+    /// When sessions were heard was written.
+    SeenWritten(Result<(), Unreachable>),
     /// Everything here must be told anew.
     Announce(Option<oneshot::Sender<()>>),
     /// From another node.
@@ -91,6 +93,7 @@ pub(super) struct Shared {
     pub retry_at: UnixMs,
     /// Who waits until everything is told.
     pub announced: Vec<oneshot::Sender<()>>,
+    pub seen: SeenLog,
 }
 
 impl Shared {
@@ -107,11 +110,12 @@ impl Shared {
             choices: BTreeMap::new(),
             retry_at: UnixMs(0),
             announced: Vec::new(),
+            seen: SeenLog::default(),
         }
     }
 
     /// Does something with the other nodes in the background, and hears what came of it.
-    fn ask<F>(&self, work: impl FnOnce(Arc<Cluster>) -> F + Send + 'static)
+    pub(super) fn ask<F>(&self, work: impl FnOnce(Arc<Cluster>) -> F + Send + 'static)
     where
         F: Future<Output = FromCluster> + Send + 'static,
     {

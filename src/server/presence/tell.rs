@@ -43,12 +43,24 @@ impl Actor {
                 }
             }
         }
+        for (room, user) in std::mem::take(&mut self.told_early) {
+            let shown = self.shown(&user);
+            by_room.entry(room).or_default().push(shown);
+        }
         for (room, shown) in by_room {
             self.rooms.post(&room, RoomMsg::Presence(shown));
         }
         for (shard, shown) in by_shard {
             self.to_shard(shard, ShardMsg::Presence(Arc::new(shown))).await;
         }
+    }
+
+    /// Tells a room how people are just now. It also hears what becomes of those of whom others hear at the next look only: that may be
+    /// what others have heard before, and no change to them.
+    pub(super) fn tell_room(&mut self, room: &RoomId, users: &[UserId]) {
+        let soon = users.iter().filter(|user| self.people.is_touched(user));
+        self.told_early.extend(soon.map(|user| (room.clone(), user.clone())));
+        self.rooms.post(room, RoomMsg::Presence(users.iter().map(|user| self.shown(user)).collect()));
     }
 
     pub(super) fn shown(&self, user: &UserId) -> Shown {

@@ -102,6 +102,7 @@ impl Task {
                 }
             }
             (RoomMsg::Sync { session, cursor, reply }, _) => self.sync(&session, cursor, reply, snapshot).await,
+            (RoomMsg::Refused { refusal, reply }, _) => self.error(reply, &refusal).await,
             (RoomMsg::Members { offset, limit, reply }, _) => {
                 self.ack(reply, |id| self.members_page(id, offset, limit)).await;
             }

@@ -285,6 +285,7 @@ impl Task {
             | RoomMsg::Presence(_)
             | RoomMsg::Sync { .. }
             | RoomMsg::Members { .. }
+            | RoomMsg::Refused { .. }
             | RoomMsg::Seat { .. }
             | RoomMsg::Snapshot { .. }
             | RoomMsg::Messages { .. }

@@ -21,10 +21,14 @@ impl Task {
         if cluster.is_some_and(|cluster| cluster.me() == news.node) {
             return;
         }
-        if news.what == News::Out {
-            follow.others.remove(&news.node);
-        } else {
-            follow.others.insert(news.node.clone());
+        match &news.what {
+            News::People(people) if people.iter().any(|(.., part)| part.is_some()) => {
+                follow.others.insert(news.node.clone());
+            }
+            News::People(_) => {}
+            News::Dead(_) | News::Out => {
+                follow.others.remove(&news.node);
+            }
         }
         self.members.hear(&news.node, news.what);
         self.level_at = Some(now);

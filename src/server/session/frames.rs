@@ -2,8 +2,9 @@
 use super::{ExpiresAt, Next, Nothing, Session, Watched, error, text};
 use crate::server::{
     auth::AuthError,
-    msg::{Frame, JoinReply, Reply, RoomMsg, Shown},
+    msg::{Frame, JoinReply, Refusal, Reply, RoomMsg, Shown},
     presence::Answer,
+    rooms::refusal,
     watch::{status_frame, user_status},
 };
 use crate::{
@@ -16,8 +17,9 @@ use crate::{
     wire::{
         client::{ClientFrame, Parsed},
         codec::text_frame,
+        fields::BadFrame,
         letters::blocked_ack,
-        server::Ack,
+        server::{Ack, ErrorJson, json},
     },
 };
 
@@ -104,7 +106,19 @@ impl Session {
         if self.rooms.contains(room) {
             self.to_room(id, room, message);
         } else {
-            self.error(id, Code::NotMember);
+            self.to_room(id, room, RoomMsg::Refused { refusal: refusal(Code::NotMember), reply: self.reply(id) });
+        }
+    }
+
+    /// Refuses a frame that could not be read; one about a room only if there is such a room.
+    pub(super) fn not_read(&self, bad: &BadFrame) {
+        let error = ErrorJson::from_bad_frame(bad);
+        match &bad.room {
+            Some(room) => {
+                let refusal = Refusal { code: bad.code, details: Some(json(&error.details).into()) };
+                self.to_room(bad.id, room, RoomMsg::Refused { refusal, reply: self.reply(bad.id) });
+            }
+            None => self.send(text(&error)),
         }
     }
 

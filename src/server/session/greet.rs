@@ -42,7 +42,7 @@ impl Greeter<'_> {
                 Inbound::Text(line) => line,
                 Inbound::Control => continue,
                 Inbound::Ended => return None,
-                Inbound::Binary => {
+                Inbound::Binary(_) => {
                     self.not_understood(error(None, Code::BadRequest))?;
                     continue;
                 }

@@ -45,7 +45,7 @@ impl Session {
                 Inbound::Text(line) if self.is_beat(&line, now) => Next::Stay,
                 // Boxed: what a command needs is not kept for the life of the session.
                 Inbound::Text(line) => Box::pin(self.take(&line)).await,
-                Inbound::Binary => {
+                Inbound::Binary(_) => {
                     self.not_understood(error(None, Code::BadRequest));
                     Next::Stay
                 }
@@ -138,13 +138,12 @@ impl Session {
             }
             Ok(parsed) if self.admit(parsed.id) => parsed,
             Err(bad) if self.admit(bad.id) => {
-                let frame = text(&ErrorJson::from_bad_frame(&bad));
                 if bad.senders.iter().any(|sender| *sender != self.user) {
                     self.send(error(bad.id, Code::IdentityMismatch));
                 } else if bad.code == Code::BadRequest {
-                    self.not_understood(frame);
+                    self.not_understood(text(&ErrorJson::from_bad_frame(&bad)));
                 } else {
-                    self.send(frame);
+                    self.not_read(&bad);
                 }
                 return Next::Stay;
             }

@@ -35,7 +35,7 @@ impl Session {
         bad_requests: u32,
     ) -> Option<Self> {
         let all = shard.shared.clone();
-        let UserOnline { user, user_type, session_token, rooms, attempt, down_ms, .. } = online;
+        let UserOnline { id, user, user_type, session_token, rooms, attempt, down_ms, .. } = online;
         let resume = session_token.and_then(|token| all.auth.verify_session(&token)).filter(|claim| claim.user == user);
         let seen = Seen::new(all.clock.now());
         // From here on others may send to this session; it hears them after its welcome.
@@ -53,7 +53,7 @@ impl Session {
         let entered = match all.presence.open(opening).await {
             Some(Ok(entered)) => entered,
             Some(Err(TooMany)) => {
-                conn.send(error(None, Code::TooMany), Class::Must);
+                conn.send(error(id, Code::TooMany), Class::Must);
                 metrics::connect(metrics::Connect::Refused);
                 conn.close(Close::RateLimited, RATE_RETRY_MS);
                 return None;
@@ -75,7 +75,7 @@ impl Session {
         if !forgotten.is_empty() {
             all.presence.forget(session.user.clone(), session.session.clone(), forgotten);
         }
-        let mut first = BytesMut::from(&*session.welcome(resumed, joined).0);
+        let mut first = BytesMut::from(&*session.welcome(id, resumed, joined).0);
         for letter in all.letters.take(&session.user).await {
             first.extend_from_slice(&text_frame(letter.as_bytes()));
         }
@@ -117,11 +117,12 @@ impl Session {
         }
     }
 
-    fn welcome(&self, resumed: bool, rooms: Vec<WelcomeRoom>) -> Frame {
+    fn welcome(&self, id: Option<i64>, resumed: bool, rooms: Vec<WelcomeRoom>) -> Frame {
         let all = self.all();
         let claim = SessionClaim { user: self.user.clone(), session: self.session.clone() };
         let token = all.auth.session_token(&claim);
-        text(&all.welcome(&self.user, &self.user_type, &self.session, &token, resumed, rooms))
+        let welcome = all.welcome(&self.user, &self.user_type, &self.session, &token, resumed, rooms);
+        text(&Welcome { id, ..welcome })
     }
 }
 
@@ -137,6 +138,7 @@ impl SessionDeps {
         rooms: Vec<WelcomeRoom>,
     ) -> Welcome<'a> {
         Welcome {
+            id: None,
             session_id: session.as_str(),
             user_id: user.as_str(),
             user_type: user_type.as_str(),

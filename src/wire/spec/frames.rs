@@ -11,28 +11,28 @@ macro_rules! shapes {
 /// What every frame of a client may carry.
 pub(super) const ENVELOPE: &str = "id:int";
 /// What every room command carries.
-pub(super) const COMMAND_ENVELOPE: &str = "id:int room_id:room! op_id:id if_rev:if_rev user_id:user";
+pub(super) const COMMAND_ENVELOPE: &str = "id:int room_id:room! op_id:key64 if_rev:if_rev user_id:user";
 /// What every event carries.
-pub(super) const EVENT_ENVELOPE: &str = "rev:count! by:text! at_ms:ms! op_id:id room_id:room";
+pub(super) const EVENT_ENVELOPE: &str = "rev:count! by:text! at_ms:ms! op_id:key64 room_id:room";
 
 shapes! {
     /// What a client says.
     CLIENT {
-        "user_online" "Opens the session; the first frame of a socket." "user_id:user! user_type:id token:text session_token:text rooms:room_at[] attempt:number down_ms:number timestamp:number"
+        "user_online" "Opens the session; the first frame of a socket." "user_id:user! user_type:id token:text session_token:text rooms:room_at[0..64] attempt:number down_ms:number timestamp:number"
         "heartbeat" "Every 30 s; any frame counts as a sign of life." "user_id:user user_type:id timestamp:number ts_ms:int"
         "status_change" "The status that the user chooses for himself." "status:online|busy|away|offline! user_id:user user_type:id timestamp:number"
         "message" "A direct message to every session of somebody." "to_user_id:user! message:text4096! from_user_id:user timestamp:number"
         "user_offline" "The session ends at once." "user_id:user user_type:id timestamp:number"
-        "request_online_status" "Asks for people's statuses." "user_ids:ids500!"
-        "watch_status" "Asks to hear of changes of people's statuses." "user_ids:ids1000!"
-        "unwatch_status" "Asks to hear no more of them." "user_ids:ids1000!"
+        "request_online_status" "Asks for people's statuses." "user_ids:user[0..500]!"
+        "watch_status" "Asks to hear of changes of people's statuses." "user_ids:user[0..1000]!"
+        "unwatch_status" "Asks to hear no more of them." "user_ids:user[0..1000]!"
         "refresh_token" "A newer token of the same user." "token:text!"
         "room_join" "Enters a room, at a position if the client has one." "room_id:room! cursor:text msg_cursor:text"
         "room_leave" "Leaves a room; place and seat are freed." "room_id:room!"
         "room_sync" "Asks for what was missed since a position." "room_id:room! cursor:text"
-        "room_message" "Says something in a room." "room_id:room! class:must|normal|droppable! kind:text64! body:text12288! dedup_id:text64"
-        "block_users" "Blocks people: their direct messages do not arrive." "user_ids:ids1000!"
-        "unblock_users" "Blocks people no longer." "user_ids:ids1000!"
+        "room_message" "Says something in a room." "room_id:room! class:must|normal|droppable! kind:word64! body:text12288! dedup_id:key64"
+        "block_users" "Blocks people: their direct messages do not arrive." "user_ids:user[0..1000]!"
+        "unblock_users" "Blocks people no longer." "user_ids:user[0..1000]!"
         "blocked_users" "Asks who is blocked." ""
         "room_members" "Asks for a page of members." "room_id:room! offset:0..4294967295 limit:0..200"
     }
@@ -44,9 +44,9 @@ shapes! {
         "queue_join" "Joins the mic queue." "want_seat:seat note:text200"
         "queue_leave" "Leaves the queue." ""
         "queue_insert" "Puts somebody into the queue." "target_user_id:user! place:neighbour! respect_rules:bool"
-        "queue_remove" "Takes people out of the queue." "target_user_ids:ids100! reason:text200"
+        "queue_remove" "Takes people out of the queue." "target_user_ids:user[1..100]! reason:text200"
         "queue_move" "Moves somebody in the queue." "target_user_id:user! place:place! on_missing:fail|nearest force:bool"
-        "queue_reorder" "Gives people of the queue a new order; needs if_rev." "user_ids:ids2000!"
+        "queue_reorder" "Gives people of the queue a new order; needs if_rev." "user_ids:user[0..2000]!"
         "queue_clear" "Empties the queue; can be undone." ""
         "queue_restore" "Undoes a queue_clear." "undo_id:text64!"
         "queue_resort" "Orders the queue by the rules again." ""
@@ -81,7 +81,7 @@ shapes! {
         "room_close" "Closes the room for ever." "reason:text200"
         "talk_set" "Says who may say what in the room." "slow_mode_seconds:0..3600 must_level:0..1000 normal_level:0..1000 droppable_level:0..1000"
         "talk_mute" "Takes the word from somebody until a time; 0 gives it back." "target_user_id:user! until_ms:ms"
-        "batch" "Up to 32 commands as one commit." "ops:operation[]! atomic:bool"
+        "batch" "Up to 32 commands as one commit." "ops:operation[1..32]! atomic:bool"
         "explain" "Says what a command would do." "command:operation! as_user_id:user"
     }
 }
@@ -89,17 +89,17 @@ shapes! {
 shapes! {
     /// What the hub says.
     HUB {
-        "welcome" "The session is open." "session_id:text! user_id:user! user_type:id! resumed:bool! session_token:text! server_time_ms:ms! heartbeat_interval_ms:ms! heartbeat_timeout_ms:ms! ping_interval_ms:ms! node:text! version:text! rooms:entered[]! messages:hub_message[]"
+        "welcome" "The session is open." "id:int session_id:text! user_id:user! user_type:id! resumed:bool! session_token:text! server_time_ms:ms! heartbeat_interval_ms:ms! heartbeat_timeout_ms:ms! ping_interval_ms:ms! node:text! version:text! rooms:entered[]! messages:hub_message[]"
         "heartbeat_ack" "Answers a heartbeat." "id:int timestamp:seconds! ts_ms:int server_ts_ms:ms!"
         "userOnlineStatus" "Statuses: an answer with `id`, or a change of somebody watched." "id:int user_status:person[]!"
         "message" "A direct message." "from_user_id:user! to_user_id:user! message:text! timestamp:seconds!"
-        "ack" "The answer to a request that was accepted: with the fields of the command's own event." "id:int room_id:room rev:count dup:true noop:true by:text cursor:cursor role:role recovered:bool event:text user_id:user index:count why:text[] results:object[] members:member[] total:count delivered:count expires_at_ms:ms user_status:person[] would:ok|error code:int name:text message:text details:object"
+        "ack" "The answer to a request that was accepted: with the fields of the command's own event." "id:int room_id:room rev:count dup:true noop:true by:text cursor:cursor role:role recovered:bool event:text user_id:user index:count why:text[] results:object[] members:member[] total:count delivered:count expires_at_ms:ms user_status:person[] seq:count msg_cursor:cursor at_ms:ms blocked:user[] would:ok|error code:int name:text message:text details:object"
         "error" "A request was refused; nothing has changed." "id:int code:int! name:text! message:text! temporary:bool! retry_after_ms:ms! details:object!"
         "closing" "The hub is about to close the connection." "code:int! name:text! retry_after_ms:ms!"
         "room_snapshot" "The whole state of a room." "room_id:room! cursor:cursor! rev:count! state:state! server_time_ms:ms!"
         "room_update" "What has happened since `prev`." "room_id:room! prev:cursor! cursor:cursor! events:event[]!"
         "room_reset" "What the client holds is no longer part of the history; a snapshot follows." "room_id:room! reason:text! revoked:text[]"
-        "room_message" "Something said in a room; `skipped`: older ones are left out." "room_id:room! seq:count! msg_cursor:cursor from_user_id:text! system:true class:must|normal|droppable! kind:text! body:text! dedup_id:text64 at_ms:ms! skipped:true"
+        "room_message" "Something said in a room; `skipped`: older ones are left out." "room_id:room! seq:count! msg_cursor:cursor from_user_id:text! system:true class:must|normal|droppable! kind:text! body:text! dedup_id:key64 at_ms:ms! skipped:true"
         "room_presence" "Who is in the room." "room_id:room! online:count! changes:presence_change[]!"
     }
 }
@@ -146,6 +146,10 @@ shapes! {
 shapes! {
     /// What frames are made of.
     PARTS {
+        "rules" "The rules document. What is absent has its default." "max_mic_count:1..64 host_seat:bool max_queue_len:0..2000 queue_mode:free|apply|queue|chair timeout_seconds:0..86400 turn_max_total_seconds:0..86400 on_deck_size:0..10 max_jumped_by:0..1000 hold_seconds_queue:0..3600 hold_seconds_seat:0..3600 apply_ttl_seconds:5..3600 invite_ttl_seconds:5..3600 rejoin_cooldown_seconds:0..86400 stream_stop_grace_seconds:0..300 mode_grace_seconds:0..60 mode_min_interval_seconds:0..60 chair_min_level:0..1000 access:open|blacklist|whitelist blacklist:user[0..1000] whitelist:user[0..1000] roles:role_rule[0..200] special_user_list:special_user[0..1000] time_based_rules:time_window[0..50]"
+        "role_rule" "What a role may and is worth; each role once." "role_id:role! level:0..1000 priority_level:-1000..1000 can_skip_queue:bool timeout_seconds:0..86400 perms:permission[0..64]"
+        "special_user" "Somebody with a priority of his own; each person once." "user_id:user! priority_level:-1000..1000 until_ms:ms"
+        "time_window" "Rules for hours of the day, in wall time of an IANA zone; over midnight if `end` is before `start`." "name:text64! days:mon|tue|wed|thu|fri|sat|sun[0..7] start:clock! end:clock! tz:zone! boost:-1000..1000{} deny_roles:role[0..200] only_roles:role[0..200] timeout_seconds:0..86400 max_queue_len:0..2000"
         "room_at" "A room, and the position that the client has." "room_id:room! cursor:text msg_cursor:text"
         "entered" "A room of a resumed session, or why it is not." "room_id:room! recovered:bool cursor:cursor msg_cursor:cursor msg_skipped:true error:text"
         "person" "Somebody's shown status." "user_id:user! user_type:id! online:bool! status:online|busy|away|offline! last_seen:seconds!"

@@ -1,17 +1,23 @@
 //! The protocol as documents for machines: JSON Schema, AsyncAPI and OpenAPI, all made from one table of frames and one of routes.
 //! `tests/spec.rs` holds the table against the parser and the golden vectors, in both directions.
 mod asyncapi;
+mod bodies;
 mod frames;
 mod openapi;
+mod routes;
 mod shape;
 
 pub use asyncapi::asyncapi;
-pub use openapi::{ROUTES, openapi};
+pub use openapi::{Facts, openapi};
+pub use routes::{Method, Operation, ROUTES, Route, Who};
 
 use serde_json::{Map, Value, json};
 
 /// The dialect of the schemas.
 const DIALECT: &str = "https://json-schema.org/draft/2020-12/schema";
+
+/// What the rules document is made of: a key that is not known is refused, since it would change nothing.
+const RULES: [&str; 4] = ["rules", "role_rule", "special_user", "time_window"];
 
 /// Names every frame that a client can send, with its fields as JSON Schema.
 #[must_use]
@@ -39,11 +45,17 @@ pub fn definitions() -> Map<String, Value> {
         let object = shape::object(part, "");
         // This one is what a client says, the others are what the hub says.
         let object = if part.name == "room_at" { shape::said(object) } else { object };
+        let object = if RULES.contains(&part.name) { shape::closed(shape::said(object)) } else { object };
         all.insert(part.name.to_owned(), object);
     }
     let nested = frames::COMMANDS.iter().filter(|frame| !matches!(frame.name, "batch" | "explain")).map(|frame| {
         let name = format!("op_{}", frame.name);
-        all.insert(name.clone(), shape::said(shape::tagged(frame, "type", "")));
+        let mut operation = shape::said(shape::tagged(frame, "type", ""));
+        // Inside of a frame a wrong document makes the operation fail, not the frame.
+        if let Some(rules) = operation.pointer_mut("/properties/rules") {
+            *rules = json!({"not": {"type": "null"}, "description": "A rules document; another value is refused as bad_rules when its turn comes."});
+        }
+        all.insert(name.clone(), operation);
         json!({"$ref": format!("#/$defs/{name}")})
     });
     let nested: Vec<Value> = nested.collect();

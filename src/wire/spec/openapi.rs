@@ -1,348 +1,257 @@
-//! HTTP as OpenAPI 3.1: one row per route, with what it takes, what it answers, and which errors it knows.
-use super::{client_frames, commands, definitions, referring, shape};
-use crate::hub::code::Code;
+//! HTTP as OpenAPI 3.1, made from the table of routes: what each takes and answers, with examples, and every error by status.
+use super::{
+    bodies, client_frames, definitions, referring,
+    routes::{Method, Operation, ROUTES, Route, Who},
+    shape,
+};
+use crate::{
+    hub::{
+        code::{Code, Reject},
+        id::{CommitId, RoomId, UserId},
+        room::Room,
+        rules::Rules,
+        time::UnixMs,
+    },
+    wire::{
+        server::{ErrorJson, details, room_snapshot},
+        status,
+    },
+};
 use serde_json::{Map, Value, json};
+use std::sync::Arc;
 
-/// A route of the clients' listener.
-pub struct Route {
-    /// `get` or `post`.
-    pub method: &'static str,
-    /// The path, with its parameters in braces.
-    pub path: &'static str,
-    about: &'static str,
-    /// Query parameters: name, schema kind, what it is.
-    query: &'static [(&'static str, &'static str, &'static str)],
-    body: Option<Body>,
-    answer: &'static str,
-    example: &'static str,
-    /// Statuses beside 200, of the error object.
-    errors: &'static [u16],
+/// What the document says of one hub.
+#[derive(Clone, Debug)]
+pub struct Facts {
+    /// Whether requests need a token or an API key: not in `auth.mode = "dev"`.
+    pub needs_token: bool,
+    /// The kinds of users that it knows.
+    pub user_types: Vec<String>,
 }
 
-#[derive(Clone, Copy)]
-enum Body {
-    Token,
-    Poll,
-    Command,
-}
-
-/// Every route, the hooks of media servers aside: their bodies are the vendors'.
-pub const ROUTES: &[Route] = &[
-    Route {
-        method: "post",
-        path: "/api/online-status/rts-token",
-        about: "Mints a client token; for backends.",
-        query: &[],
-        body: Some(Body::Token),
-        answer: "minted",
-        example: r#"{"token":"eyJ…","signature":"eyJ…","user_id":"kol_123","expires_at_ms":1798700000000}"#,
-        errors: &[400, 401, 403, 413, 429],
-    },
-    Route {
-        method: "get",
-        path: "/api/online-status",
-        about: "The shown statuses of up to 500 people.",
-        query: &[("user_ids", "ids", "User ids with commas between them.")],
-        body: None,
-        answer: "hub_userOnlineStatus",
-        example: r#"{"type":"userOnlineStatus","user_status":[{"user_id":"kol_123","user_type":"kol","online":true,"status":"busy","last_seen":1640995200}]}"#,
-        errors: &[400, 401, 429],
-    },
-    Route {
-        method: "get",
-        path: "/api/rooms/{room_id}",
-        about: "The state of a room. With If-None-Match: 304 while nothing has changed.",
-        query: &[],
-        body: None,
-        answer: "hub_room_snapshot",
-        example: "",
-        errors: &[304, 400, 401, 403, 404, 429, 503],
-    },
-    Route {
-        method: "get",
-        path: "/api/rooms/{room_id}/updates",
-        about: "What has happened since a position, at once or as soon as something does; with `Accept: text/event-stream` for ever.",
-        query: &[
-            ("cursor", "text", "The position that the client has."),
-            ("wait_ms", "count", "How long to wait if nothing is new, at most 25,000."),
-        ],
-        body: None,
-        answer: "updates",
-        example: r#"{"updates":[],"cursor":"43.000000000000a91b"}"#,
-        errors: &[304, 400, 401, 403, 404, 429, 503],
-    },
-    Route {
-        method: "get",
-        path: "/api/rooms/{room_id}/members",
-        about: "A page of members.",
-        query: &[("offset", "count", "How many to skip."), ("limit", "count", "At most 200.")],
-        body: None,
-        answer: "hub_ack",
-        example: r#"{"type":"ack","room_id":"r1","members":[{"user_id":"u1","user_type":"user","role":"owner","status":"online"}],"total":1}"#,
-        errors: &[400, 401, 403, 404, 429, 503],
-    },
-    Route {
-        method: "post",
-        path: "/api/rooms/{room_id}/commands",
-        about: "A room command, as over the socket. Backends may name whom they act for.",
-        query: &[],
-        body: Some(Body::Command),
-        answer: "hub_ack",
-        example: r#"{"type":"ack","room_id":"r1","rev":42,"event":"queue_left","user_id":"u9","reason":"removed"}"#,
-        errors: &[400, 401, 403, 404, 409, 410, 413, 429, 503],
-    },
-    Route {
-        method: "post",
-        path: "/api/poll/frame",
-        about: "One frame as over the socket, of a client without one.",
-        query: &[],
-        body: Some(Body::Command),
-        answer: "object",
-        example: "",
-        errors: &[400, 401, 403, 404, 409, 410, 413, 429, 503],
-    },
-    Route {
-        method: "get",
-        path: "/api/rooms/{room_id}/history",
-        about: "What happened in a room, oldest first; for backends, and for admins of the room.",
-        query: &[
-            ("user_id", "user", "Only events about this person."),
-            ("from_ms", "count", "From this time on."),
-            ("to_ms", "count", "Up to this time."),
-            ("cursor", "text", "The `cursor` of the page before."),
-            ("limit", "limit", "How many events at least make a page: 1 to 1,000."),
-        ],
-        body: None,
-        answer: "history",
-        example: r#"{"events":[{"room_id":"r1","rev":42,"event":"queue_left","user_id":"u9","reason":"self","by":"u9","at_ms":1700000000000}],"cursor":null}"#,
-        errors: &[400, 401, 403, 404, 429, 503],
-    },
-    Route {
-        method: "get",
-        path: "/api/rooms/{room_id}/messages",
-        about: "Messages that are kept, oldest first: after a position, before one, or the newest.",
-        query: &[
-            ("since", "text", "The position that the client has."),
-            ("before", "text", "The position of the message before which the page ends."),
-            ("limit", "count", "1 to 200 messages, default 50."),
-            ("wait_ms", "count", "How long to wait if nothing is new, at most 25,000."),
-        ],
-        body: None,
-        answer: "object",
-        example: r#"{"messages":[],"cursor":"9.000000000000a8f9","more":false}"#,
-        errors: &[400, 401, 403, 404, 429, 503],
-    },
-    Route {
-        method: "get",
-        path: "/api/rooms/{room_id}/publish-ticket",
-        about: "A ticket with which somebody on a seat may publish to a media server.",
-        query: &[
-            ("source", "text", "Which media server, if there are several."),
-            ("user_id", "user", "For whom: the user of a client token, or whom a backend names."),
-        ],
-        body: None,
-        answer: "object",
-        example: "",
-        errors: &[400, 401, 403, 404, 409, 410, 429, 503],
-    },
-    Route {
-        method: "get",
-        path: "/api/media/{source}/live",
-        about: "What is on air at a media server; for backends.",
-        query: &[],
-        body: None,
-        answer: "object",
-        example: "",
-        errors: &[400, 401, 403, 404, 429],
-    },
-    Route {
-        method: "post",
-        path: "/api/poll/heartbeat",
-        about: "Opens or keeps the session of a client without a socket.",
-        query: &[],
-        body: Some(Body::Poll),
-        answer: "hub_welcome",
-        example: "",
-        errors: &[400, 401, 403, 413, 429, 503],
-    },
-    Route {
-        method: "get",
-        path: "/api/openapi.json",
-        about: "This document.",
-        query: &[],
-        body: None,
-        answer: "object",
-        example: "",
-        errors: &[],
-    },
-    Route {
-        method: "get",
-        path: "/api/asyncapi.json",
-        about: "The socket's document.",
-        query: &[],
-        body: None,
-        answer: "object",
-        example: "",
-        errors: &[],
-    },
-];
-
-fn kind(name: &str) -> Value {
-    match name {
-        "count" => json!({"type": "integer", "minimum": 0}),
-        "limit" => json!({"type": "integer", "minimum": 1, "maximum": 1000}),
-        "user" => json!({"$ref": "#/components/schemas/id"}),
-        "ids" => json!({"type": "string", "pattern": "^[A-Za-z0-9_.:@-]{1,64}(,[A-Za-z0-9_.:@-]{1,64}){0,499}$"}),
-        _ => json!({"type": "string"}),
+impl Default for Facts {
+    fn default() -> Self {
+        Self { needs_token: true, user_types: vec!["user".to_owned(), "kol".to_owned()] }
     }
-}
-
-fn body(body: Body) -> Value {
-    let (schema, example) = match body {
-        Body::Token => (
-            json!({"type": "object", "required": ["user_id"], "properties": {
-                "user_id": {"$ref": "#/components/schemas/id"},
-                "user_type": {"$ref": "#/components/schemas/id"},
-                "room_id": {"$ref": "#/components/schemas/id"},
-                "role": {"$ref": "#/components/schemas/id", "description": "Needs `room_id`."},
-                "expire_time": {"type": "integer", "minimum": 1, "maximum": 86400, "description": "Seconds."},
-            }, "if": {"required": ["role"], "properties": {"role": {"type": "string"}}},
-            "then": {"required": ["room_id"], "properties": {"room_id": {"type": "string"}}}}),
-            json!({"user_id": "kol_123", "user_type": "kol", "room_id": "r1", "role": "admin", "expire_time": 3600}),
-        ),
-        Body::Poll => (
-            json!({"type": "object", "properties": {
-                "user_id": {"$ref": "#/components/schemas/id"},
-                "act_as": {"$ref": "#/components/schemas/id"},
-                "user_type": {"$ref": "#/components/schemas/id"},
-                "session_token": {"type": "string"},
-                "rooms": {"type": "array", "maxItems": 64, "items": {"$ref": "#/components/schemas/room_at"}},
-                "leave": {"type": "array", "maxItems": 64, "items": {"$ref": "#/components/schemas/id"}},
-                "offline": {"type": "boolean"},
-            }}),
-            json!({"user_id": "u1", "rooms": [{"room_id": "r1"}]}),
-        ),
-        Body::Command => (
-            json!({
-                "oneOf": commands().map(|(name, _)| json!({"$ref": format!("#/components/schemas/command_{name}")})).collect::<Vec<_>>(),
-                "discriminator": {"propertyName": "type"},
-            }),
-            json!({"type": "queue_remove", "target_user_ids": ["u9"], "op_id": "kick-1", "act_as": "admin1"}),
-        ),
-    };
-    json!({"required": true, "content": {"application/json": {"schema": shape::said(schema), "example": example}}})
-}
-
-/// A command as HTTP takes it: the path names the room, and a backend may name whom it acts for.
-fn over_http(mut schema: Value) -> Value {
-    if let Some(required) = schema.get_mut("required").and_then(Value::as_array_mut) {
-        required.retain(|name| name != "room_id");
-    }
-    if let Some(properties) = schema.get_mut("properties").and_then(Value::as_object_mut) {
-        properties.remove("room_id");
-        properties.insert("act_as".to_owned(), json!({"anyOf": [{"$ref": "#/$defs/id"}, {"type": "null"}]}));
-    }
-    schema
-}
-
-fn schemas() -> Map<String, Value> {
-    let mut all = definitions();
-    for (name, _) in client_frames() {
-        all.remove(&format!("client_{name}"));
-    }
-    for (name, schema) in commands() {
-        all.insert(format!("command_{name}"), over_http(schema));
-    }
-    all.insert("object".to_owned(), json!({"type": "object"}));
-    all.insert(
-        "minted".to_owned(),
-        json!({"type": "object", "required": ["token", "signature", "user_id", "expires_at_ms"], "properties": {
-            "token": {"type": "string"}, "signature": {"type": "string"}, "user_id": {"$ref": "#/$defs/id"}, "expires_at_ms": {"type": "integer"},
-        }}),
-    );
-    all.insert(
-        "updates".to_owned(),
-        json!({"oneOf": [
-            {"type": "object", "required": ["updates", "cursor"], "properties": {
-                "updates": {"type": "array", "items": {"$ref": "#/$defs/hub_room_update"}}, "cursor": {"$ref": "#/$defs/cursor"},
-            }},
-            {"type": "object", "required": ["reset", "snapshot", "cursor"], "properties": {
-                "reset": {"const": true}, "snapshot": {"$ref": "#/$defs/hub_room_snapshot"}, "cursor": {"$ref": "#/$defs/cursor"},
-            }},
-        ]}),
-    );
-    all.insert(
-        "history".to_owned(),
-        json!({"type": "object", "required": ["events", "cursor"], "properties": {
-            "events": {"type": "array", "items": {"$ref": "#/$defs/event"}}, "cursor": {"type": ["string", "null"]},
-        }}),
-    );
-    all
 }
 
 /// Returns the document.
 #[must_use]
-pub fn openapi() -> Value {
+pub fn openapi(facts: &Facts) -> Value {
     let mut paths = Map::new();
     for route in ROUTES {
-        let names = route.path.split('{').skip(1).filter_map(|rest| rest.split('}').next());
-        let in_path = names.map(|name| {
-            json!({"name": name, "in": "path", "required": true, "schema": {"$ref": "#/components/schemas/id"}, "example": "r1"})
-        });
-        let in_query = route.query.iter().map(|(name, of, about)| {
-            json!({"name": name, "in": "query", "required": *name == "user_ids" || route.path.ends_with("publish-ticket") && *name == "user_id", "schema": kind(of), "description": about})
-        });
-        let parameters: Vec<Value> = in_path.chain(in_query).collect();
-        let mut content = json!({"schema": {"$ref": format!("#/components/schemas/{}", route.answer)}});
-        if let (Ok(example), Some(content)) = (serde_json::from_str::<Value>(route.example), content.as_object_mut()) {
-            content.insert("example".to_owned(), example);
-        }
-        let mut responses = Map::new();
-        responses.insert("200".to_owned(), json!({"description": "As asked.", "content": {"application/json": content}}));
-        for status in route.errors {
-            let response = if *status == 304 {
-                json!({"description": "Nothing has changed."})
-            } else {
-                json!({"$ref": format!("#/components/responses/{status}")})
-            };
-            responses.insert(status.to_string(), response);
-        }
-        let mut operation = json!({
-            "operationId": format!("{}_{}", route.method, route.path.trim_start_matches("/api/").replace(['/', '-', '.'], "_").replace(['{', '}'], "")),
-            "summary": route.about,
-            "parameters": parameters,
-            "responses": responses,
-        });
-        if let (Some(of), Some(operation)) = (route.body, operation.as_object_mut()) {
-            operation.insert("requestBody".to_owned(), body(of));
-        }
-        let path = paths.entry(route.path).or_insert_with(|| json!({}));
+        let path = paths.entry(route.path.replace('*', "")).or_insert_with(|| json!({}));
         if let Some(path) = path.as_object_mut() {
-            path.insert(route.method.to_owned(), operation);
+            path.insert(route.method.name().to_owned(), operation(route, facts));
         }
     }
-    let error = json!({"description": "The request is refused; `name` says why.", "content": {"application/json": {"schema": {"$ref": "#/components/schemas/hub_error"}}}});
-    let statuses = [400, 401, 403, 404, 409, 410, 413, 429, 503];
-    let codes = Code::ALL
-        .iter()
-        .map(|code| format!("`{}` {} {}", code.number(), code.name(), code.sentence()))
-        .collect::<Vec<_>>()
-        .join("\n- ");
-    json!({
+    let codes = Code::ALL.iter().map(|code| format!("`{}` {}: {}", code.number(), code.name(), code.sentence()));
+    let document = json!({
         "openapi": "3.1.0",
         "info": {
             "title": "michub",
             "version": env!("CARGO_PKG_VERSION"),
-            "description": format!("The hub's HTTP side, for backends, pages and clients without a socket. Errors, by `code` and `name`:\n- {codes}"),
+            "description": format!(
+                "The hub's HTTP side, for backends, pages and clients without a socket; the socket itself is described by /api/asyncapi.json. Unknown fields are ignored. Errors, by `code` and `name`:\n- {}",
+                codes.collect::<Vec<_>>().join("\n- ")
+            ),
             "license": {"name": "MIT OR Apache-2.0", "identifier": "MIT OR Apache-2.0"},
         },
         "servers": [{"url": "/"}],
-        "security": [{"bearer": []}, {}],
+        "tags": [{"name": "people"}, {"name": "rooms"}, {"name": "polling"}, {"name": "media"}, {"name": "documents"}],
         "paths": paths,
         "components": {
-            "securitySchemes": {"bearer": {"type": "http", "scheme": "bearer", "description": "A client token or an API key; none is needed in auth.mode = \"dev\"."}},
-            "responses": statuses.iter().map(|status| (status.to_string(), error.clone())).collect::<Map<_, _>>(),
-            "schemas": referring(Value::Object(schemas()), "#/components/schemas/"),
+            "securitySchemes": {"bearer": {"type": "http", "scheme": "bearer", "description": "A client token or an API key; in auth.mode = \"dev\" neither is needed."}},
+            "responses": status::ALL.iter().map(|of| (of.to_string(), refusal(*of))).collect::<Map<_, _>>(),
+            "schemas": schemas(facts),
         },
-    })
+    });
+    referring(document, "#/components/schemas/")
+}
+
+fn schemas(facts: &Facts) -> Map<String, Value> {
+    let mut all = definitions();
+    for (name, _) in client_frames() {
+        all.remove(&format!("client_{name}"));
+    }
+    all.extend(bodies::schemas(&facts.user_types));
+    all
+}
+
+fn operation(route: &Route, facts: &Facts) -> Value {
+    let security = match route.who {
+        Who::Anyone => json!([]),
+        _ if facts.needs_token => json!([{"bearer": []}]),
+        _ => json!([{"bearer": []}, {}]),
+    };
+    let who = match route.who {
+        Who::Backends => " For backends.",
+        Who::People | Who::Anyone => "",
+    };
+    let id = format!("{:?}", route.operation);
+    let id = id.chars().take(1).flat_map(char::to_lowercase).chain(id.chars().skip(1)).collect::<String>();
+    let mut operation = json!({
+        "operationId": id,
+        "tags": [tag(route)],
+        "summary": format!("{}{who}", route.about),
+        "parameters": parameters(route),
+        "responses": responses(route),
+        "security": security,
+    });
+    if let (Some((schema, example)), Some(operation)) = (route.body, operation.as_object_mut()) {
+        let content = content(schema, serde_json::from_str(example).ok());
+        operation.insert(
+            "requestBody".to_owned(),
+            json!({"required": route.operation != Operation::BanUser, "content": {"application/json": content}}),
+        );
+    }
+    operation
+}
+
+fn tag(route: &Route) -> &'static str {
+    let named = |part: &str| route.path.starts_with(part);
+    match route.operation {
+        Operation::OpenApi | Operation::AsyncApi => "documents",
+        Operation::PublishTicket => "media",
+        _ if named("/api/rooms") => "rooms",
+        _ if named("/api/poll") => "polling",
+        _ if named("/api/media") || named("/api/hooks") => "media",
+        _ => "people",
+    }
+}
+
+fn content(schema: &str, example: Option<Value>) -> Value {
+    let mut content = Map::from_iter([("schema".to_owned(), json!({"$ref": format!("#/$defs/{schema}")}))]);
+    content.extend(example.map(|example| ("example".to_owned(), example)));
+    content.into()
+}
+
+fn parameters(route: &Route) -> Vec<Value> {
+    let names = route.path.split('{').skip(1).filter_map(|rest| rest.split('}').next());
+    let in_path = names.map(|name| {
+        let (schema, example) = match name {
+            "room_id" => (shape::kind_of("room"), "r1"),
+            "user_id" => (shape::kind_of("user"), "u9"),
+            "source" => (shape::kind_of("id"), "srs1"),
+            "secret" => (json!({"type": "string", "minLength": 1}), "a-long-random-text"),
+            _ => (json!({"type": "string", "minLength": 1}), "on_publish"),
+        };
+        let name = name.trim_start_matches('*');
+        json!({"name": name, "in": "path", "required": true, "schema": schema, "example": example})
+    });
+    let in_query = route.query.iter().map(|(name, kind, example, about)| {
+        let (kind, required) = kind.strip_suffix('!').map_or((*kind, false), |kind| (kind, true));
+        let schema = match kind {
+            "ids" => json!({"type": "string", "pattern": "^[A-Za-z0-9_.:@-]{1,64}(,[A-Za-z0-9_.:@-]{1,64}){0,499}$"}),
+            "wait" => json!({"type": "integer", "minimum": 0}),
+            "mark" => json!({"type": "string", "pattern": "^([0-9]{1,19}\\.[0-9]{1,19})?$"}),
+            kind => shape::kind_of(kind),
+        };
+        let example = serde_json::from_str::<u64>(example).map_or_else(|_| Value::from(*example), Value::from);
+        json!({"name": name, "in": "query", "required": required, "schema": schema, "description": about, "example": example})
+    });
+    in_path.chain(in_query).collect()
+}
+
+/// Tells whether a client may name the copy that it has.
+const fn is_tagged(operation: Operation) -> bool {
+    matches!(operation, Operation::Snapshot | Operation::Updates)
+}
+
+fn responses(route: &Route) -> Map<String, Value> {
+    let (schema, example) = route.answer;
+    let example = if schema == "hub_room_snapshot" { snapshot() } else { serde_json::from_str(example).ok() };
+    let mut kinds = json!({"application/json": content(schema, example)});
+    if let (Operation::Updates | Operation::Messages, Some(kinds)) = (route.operation, kinds.as_object_mut()) {
+        let about = "Events: `data:` one frame of the socket, `id:` its position; a comment when nothing happens for a while.";
+        kinds.insert("text/event-stream".to_owned(), json!({"schema": {"type": "string", "description": about}}));
+    }
+    let mut answer = json!({"description": "As asked.", "content": kinds});
+    if is_tagged(route.operation) {
+        answer["headers"] = json!({"ETag": {"description": "The position, for `If-None-Match`.", "schema": {"type": "string"}}});
+    }
+    let mut responses = Map::from_iter([("200".to_owned(), answer.clone())]);
+    if route.operation == Operation::CreateRoom {
+        responses.insert("201".to_owned(), answer);
+    }
+    if is_tagged(route.operation) {
+        responses.insert("304".to_owned(), json!({"description": "Nothing has changed."}));
+    }
+    for status in refusals(route) {
+        responses.insert(status.to_string(), json!({"$ref": format!("#/components/responses/{status}")}));
+    }
+    responses
+}
+
+/// The statuses with which a route refuses: those of its kind, and its own.
+fn refusals(route: &Route) -> Vec<u16> {
+    // A page of another origin is refused everywhere.
+    let mut all = vec![403];
+    all.extend_from_slice(route.errors);
+    if !matches!(route.operation, Operation::OpenApi | Operation::AsyncApi) {
+        all.extend([400, 500, 503]);
+    }
+    if route.who != Who::Anyone {
+        all.extend([401, 429]);
+    }
+    if route.method == Method::Post && route.body.is_some() {
+        all.push(413);
+    }
+    all.sort_unstable();
+    all.dedup();
+    all
+}
+
+/// A refusal: the error object, with an example for each name that has this status.
+fn refusal(of: u16) -> Value {
+    let mut examples = Map::new();
+    for code in Code::ALL.iter().filter(|code| status::of(**code) == of) {
+        let error = serde_json::to_value(ErrorJson::new(None, *code, example_details(*code))).unwrap_or_default();
+        examples.insert(code.name().to_owned(), json!({"summary": code.sentence(), "value": error}));
+    }
+    let mut response = json!({
+        "description": "The request is refused, and nothing has changed; `name` says why.",
+        "content": {"application/json": {"schema": {"$ref": "#/$defs/hub_error"}, "examples": examples}},
+    });
+    let header = match of {
+        401 => Some(("WWW-Authenticate", "string", "`Bearer`.")),
+        429 | 503 => Some(("Retry-After", "integer", "Seconds, if the same request may succeed later.")),
+        _ => None,
+    };
+    if let Some((name, kind, about)) = header {
+        response["headers"] = json!({name: {"description": about, "schema": {"type": kind}}});
+    }
+    response
+}
+
+fn example_details(code: Code) -> Map<String, Value> {
+    let user = || UserId::parse("u9").ok();
+    let at = Some(UnixMs(1_700_000_060_000));
+    let reject = match code {
+        Code::BadArgument => {
+            Reject::Argument { path: "/user_id".to_owned(), expected: "an id of 1 to 64 bytes of A-Z a-z 0-9 _ . : @ -" }
+        }
+        Code::StaleRev => Reject::StaleRev { rev: 43 },
+        Code::AlreadyQueued => Reject::AlreadyQueued { index: 2 },
+        Code::NotQueued => Reject::NotQueued { users: user().into_iter().collect() },
+        Code::QueueFull => Reject::QueueFull { limit: 100 },
+        Code::AnchorGone => Reject::AnchorGone { before: user(), after: None },
+        Code::TooSoon | Code::Cooldown | Code::Blacklisted => Reject::Until { code, until: at },
+        Code::WindowClosed => Reject::WindowClosed { opens_at: at },
+        Code::TurnChanged => Reject::TurnChanged { turn_id: Some("77c-3".to_owned()) },
+        Code::ApplyResolved => Reject::ApplyResolved { outcome: "approved", by: "admin1".to_owned() },
+        Code::BadRules => Reject::BadRules { path: "/max_mic_count".to_owned(), message: "1 to 64 seats".to_owned() },
+        Code::BatchFailed => Reject::BatchFailed { index: 1, error: Box::new(Reject::Plain(Code::NoSeat)) },
+        Code::Unavailable => return Map::from_iter([("outcome".to_owned(), "none".into())]),
+        code => Reject::Plain(code),
+    };
+    details(&reject)
+}
+
+/// A new room, as `GET /api/rooms/{room_id}` shows it.
+fn snapshot() -> Option<Value> {
+    let (room, owner) = (RoomId::parse("r1").ok()?, UserId::parse("admin1").ok()?);
+    let now = UnixMs(1_700_000_000_000);
+    let room = Room::create(room, owner, Arc::new(Rules::default()), CommitId(0xa91b), now);
+    serde_json::from_slice(&room_snapshot(&room, now)).ok()
 }

@@ -1,5 +1,6 @@
 //! `cargo xtask conform`: the hub against programs of other people. Each suite sets itself up, starts a hub of its own and says what it has seen;
 //! `--write` puts that into docs/CONFORMANCE.md, between the marks of the suite.
+mod autobahn;
 mod clients;
 pub mod hub;
 mod python;
@@ -41,6 +42,7 @@ struct Suite {
 
 const ALL: &[Suite] = &[
     Suite { name: "schemathesis", columns: &["seen"], run: schemathesis::run },
+    Suite { name: "autobahn", columns: &["seen"], run: autobahn::run },
     Suite { name: "clients", columns: clients::NAMES, run: clients::run },
 ];
 

@@ -71,6 +71,7 @@ impl Drop for Folder {
 pub struct Hub {
     child: Child,
     address: String,
+    admin: String,
     _data: Folder,
 }
 
@@ -109,19 +110,23 @@ impl Hub {
             .map_err(|error| format!("the hub cannot be started: {error}"))?;
         let mut line = String::new();
         let read = child.stdout.take().map(|out| BufReader::new(out).read_line(&mut line));
-        let address =
-            line.split_once("http://").and_then(|(_, rest)| rest.split_once(' ')).map(|(address, _)| address.to_owned());
-        let Some(address) = address else {
+        let mut addresses = line.split("http://").skip(1).filter_map(|rest| rest.split([' ', ')']).next()).map(str::to_owned);
+        let (Some(address), Some(admin)) = (addresses.next(), addresses.next()) else {
             bed::kill(&mut child);
             let log = std::fs::read_to_string(data.path().join("log")).unwrap_or_default();
             return Err(format!("the hub did not come up ({read:?}): {line}{log}"));
         };
-        Ok(Self { child, address, _data: data })
+        Ok(Self { child, address, admin, _data: data })
     }
 
     /// Returns the process's number.
     pub fn pid(&self) -> u32 {
         self.child.id()
+    }
+
+    /// Returns where its admin listener is.
+    pub fn admin(&self) -> &str {
+        &self.admin
     }
 
     /// Puts a load on it and shows what comes of it.

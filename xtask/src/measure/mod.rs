@@ -1,4 +1,5 @@
 //! `cargo xtask load`, `measure` and `bench`: loads on a hub of one's own, the README's numbers, and the counts that must not grow.
+mod attacks;
 mod core;
 mod counts;
 pub mod hub;
@@ -34,6 +35,9 @@ const ALL: &[Measurement] = &[
     Measurement { name: "watch", exact: false, run: times::watch },
     Measurement { name: "reconnect", exact: false, run: times::reconnect },
     Measurement { name: "poll", exact: false, run: times::poll },
+    Measurement { name: "floods", exact: false, run: attacks::floods },
+    Measurement { name: "hostile", exact: false, run: attacks::hostile },
+    Measurement { name: "joins", exact: false, run: attacks::joins },
     Measurement { name: "redis", exact: false, run: redis::commits },
     Measurement { name: "redis-acks", exact: false, run: redis::acks },
     Measurement { name: "redis-idle", exact: false, run: redis::idle },

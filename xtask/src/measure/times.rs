@@ -149,7 +149,7 @@ pub fn queue() -> Result<Vec<Row>, String> {
 
 /// A few who read at a hundredth of the speed.
 pub fn slow_readers() -> Result<Vec<Row>, String> {
-    const LOAD: &str = "slow-readers --rooms 20 --subscribers 50 --rate 100 --seconds 20 --sources 50 --slow-percent";
+    const LOAD: &str = "slow-readers --rooms 20 --subscribers 50 --rate 100 --seconds 45 --sources 50 --slow-percent";
     let run = |percent: u32| Hub::start(&[], &[])?.load(&format!("{LOAD} {percent}"));
     let (none, some) = (run(0)?, run(1)?);
     let more = some.number("/hub/rss_kb_most")? - none.number("/hub/rss_kb_most")?;
@@ -174,6 +174,34 @@ pub fn slow_readers() -> Result<Vec<Row>, String> {
             value: (more / some.number("/counts/slow clients")?).max(0.0),
             unit: "KB",
             goal: Goal::AtMost(512.0),
+        },
+        Row {
+            key: "slow_droppable",
+            what: "of the 36,000 droppable messages for the 10 slow clients: dropped",
+            value: some.number("/counts/droppable dropped for slow clients")?,
+            unit: "",
+            goal: Goal::None,
+        },
+        Row {
+            key: "slow_normal",
+            what: "of the 9,000 normal messages: dropped for the slow clients",
+            value: some.number("/counts/normal dropped for slow clients")?,
+            unit: "",
+            goal: Goal::None,
+        },
+        Row {
+            key: "slow_away",
+            what: "times that a slow client had no room left for what may not be lost: closed with 4102, and resumed",
+            value: some.number("/counts/slow clients sent away")?,
+            unit: "",
+            goal: Goal::AtLeast(1.0),
+        },
+        Row {
+            key: "slow_others",
+            what: "messages of any class dropped for the other 990 clients",
+            value: some.number("/counts/normal dropped").unwrap_or(0.0) + some.number("/counts/droppable dropped").unwrap_or(0.0),
+            unit: "",
+            goal: Goal::AtMost(0.0),
         },
         Row {
             key: "slow_behind",

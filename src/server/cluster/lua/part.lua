@@ -1,7 +1,7 @@
 -- A node is dead (its live people have this state from now on), or takes itself or is taken out of a room ('' = no state).
 -- KEYS: members, channel. ARGV: incarnation, state. Returns the nodes that are left
 local out = ARGV[2] == ''
-if out then redis.call('HDEL', KEYS[1], '#' .. ARGV[1]) end
+redis.call('HDEL', KEYS[1], '#' .. ARGV[1])
 local all, nodes = redis.call('HGETALL', KEYS[1]), {}
 for i = 1, #all, 2 do
   local name = all[i]

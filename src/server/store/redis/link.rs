@@ -51,6 +51,8 @@ pub struct Link {
     conn: Mutex<Option<Conn>>,
     /// Monotonic milliseconds + 1 since which nothing is answered; 0 = it works.
     down_since: AtomicU64,
+    /// Monotonic milliseconds of the newest answer.
+    answered_at: AtomicU64,
     suspected: Notify,
     up: watch::Sender<Up>,
     ended: AtomicBool,
@@ -113,6 +115,7 @@ impl Link {
             clock,
             conn: Mutex::new(None),
             down_since: AtomicU64::new(clock.mono().0 + 1),
+            answered_at: AtomicU64::new(0),
             suspected: Notify::new(),
             up,
             ended: AtomicBool::new(false),
@@ -209,6 +212,7 @@ impl Link {
     fn heard<T>(&self, outcome: RedisResult<T>) -> Result<T, Failed> {
         match outcome {
             Ok(value) => {
+                self.answered_at.store(self.clock.mono().0, Relaxed);
                 if self.down_since.load(Relaxed) != 0 {
                     self.suspected.notify_one();
                 }
@@ -264,7 +268,11 @@ impl Link {
         let mut failing_since: Option<Mono> = None;
         while !self.ended.load(Relaxed) {
             if failing_since.is_none() {
-                let _ = tokio::time::timeout(PROBE, self.suspected.notified()).await;
+                let suspected = tokio::time::timeout(PROBE, self.suspected.notified()).await.is_ok();
+                let quiet = self.clock.mono().since(Mono(self.answered_at.load(Relaxed)));
+                if !suspected && quiet < millis(PROBE) {
+                    continue;
+                }
             } else {
                 tokio::time::sleep(pause()).await;
             }

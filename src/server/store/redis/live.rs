@@ -68,6 +68,7 @@ impl Live {
             stale: Arc::new(Notify::new()),
             opening: None,
             late: BTreeSet::new(),
+            waiting: Vec::new(),
             failed: 0,
         };
         tokio::spawn(keeper.keep(receiver, up));
@@ -108,6 +109,8 @@ struct Keeper {
     opening: Option<JoinHandle<RedisResult<Path>>>,
     /// Channels that were asked for since that one was begun.
     late: BTreeSet<String>,
+    /// Who waits for that, as there is none before it.
+    waiting: Vec<oneshot::Sender<bool>>,
     failed: u32,
 }
 
@@ -148,11 +151,14 @@ impl Keeper {
                     self.opening = None;
                     match outcome {
                         Some(Ok(path)) => self.change_to(path),
-                        Some(Err(error)) => {
-                            tracing::debug!(%error, "the live path cannot be opened");
+                        failed => {
+                            if let Some(Err(error)) = failed {
+                                tracing::debug!(%error, "the live path cannot be opened");
+                            }
+                            // Whoever waits for a confirmation goes on without; the gap is told when there is a path.
+                            self.waiting.clear();
                             self.open();
                         }
-                        None => self.open(),
                     }
                 }
                 ask = asks.recv() => match ask {
@@ -201,14 +207,20 @@ impl Keeper {
     /// Goes on with another path; everybody looks for himself what came in between.
     fn change_to(&mut self, path: Path) {
         self.failed = 0;
-        let late = std::mem::take(&mut self.late);
+        let (late, waiting) = (std::mem::take(&mut self.late), std::mem::take(&mut self.waiting));
         if late.is_empty() {
             tell_of_gap(&self.ears);
         } else {
             let (conn, ears, stale) = (path.conn.clone(), self.ears.clone(), self.stale.clone());
             tokio::spawn(async move {
                 match subscribe_all(&conn, late).await {
-                    Ok(()) => tell_of_gap(&ears),
+                    Ok(()) => {
+                        tell_of_gap(&ears);
+                        for done in waiting {
+                            // Whoever asked may not wait any more.
+                            let _ = done.send(true);
+                        }
+                    }
                     Err(_) => stale.notify_one(),
                 }
             });
@@ -220,8 +232,10 @@ impl Keeper {
         if self.opening.is_some() {
             self.late.insert(channel.clone());
         }
-        // Whoever waits for a confirmation goes on without; the gap is told when there is a path.
-        let Some(conn) = self.path.as_ref().map(|path| path.conn.clone()) else { return };
+        let Some(conn) = self.path.as_ref().map(|path| path.conn.clone()) else {
+            self.waiting.push(done);
+            return;
+        };
         let stale = self.stale.clone();
         tokio::spawn(async move {
             let confirmed = subscribe(conn, &channel).await;

@@ -1,0 +1,141 @@
+//! Sockets over the hub's own TLS.
+use crate::{
+    hub::{DEADLINE, JWT},
+    peer::{Peer, Signed, dial, http, hub},
+};
+use serde_json::json;
+use std::time::Duration;
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::TcpStream,
+    time::timeout,
+};
+use tokio_rustls::rustls::version;
+
+#[tokio::test]
+async fn rooms_and_pages_work_over_tls() {
+    let (dir, signed) = (tempfile::tempdir().unwrap(), Signed::new());
+    let hub = hub(dir.path(), &signed, &[]);
+    let mut people = Vec::new();
+    for (user, versions) in [("a", [&version::TLS12]), ("b", [&version::TLS13])] {
+        let mut peer = Peer::enter(&hub.address, &signed.trusted(&versions), user).await;
+        peer.ok("room_join", json!({})).await;
+        people.push(peer);
+    }
+    // More than a record of TLS holds, in one frame and in many.
+    let body = "x".repeat(12_000);
+    for n in 0..8 {
+        let dedup = format!("d{n}");
+        people[0].ok("room_message", json!({"class": "must", "kind": "chat", "body": body, "dedup_id": dedup})).await;
+    }
+    for seq in 1..=8 {
+        let heard = people[1].until(|frame| frame["type"] == "room_message").await;
+        assert_eq!((&heard["seq"], heard["body"].as_str().unwrap().len()), (&json!(seq), body.len()));
+    }
+    let page = http(&hub.address, &signed.trust(), "/api/rooms/r1", "").await;
+    assert!(page.starts_with("HTTP/1.1 200") && page.contains("room_snapshot"), "{page}");
+    for (origin, status) in [("https://localhost", "200"), ("http://localhost", "403"), ("https://other", "403")] {
+        let page = http(&hub.address, &signed.trust(), "/api/rooms/r1", &format!("Origin: {origin}\r\n")).await;
+        assert!(page.starts_with(&format!("HTTP/1.1 {status}")), "{origin}: {page}");
+    }
+    // The admin listener stays as it was.
+    let mut admin = TcpStream::connect(&hub.admin).await.unwrap();
+    admin.write_all(b"GET /healthz HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n").await.unwrap();
+    let mut answer = String::new();
+    admin.read_to_string(&mut answer).await.unwrap();
+    assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+}
+
+#[tokio::test]
+async fn an_end_is_told_over_tls() {
+    let (dir, signed) = (tempfile::tempdir().unwrap(), Signed::new());
+    let hub = hub(dir.path(), &signed, JWT);
+    let mut stranger = Peer::connect(&hub.address, &signed.trust()).await;
+    stranger.say(json!({"type": "user_online", "user_id": "a", "token": "none"})).await;
+    assert_eq!(stranger.closed().await, (4001, true));
+    drop(hub);
+    let hub = self::hub(dir.path(), &signed, &[]);
+    let mut a = Peer::enter(&hub.address, &signed.trust(), "a").await;
+    a.say(json!({"type": "user_offline"})).await;
+    assert_eq!(a.closed().await, (1000, true));
+    let mut b = Peer::enter(&hub.address, &signed.trust(), "b").await;
+    hub.terminate();
+    assert_eq!(b.closed().await, (4101, true));
+    assert_eq!(hub.ended().await.code(), Some(0));
+}
+
+#[tokio::test]
+async fn a_slow_reader_delays_nobody() {
+    let (dir, signed) = (tempfile::tempdir().unwrap(), Signed::new());
+    let hub = hub(dir.path(), &signed, &[("LIMITS__OUTBOX_BYTES", "65536")]);
+    let mut slow = Peer::enter(&hub.address, &signed.trust(), "slow").await;
+    slow.ok("room_join", json!({})).await;
+    let mut quick = Peer::enter(&hub.address, &signed.trust(), "quick").await;
+    quick.ok("room_join", json!({})).await;
+    let body = "x".repeat(12_000);
+    // The kernel hides some megabytes; then the outbox is full, and the line is given up.
+    let watched = async {
+        for _ in 0..2_000 {
+            quick.ok("room_message", json!({"class": "must", "kind": "chat", "body": body})).await;
+            let metrics = hub.metrics().await;
+            if metrics.contains("michub_closes_total{name=\"slow_consumer\"}") {
+                return;
+            }
+        }
+        panic!("the slow one is never given up");
+    };
+    timeout(DEADLINE, watched).await.expect("nobody waits for the slow one");
+    quick.ok("room_message", json!({"class": "must", "kind": "chat", "body": "on"})).await;
+}
+
+#[tokio::test]
+async fn who_says_too_little_is_put_out() {
+    let (dir, signed) = (tempfile::tempdir().unwrap(), Signed::new());
+    let hub = hub(dir.path(), &signed, &[("LIMITS__HANDSHAKE_TIMEOUT_MS", "500")]);
+    // The head of a hello and nothing more; nothing at all; another language.
+    for beginning in [&b"\x16\x03\x01\x02\x00\x01"[..], b"", b"GET / HTTP/1.1\r\nHost: x\r\n\r\n"] {
+        let mut line = TcpStream::connect(&hub.address).await.unwrap();
+        line.write_all(beginning).await.unwrap();
+        let mut answer = Vec::new();
+        let ended = timeout(Duration::from_secs(3), line.read_to_end(&mut answer)).await;
+        assert!(ended.is_ok() && !answer.starts_with(b"HTTP"), "{beginning:?}: {answer:?}");
+    }
+    // A whole handshake, and then no request.
+    let mut line = dial(&hub.address, &signed.trust()).await.unwrap();
+    let mut answer = Vec::new();
+    let _ = timeout(Duration::from_secs(3), line.read_to_end(&mut answer)).await.expect("put out");
+    assert!(answer.is_empty());
+    Peer::enter(&hub.address, &signed.trust(), "a").await;
+}
+
+#[tokio::test]
+async fn a_new_certificate_drops_nobody() {
+    let (dir, old) = (tempfile::tempdir().unwrap(), Signed::new());
+    let hub = hub(dir.path(), &old, &[]);
+    let mut a = Peer::enter(&hub.address, &old.trust(), "a").await;
+    a.ok("room_join", json!({})).await;
+    let new = Signed::new();
+    // A mistake changes nothing.
+    std::fs::write(dir.path().join("cert.pem"), "no certificate").unwrap();
+    hub.hang_up();
+    until_reloads(&hub, "refused", 1).await;
+    Peer::enter(&hub.address, &old.trust(), "b").await;
+    new.write(dir.path());
+    hub.hang_up();
+    until_reloads(&hub, "ok", 1).await;
+    Peer::enter(&hub.address, &new.trust(), "c").await;
+    assert!(dial(&hub.address, &old.trust()).await.is_err(), "the old one is not shown any more");
+    a.ok("room_message", json!({"class": "normal", "kind": "chat", "body": "still here"})).await;
+}
+
+/// Waits until so many reloads have had this outcome.
+async fn until_reloads(hub: &crate::hub::Hub, outcome: &str, count: u32) {
+    let wanted = format!("michub_config_reloads_total{{outcome=\"{outcome}\"}} {count}");
+    let seen = async {
+        let mut beat = tokio::time::interval(Duration::from_millis(20));
+        while !hub.metrics().await.contains(&wanted) {
+            beat.tick().await;
+        }
+    };
+    timeout(DEADLINE, seen).await.expect(&wanted);
+}
