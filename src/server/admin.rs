@@ -3,6 +3,7 @@ use super::{
     admit::Admission,
     clock::Clock,
     history::{History, remote},
+    http::{Failure, object_of},
     metrics,
     rooms::Rooms,
     store::Store,
@@ -94,6 +95,8 @@ impl Admin {
             .with_state(self)
             .merge(reports)
             .merge(webhooks)
+            .fallback(async || Failure::nothing_there("There is no such route."))
+            .method_not_allowed_fallback(async || (StatusCode::METHOD_NOT_ALLOWED, object_of(StatusCode::METHOD_NOT_ALLOWED)))
     }
 }
 

@@ -1,4 +1,5 @@
 //! HTTP for backends and pages: tokens, presence, rooms, commands, the demo page. Errors are the same objects as on the socket.
+mod failure;
 mod history;
 mod messages;
 mod origin;
@@ -27,23 +28,24 @@ use crate::{
     wire::{
         client::{self, ClientFrame, Parsed},
         fields::{BadFrame, Fields},
-        server::{ErrorJson, UserOnlineStatus, UserStatus, details, json},
+        server::{UserOnlineStatus, UserStatus, json},
         spec::{self, Method, Operation, Route},
-        status as wire_status,
     },
 };
 use axum::{
     Router,
     body::Bytes,
     extract::{DefaultBodyLimit, MatchedPath, Path, Query, State},
-    http::{HeaderMap, HeaderValue, StatusCode, header},
+    http::{HeaderMap, StatusCode, header},
     middleware::{Next, from_fn_with_state, map_response},
-    response::{IntoResponse, Response},
+    response::Response,
     routing::{MethodFilter, MethodRouter, on},
 };
 use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value};
 use tokio::sync::{oneshot, watch};
+
+use failure::as_error_object;
+pub(super) use failure::{Failure, object_of, reply};
 
 /// What the routes need.
 #[derive(Clone)]
@@ -74,68 +76,6 @@ pub(super) enum Caller {
     Anybody,
     /// A person with his token.
     Person(Box<Claims>),
-}
-
-/// An error as an answer: the object of the socket with a fitting status.
-pub(super) struct Failure {
-    status: StatusCode,
-    id: Option<i64>,
-    code: Code,
-    details: Map<String, Value>,
-}
-
-impl Failure {
-    pub(super) fn new(code: Code) -> Self {
-        Self::with(code, Map::new())
-    }
-
-    pub(super) fn status(status: StatusCode, code: Code) -> Self {
-        Self { status, ..Self::new(code) }
-    }
-
-    fn with(code: Code, details: Map<String, Value>) -> Self {
-        Self { status: status_of(code), id: None, code, details }
-    }
-
-    pub(super) fn to(mut self, id: Option<i64>) -> Self {
-        self.id = id;
-        self
-    }
-}
-
-impl From<BadFrame> for Failure {
-    fn from(bad: BadFrame) -> Self {
-        Self::with(bad.code, ErrorJson::from_bad_frame(&bad).details).to(bad.id)
-    }
-}
-
-impl From<Refusal> for Failure {
-    fn from(refusal: Refusal) -> Self {
-        let parsed = refusal.details.and_then(|bytes| serde_json::from_slice(&bytes).ok());
-        Self::with(refusal.code, parsed.unwrap_or_default())
-    }
-}
-
-fn status_of(code: Code) -> StatusCode {
-    StatusCode::from_u16(wire_status::of(code)).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
-}
-
-impl IntoResponse for Failure {
-    fn into_response(self) -> Response {
-        let error = ErrorJson::new(self.id, self.code, self.details);
-        let mut response = reply(self.status, json(&error).into());
-        if self.status == StatusCode::UNAUTHORIZED {
-            response.headers_mut().insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
-        }
-        if error.temporary {
-            response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(error.retry_after_ms.div_ceil(1000)));
-        }
-        response
-    }
-}
-
-pub(super) fn reply(status: StatusCode, body: Bytes) -> Response {
-    (status, [(header::CONTENT_TYPE, "application/json"), (header::CACHE_CONTROL, "no-store")], body).into_response()
 }
 
 /// Makes the router out of the table of routes.
@@ -200,26 +140,6 @@ async fn measured(State(clock): State<Clock>, request: axum::extract::Request, n
     let response = next.run(request).await;
     metrics::http(&route, response.status().as_u16(), clock.micros().saturating_sub(begin));
     response
-}
-
-/// Gives the error object to answers that come from beneath the routes: no such route or method, a body that is too large, a broken query.
-async fn as_error_object(response: Response) -> Response {
-    let status = response.status();
-    let is_json = response.headers().get(header::CONTENT_TYPE).is_some_and(|kind| kind == "application/json");
-    if is_json || !(status.is_client_error() || status.is_server_error()) {
-        return response;
-    }
-    let code = match status {
-        StatusCode::PAYLOAD_TOO_LARGE => Code::MessageTooLarge,
-        _ if status.is_server_error() => Code::Internal,
-        _ => Code::BadRequest,
-    };
-    let message = status.canonical_reason().unwrap_or_default().to_owned();
-    let error = ErrorJson { message, ..ErrorJson::new(None, code, Map::new()) };
-    let (mut parts, _) = response.into_parts();
-    parts.headers.remove(header::CONTENT_LENGTH);
-    parts.headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
-    Response::from_parts(parts, Bytes::from(json(&error)).into())
 }
 
 fn bearer(headers: &HeaderMap) -> Option<&str> {
@@ -389,7 +309,7 @@ pub(super) async fn run_command(
         }
         _ => {
             let reject = Reject::Argument { path: "/type".to_owned(), expected: "a room command" };
-            return Err(Failure::with(reject.code(), details(&reject)));
+            return Err(Failure::reject(&reject));
         }
     };
     let request = Request { actor, op_id: parsed.op_id, if_rev: parsed.if_rev, command };

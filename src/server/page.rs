@@ -1,6 +1,6 @@
 //! The demo page and its files, embedded in the binary (read from the folder in debug builds), under a strict content policy.
 use axum::{
-    http::{HeaderMap, StatusCode, Uri, header},
+    http::{HeaderMap, Method, StatusCode, Uri, header},
     response::{IntoResponse, Response},
 };
 use std::fmt::Write;
@@ -25,12 +25,15 @@ fn kind(path: &str) -> &'static str {
 }
 
 /// Serves a file of the page; `/` is `index.html`.
-pub async fn serve(uri: Uri, headers: HeaderMap) -> Response {
+pub async fn serve(method: Method, uri: Uri, headers: HeaderMap) -> Response {
     let path = match uri.path().trim_start_matches('/') {
         "" => "index.html",
         path => path,
     };
     let Some(file) = Files::get(path) else { return StatusCode::NOT_FOUND.into_response() };
+    if method != Method::GET && method != Method::HEAD {
+        return (StatusCode::METHOD_NOT_ALLOWED, [(header::ALLOW, "GET,HEAD")]).into_response();
+    }
     let mut tag = String::from("\"");
     for byte in file.metadata.sha256_hash().iter().take(12) {
         let _ = write!(tag, "{byte:02x}");

@@ -1,12 +1,12 @@
 //! The WebSocket handshake, judged by hand before the router sees it, and the few frames that the connection itself writes.
-use super::msg::Frame;
+use super::{http::object_of, msg::Frame};
 use crate::wire::{close::Close, codec, server};
 use axum::{
     body::Body,
     http::{
         HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Version,
         header::{
-            ALLOW, CONNECTION, CONTENT_LENGTH, HOST, ORIGIN, RETRY_AFTER, SEC_WEBSOCKET_ACCEPT, SEC_WEBSOCKET_KEY,
+            ALLOW, CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, HOST, ORIGIN, RETRY_AFTER, SEC_WEBSOCKET_ACCEPT, SEC_WEBSOCKET_KEY,
             SEC_WEBSOCKET_PROTOCOL, SEC_WEBSOCKET_VERSION, TRANSFER_ENCODING, UPGRADE,
         },
     },
@@ -87,8 +87,9 @@ pub(super) fn come_back(seconds: u32) -> Box<Response<Body>> {
 }
 
 fn plain(status: StatusCode) -> Box<Response<Body>> {
-    let mut response = Box::new(Response::new(Body::from(status.canonical_reason().unwrap_or_default())));
+    let mut response = Box::new(Response::new(Body::from(object_of(status))));
     *response.status_mut() = status;
+    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
     response
 }
 

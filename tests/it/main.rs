@@ -23,4 +23,5 @@ mod presence;
 mod reload;
 mod resume;
 mod rooms;
+mod routes;
 mod talk;

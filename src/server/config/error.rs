@@ -1,6 +1,6 @@
-//! Why a configuration is refused, said so that an operator finds the place: the file or the variable, the key, and what was meant.
+//! Why a configuration is refused, said so that an operator finds the place: the file and its line, or the variable, the key, and what was meant.
 use figment::{Error, Source, error::Kind};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// What the names of environment variables begin with.
 pub const PREFIX: &str = "MICHUB_";
@@ -8,10 +8,23 @@ pub const PREFIX: &str = "MICHUB_";
 /// Why a configuration is refused.
 #[derive(Debug, thiserror::Error)]
 pub enum ConfigError {
+    /// The file that was named is not there.
+    #[error("--config {}: there is no such file", .0.display())]
+    NoFile(PathBuf),
+    /// The same, and where in the file the key stands.
+    #[error("{}:{line}: {error}", file.display())]
+    At {
+        /// The file.
+        file: PathBuf,
+        /// Counted from 1.
+        line: usize,
+        /// What is wrong there.
+        error: Box<Self>,
+    },
     /// A value has the wrong type, a key is unknown, or the file is not TOML.
     #[error("{place}: {what}{}", meant.as_ref().map(|meant| format!("; did you mean {meant}?")).unwrap_or_default())]
     Read {
-        /// The variable, or the file and the key.
+        /// The variable, the key, or the file as a whole.
         place: String,
         /// What is wrong there.
         what: String,
@@ -83,8 +96,7 @@ impl From<Error> for ConfigError {
         let place = match (from_env, file) {
             (true, _) => variable(&keys),
             (false, Some(file)) if keys.is_empty() => file,
-            (false, Some(file)) => format!("{file}: {}", keys.join(".")),
-            (false, None) => keys.join("."),
+            (false, _) => keys.join("."),
         };
         let (what, meant) = match &first.kind {
             Kind::UnknownField(field, known) => {
@@ -95,12 +107,80 @@ impl From<Error> for ConfigError {
                 };
                 ("there is no such key".to_owned(), meant(field, known).map(named))
             }
-            Kind::InvalidType(found, expected) => (format!("{found} is not {expected}"), None),
-            Kind::InvalidValue(found, expected) => (format!("{found} is not {expected}"), None),
+            Kind::InvalidType(found, expected) | Kind::InvalidValue(found, expected) => {
+                (format!("{found} is not {}", plain(expected)), None)
+            }
+            Kind::UnknownVariant(found, known) => (format!("`{found}` is none of {}", known.join(", ")), None),
+            Kind::Message(what) if what == "invalid socket address syntax" => (format!("not {ADDRESS}"), None),
             kind => (kind.to_string().trim().to_owned(), None),
         };
         Self::Read { place, what, meant }
     }
+}
+
+const ADDRESS: &str = "an address like 127.0.0.1:8080";
+
+/// Says what was expected in words of an operator.
+fn plain(expected: &str) -> String {
+    let words = match expected {
+        "usize" | "u64" | "u32" | "u16" => "a whole number from 0 up",
+        "i64" | "i32" => "a whole number",
+        "a boolean" => "true or false",
+        "a sequence" => "a list like [\"a\", \"b\"]",
+        "socket address" => ADDRESS,
+        other => other,
+    };
+    words.to_owned()
+}
+
+impl ConfigError {
+    fn key(&self) -> Option<&str> {
+        match self {
+            Self::Read { place, .. } => Some(place),
+            Self::Check { key, .. } | Self::Secret { key, .. } => Some(key),
+            Self::Section { key, .. } | Self::Variable { key, .. } => Some(key),
+            Self::NoFile(_) | Self::At { .. } | Self::Media { .. } => None,
+        }
+    }
+
+    /// Says where in the file the key stands, if it stands there.
+    #[must_use]
+    pub fn in_file(self, path: &Path) -> Self {
+        let of_source = match &self {
+            Self::Media { name, expected } => {
+                let key = expected.split_once(':').map_or(*expected, |(key, _)| key);
+                Some(format!("media.{name}.{key}"))
+            }
+            _ => None,
+        };
+        let text = std::fs::read_to_string(path).unwrap_or_default();
+        let line = of_source.as_deref().or_else(|| self.key()).and_then(|key| line_of(&text, key));
+        match line {
+            Some(line) => Self::At { file: path.to_owned(), line, error: Box::new(self) },
+            None => self,
+        }
+    }
+}
+
+/// Finds the line on which a key stands, `server.listen`, or its section if the key itself does not.
+fn line_of(text: &str, key: &str) -> Option<usize> {
+    let (mut section, mut nearest) = (String::new(), None);
+    for (number, line) in (1..).zip(text.lines().map(str::trim)) {
+        if let Some(name) = line.strip_prefix('[').and_then(|line| line.split(']').next()) {
+            section = name.trim_matches('[').trim().to_owned();
+            if key == section || key.strip_prefix(&section).is_some_and(|rest| rest.starts_with('.')) {
+                nearest = Some(number);
+            }
+            continue;
+        }
+        let Some((name, _)) = line.split_once('=').filter(|_| !line.starts_with('#')) else { continue };
+        let name = name.trim().trim_matches('"');
+        let whole = if section.is_empty() { name.to_owned() } else { format!("{section}.{name}") };
+        if whole == key {
+            return Some(number);
+        }
+    }
+    nearest
 }
 
 /// Finds the known key that an unknown one was probably meant to be; a section and its key with one `_` between them count too.

@@ -14,7 +14,7 @@ use axum::{
 
 /// For how long a browser remembers that it may ask, in seconds.
 const REMEMBERED: HeaderValue = HeaderValue::from_static("600");
-const METHODS: HeaderValue = HeaderValue::from_static("GET, POST");
+const METHODS: HeaderValue = HeaderValue::from_static("GET, POST, DELETE");
 const HEADERS: HeaderValue = HeaderValue::from_static("authorization, content-type, if-none-match, last-event-id");
 const EXPOSED: HeaderValue = HeaderValue::from_static("etag, retry-after");
 

@@ -11,7 +11,7 @@ use crate::{
         fields::{BadFrame, Fields},
         room_list::{KickedJson, ListedRoom, kicked, room_list},
         rules,
-        server::{UserOnlineStatus, UserStatus, details, json},
+        server::{UserOnlineStatus, UserStatus, json},
     },
 };
 use axum::{
@@ -52,7 +52,7 @@ pub(super) async fn create(State(api): State<Api>, headers: HeaderMap, body: Byt
     let document = fields.raw("rules").map(|raw| rules::parse(raw.get()));
     let rules = document.transpose().map_err(|bad| {
         let reject = Reject::BadRules { path: bad.path, message: bad.message };
-        Failure::with(reject.code(), details(&reject))
+        Failure::reject(&reject)
     })?;
     let (sender, receiver) = oneshot::channel();
     api.rooms.send(&room, RoomMsg::Create { owner, rules: rules.map(Arc::new), reply: sender })?;

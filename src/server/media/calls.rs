@@ -37,7 +37,7 @@ impl Media {
     ) -> Result<Response, Failure> {
         let Some((index, source)) = self.source(name, secret) else {
             tracing::warn!(source = name, "a callback for no source of media, or with a wrong secret in its path");
-            return Err(Failure::status(StatusCode::NOT_FOUND, Code::BadRequest));
+            return Err(Failure::nothing_there("There is no such source of media."));
         };
         let count = |outcome: &'static str| {
             metrics::counter!("michub_media_callbacks_total", "source" => source.name.to_string(), "outcome" => outcome)
@@ -51,9 +51,8 @@ impl Media {
                 count("refused");
                 tracing::warn!(source = name, hook, %error, "a callback is refused; nothing has changed");
                 doubt();
-                let status = error.status();
-                let code = if status == StatusCode::PAYLOAD_TOO_LARGE { Code::MessageTooLarge } else { Code::BadRequest };
-                return Err(Failure::status(status, code));
+                let too_large = error.status() == StatusCode::PAYLOAD_TOO_LARGE;
+                return Err(Failure::new(if too_large { Code::MessageTooLarge } else { Code::BadRequest }));
             }
         };
         let body = &body;

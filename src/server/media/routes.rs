@@ -63,7 +63,7 @@ pub(in crate::server) async fn live(
         return Err(Failure::new(Code::Forbidden));
     }
     let Some(index) = api.media.sources.iter().position(|known| *known.name == *source) else {
-        return Err(Failure::status(StatusCode::NOT_FOUND, Code::BadRequest));
+        return Err(Failure::nothing_there("There is no such source of media."));
     };
     let (reply_to, streams) = oneshot::channel();
     let asked = api.media.to_actor.send(Ask::Live { source: index, reply: reply_to }).await;

@@ -96,7 +96,8 @@ impl Shared {
 
 /// Opens the database and compares it with its watermark.
 fn open(settings: &FjallSettings) -> Result<(Engine, Watermark), StoreFault> {
-    std::fs::create_dir_all(&settings.dir).map_err(|error| StoreFault::Engine(error.to_string().into()))?;
+    let failed = |error| StoreFault::Folder(settings.dir.clone(), std::sync::Arc::new(error));
+    std::fs::create_dir_all(&settings.dir).map_err(failed)?;
     let engine = Engine::open(&settings.dir.join(DATABASE), settings.history_days > 0, !settings.feeds.is_empty())?;
     let watermark = Watermark::open(&settings.dir).map_err(|error| StoreFault::Engine(error.to_string().into()))?;
     engine.verify(watermark.newest())?;

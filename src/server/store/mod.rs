@@ -98,6 +98,9 @@ pub enum StoreFault {
     /// An archived commit or state cannot be read.
     #[error("room {room}: a record of the history cannot be read, at {} ms or after", at.0)]
     Archive { room: RoomId, at: UnixMs },
+    /// The folder is none, or cannot be made.
+    #[error("the folder {} cannot be used: {}", .0.display(), .1)]
+    Folder(std::path::PathBuf, std::sync::Arc<std::io::Error>),
     /// There is nothing to read.
     #[error("there is no store in {}", .0.display())]
     Absent(std::path::PathBuf),

@@ -117,6 +117,14 @@ pub struct Route {
     pub(super) errors: &'static [u16],
 }
 
+impl Route {
+    /// Tells whether a request has a body.
+    #[must_use]
+    pub const fn takes_body(&self) -> bool {
+        self.body.is_some()
+    }
+}
+
 /// What a command may be refused with.
 const COMMANDED: &[u16] = &[404, 409, 410];
 /// What somebody who reads a room may be refused with.

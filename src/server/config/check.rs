@@ -1,0 +1,150 @@
+//! Ranges of the configuration and what its values have to do with each other: looked at before anything starts.
+use super::{AuthMode, Config, ConfigError, MediaConfig, StoreKind};
+use crate::server::hooks::Kind;
+
+/// The words that `log.level` may be, or be made of.
+const LEVELS: [&str; 6] = ["error", "warn", "info", "debug", "trace", "off"];
+
+impl Config {
+    /// Checks ranges and relations.
+    pub fn check(&self) -> Result<(), ConfigError> {
+        let presence = &self.presence;
+        let jwt = &self.auth.jwt;
+        let redis = &self.store.redis;
+        let remote = self.auth.mode == AuthMode::Dev && !self.server.listen.ip().is_loopback() && !self.auth.dev_allow_remote;
+        let no_key = self.auth.mode == AuthMode::Jwt && jwt.secret.0.is_empty() && jwt.jwks_file.is_none();
+        let checks: &[(bool, &'static str, &'static str)] = &[
+            (presence.heartbeat_interval_ms >= 100, "presence.heartbeat_interval_ms", "at least 100 ms"),
+            (
+                presence.heartbeat_timeout_ms >= presence.heartbeat_interval_ms.saturating_mul(2),
+                "presence.heartbeat_timeout_ms",
+                "at least twice presence.heartbeat_interval_ms",
+            ),
+            (
+                (100..presence.heartbeat_timeout_ms).contains(&presence.ping_interval_ms),
+                "presence.ping_interval_ms",
+                "at least 100 ms, and less than presence.heartbeat_timeout_ms",
+            ),
+            ((100..=60_000).contains(&redis.connect_timeout_ms), "store.redis.connect_timeout_ms", "100 to 60000 ms"),
+            ((50..=60_000).contains(&redis.command_timeout_ms), "store.redis.command_timeout_ms", "50 to 60000 ms"),
+            (
+                (redis.command_timeout_ms..=60_000).contains(&redis.wait_ms),
+                "store.redis.wait_ms",
+                "store.redis.command_timeout_ms to 60000 ms",
+            ),
+            ((3_000..=600_000).contains(&redis.lease_ms), "store.redis.lease_ms", "3000 to 600000 ms"),
+            ((50..=5_000).contains(&redis.seen_ms), "store.redis.seen_ms", "50 to 5000 ms"),
+            ((256..=1_000_000).contains(&redis.log_revs_max), "store.redis.log_revs_max", "256 to 1000000 revs"),
+            (
+                redis.key_prefix.len() <= 64 && !redis.key_prefix.contains(['{', '}']),
+                "store.redis.key_prefix",
+                "at most 64 bytes, without { and }",
+            ),
+            (
+                self.store.kind != StoreKind::Redis || redis.settings().check().is_ok(),
+                "store.redis.url",
+                "redis://host:port or rediss://host:port; several with commas between them",
+            ),
+            ((1..=1_000_000).contains(&self.messages.keep_max), "messages.keep_max", "1 to 1000000"),
+            ((1..=2_592_000).contains(&self.messages.keep_seconds), "messages.keep_seconds", "1 to 2592000 s"),
+            (self.messages.direct_keep_max <= 64, "messages.direct_keep_max", "0 to 64"),
+            (self.messages.blocked_max <= 10_000, "messages.blocked_max", "0 to 10000"),
+            ((1..=200).contains(&self.messages.page_max), "messages.page_max", "1 to 200"),
+            ((1..=1000).contains(&presence.coalesce_ms), "presence.coalesce_ms", "1 to 1000 ms"),
+            (self.store.embedded.reopen_ms >= 100, "store.embedded.reopen_ms", "at least 100 ms"),
+            (history_url_is_good(&self.history.url.0), "history.url", "postgres://user@host:port/database, or nothing"),
+            ((1..=10_000).contains(&self.history.batch_max), "history.batch_max", "1 to 10000 commits"),
+            ((500..=60_000).contains(&self.history.timeout_ms), "history.timeout_ms", "500 to 60000 ms"),
+            (self.history.outbox_max >= 1000, "history.outbox_max", "at least 1000 commits"),
+            (self.history.retention_days <= 3660, "history.retention_days", "0 to 3660 days"),
+            (self.server.drain_timeout_ms >= 100, "server.drain_timeout_ms", "at least 100 ms"),
+            (self.server.shards <= 256, "server.shards", "0 to 256"),
+            (
+                self.server.tls_cert_file.is_some() == self.server.tls_key_file.is_some(),
+                "server.tls_cert_file",
+                "together with server.tls_key_file",
+            ),
+            (self.auth.timeout_ms >= 100, "auth.timeout_ms", "at least 100 ms"),
+            ((5..=3600).contains(&self.auth.ticket_seconds), "auth.ticket_seconds", "5 to 3600 s"),
+            ((100..=10_000_000).contains(&self.auth.kicked_max), "auth.kicked_max", "100 to 10000000 people"),
+            ((86_400..=315_360_000).contains(&self.auth.kicked_keep_seconds), "auth.kicked_keep_seconds", "86400 to 315360000 s"),
+            (self.limits.handshake_timeout_ms >= 100, "limits.handshake_timeout_ms", "at least 100 ms"),
+            (self.limits.message_timeout_ms >= 100, "limits.message_timeout_ms", "at least 100 ms"),
+            ((1024..=1_048_576).contains(&self.limits.frame_bytes), "limits.frame_bytes", "1024 to 1048576 bytes"),
+            (self.limits.outbox_bytes >= 16_384, "limits.outbox_bytes", "at least 16384 bytes"),
+            (self.limits.outbox_frames >= 16, "limits.outbox_frames", "at least 16"),
+            (self.room.mailbox_max >= 1, "room.mailbox_max", "at least 1"),
+            (self.room.idle_ms >= 100, "room.idle_ms", "at least 100 ms"),
+            (self.room.handover_ms <= 3_600_000, "room.handover_ms", "0 to 3600000 ms"),
+            (
+                !remote,
+                "server.listen",
+                "a loopback address in auth.mode = \"dev\"; or set auth.dev_allow_remote = true, and everybody is let in",
+            ),
+            (!no_key, "auth.jwt", "a secret or a jwks_file in auth.mode = \"jwt\""),
+            (
+                self.auth.mode == AuthMode::Dev || jwt.jwks_file.is_some() || jwt.secret.0.len() >= 32,
+                "auth.jwt.secret",
+                "at least 32 bytes",
+            ),
+            (
+                level_is_good(&self.log.level),
+                "log.level",
+                "error, warn, info, debug, trace or off, or directives like info,michub=debug",
+            ),
+            (jwt.old_secret.0.is_empty() || jwt.old_secret.0.len() >= 32, "auth.jwt.old_secret", "at least 32 bytes, or nothing"),
+            (
+                matches!(jwt.algorithm.as_str(), "HS256" | "RS256" | "ES256" | "EdDSA"),
+                "auth.jwt.algorithm",
+                "HS256, RS256, ES256 or EdDSA",
+            ),
+        ];
+        if let Some((name, expected)) = self.media.iter().find_map(|(name, media)| Some((name, media.wrong()?))) {
+            return Err(ConfigError::Media { name: name.clone(), expected });
+        }
+        match checks.iter().find(|(ok, ..)| !ok) {
+            Some((_, key, expected)) => Err(ConfigError::Check { key, expected }),
+            None => self.webhooks().map(drop),
+        }
+    }
+}
+
+impl MediaConfig {
+    /// Says what is wrong with it.
+    fn wrong(&self) -> Option<&'static str> {
+        let tickets = matches!(self.kind, Kind::ZlMediaKit | Kind::Srs);
+        let checks = [
+            (self.kind == Kind::Livego || self.secret_path.0.len() >= 16, "secret_path: at least 16 bytes, or env:NAME"),
+            (self.kind != Kind::Livego || !self.api.0.is_empty(), "api: livego has no callbacks, so it must be polled"),
+            (
+                !matches!(self.kind, Kind::Zego | Kind::LiveKit | Kind::Agora) || !self.secret.0.is_empty(),
+                "secret: what this vendor signs its callbacks with, or env:NAME",
+            ),
+            (self.kind != Kind::LiveKit || !self.api_key.is_empty(), "api_key: the key that LiveKit names in its tokens"),
+            (
+                !matches!(self.kind, Kind::Zego | Kind::Agora) || self.api.0.is_empty() || !self.api_key.is_empty(),
+                "api_key: the app id (Agora: app-id:customer-id)",
+            ),
+            (
+                self.api.0.is_empty() || self.api.0.starts_with("http://") || self.api.0.starts_with("https://"),
+                "api: http://host:port or https://host",
+            ),
+            ((5..=3600).contains(&self.poll_s), "poll_s: 5 to 3600 s"),
+            (self.continue_push_ms <= 60_000, "continue_push_ms: 0 to 60000 ms"),
+            (!tickets || !self.ticket_param.is_empty(), "ticket_param: the name of a parameter"),
+        ];
+        checks.into_iter().find(|(ok, _)| !ok).map(|(_, expected)| expected)
+    }
+}
+
+fn history_url_is_good(url: &str) -> bool {
+    url.is_empty() || url.starts_with("postgres://") || url.starts_with("postgresql://")
+}
+
+/// A level, or directives like `info,michub=debug`: a word that is no level would mean a module of that name.
+fn level_is_good(level: &str) -> bool {
+    level.split(',').all(|part| match part.trim().split_once('=') {
+        Some((target, level)) => !target.is_empty() && LEVELS.contains(&level),
+        None => LEVELS.contains(&part.trim()),
+    })
+}
