@@ -1,6 +1,6 @@
 //! What the demo page may ask beyond the protocol: a line about this hub and, if it was started with `--demo`, a goodbye to everybody.
 //! Refuses faults otherwise, and never ends the process.
-use super::{msg::ShardMsg, shard::ShardHandle, store::Store};
+use super::{msg::ShardMsg, presence::Presence, shard::ShardHandle, store::Store};
 use axum::{
     Json, Router,
     extract::State,
@@ -17,6 +17,7 @@ use std::sync::Arc;
 pub struct Demo {
     pub faults: bool,
     pub shards: Vec<ShardHandle>,
+    pub presence: Presence,
     pub store: Arc<dyn Store>,
     pub store_kind: &'static str,
     pub node: String,
@@ -47,11 +48,12 @@ async fn about(State(demo): State<Demo>) -> Response {
     ([(header::CACHE_CONTROL, "no-store")], Json(about)).into_response()
 }
 
-/// Closes every connection with 4101, as a drain does; the hub goes on and takes them back.
+/// Sends every client away with 4101, as a drain does; the hub goes on and takes them back.
 async fn drain(State(demo): State<Demo>) -> StatusCode {
     if !demo.faults {
         return StatusCode::FORBIDDEN;
     }
+    demo.presence.drain();
     for shard in &demo.shards {
         shard.send(ShardMsg::DrainAll).await;
     }

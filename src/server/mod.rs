@@ -18,6 +18,7 @@ pub mod http;
 mod letters;
 pub mod live;
 pub mod load;
+mod mailbox;
 pub mod media;
 mod meter;
 pub mod metrics;

@@ -1,6 +1,7 @@
 //! Messages between connections, shards, rooms and presence: the only ways in which they touch each other.
 //!
 //! Everything from a room to its connections travels through one channel per shard, in order: acks, joins and frames alike.
+use super::mailbox::Mailbox;
 use crate::{
     hub::{
         actor::Actor,
@@ -16,7 +17,7 @@ use bytes::Bytes;
 use std::{
     collections::BTreeSet,
     hash::{DefaultHasher, Hash, Hasher},
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError},
 };
 
 /// Addresses a connection on its shard. A slot is reused, a generation never: a late message finds nobody.
@@ -237,19 +238,44 @@ pub struct Member {
     pub rooms: RoomSet,
 }
 
-/// The rooms of a session, shared between the session, which asks to enter, and the rooms, which may refuse or put it out.
+/// The rooms of a session, shared between the session, which asks to enter, and the rooms, which may refuse or put it out;
+/// and, of a session without a socket, its mail.
 #[derive(Clone, Debug, Default)]
-pub struct RoomSet(Arc<Mutex<BTreeSet<RoomId>>>);
+pub struct RoomSet(Arc<Shared>);
+
+#[derive(Debug, Default)]
+struct Shared {
+    rooms: Mutex<BTreeSet<RoomId>>,
+    mail: OnceLock<Mailbox>,
+}
 
 impl RoomSet {
     fn lock(&self) -> MutexGuard<'_, BTreeSet<RoomId>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.rooms.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Returns the session's mail. Cost: an allocation, the first time.
+    #[must_use]
+    pub fn mail(&self) -> &Mailbox {
+        self.0.mail.get_or_init(Mailbox::default)
+    }
+
+    /// Returns the mail of a session whose client takes everything that a socket would get.
+    #[must_use]
+    pub fn listener(&self) -> Option<&Mailbox> {
+        self.0.mail.get().filter(|mail| mail.listens())
+    }
+
+    /// Returns the session's mail, if there ever was any.
+    #[must_use]
+    pub fn some_mail(&self) -> Option<&Mailbox> {
+        self.0.mail.get()
     }
 
     /// Makes a set of these rooms.
     #[must_use]
     pub fn of(rooms: Vec<RoomId>) -> Self {
-        Self(Arc::new(Mutex::new(rooms.into_iter().collect())))
+        Self(Arc::new(Shared { rooms: Mutex::new(rooms.into_iter().collect()), mail: OnceLock::new() }))
     }
 
     /// Adds a room unless there are `max` others already; 0 = no limit. Returns whether it is in.

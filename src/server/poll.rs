@@ -1,6 +1,7 @@
 //! Clients without a connection: they keep a session alive by asking, read rooms by waiting, and say single frames.
 mod beat;
 mod frame;
+mod listen;
 mod read;
 pub(super) mod stream;
 

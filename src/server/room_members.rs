@@ -1,6 +1,7 @@
 //! Who is in a room: people over their sessions there, and what of it the room has still to tell.
 use super::{
     cluster::{Node, parts::Part},
+    mailbox::Mailbox,
     msg::{ConnId, Member, RoomSet, Shown, ShownStatus},
 };
 use crate::hub::{
@@ -53,6 +54,8 @@ pub(super) struct MemberList {
     looks: BTreeSet<UnixMs>,
     by_session: HashMap<SessionId, UserId>,
     conns_by_shard: BTreeMap<u16, usize>,
+    /// Sessions without a socket.
+    silent: BTreeMap<SessionId, RoomSet>,
     /// What the people touched by the current batch were before it.
     undo: Vec<(UserId, Option<Person>)>,
     /// The room sets of sessions that went out on purpose or were put out.
@@ -214,6 +217,10 @@ impl MemberList {
     pub fn settle(&mut self, room: &RoomId) {
         for rooms in self.outs.drain(..) {
             rooms.remove(room);
+            // Whoever was put out hears why: it is in the room's log.
+            if let Some(mail) = rooms.listener() {
+                mail.ring(room);
+            }
         }
     }
 
@@ -280,6 +287,11 @@ impl MemberList {
         self.conns_by_shard.keys().copied()
     }
 
+    /// Returns the mail of everybody who takes without a socket what a socket would get.
+    pub fn listeners(&self) -> impl Iterator<Item = &Mailbox> {
+        self.silent.values().filter_map(RoomSet::listener)
+    }
+
     fn change<R>(&mut self, user: &UserId, change: impl FnOnce(&mut Option<Person>) -> R) -> R {
         let mut slot = self.people.remove(user);
         self.touched.insert(user.clone());
@@ -288,6 +300,7 @@ impl MemberList {
         let before = slot.as_ref().map(|person| person.told.or(person.status));
         for line in slot.iter().flat_map(|person| &person.lines) {
             self.by_session.remove(&line.session);
+            self.silent.remove(&line.session);
             if let Some(shard) = line.conn.map(|conn| conn.shard) {
                 let count = self.conns_by_shard.entry(shard).or_default();
                 *count = count.saturating_sub(1);
@@ -301,8 +314,10 @@ impl MemberList {
         self.local += usize::from(slot.as_ref().is_some_and(|person| !person.lines.is_empty()));
         for line in slot.iter().flat_map(|person| &person.lines) {
             self.by_session.insert(line.session.clone(), user.clone());
-            if let Some(conn) = line.conn {
-                *self.conns_by_shard.entry(conn.shard).or_default() += 1;
+            match line.conn {
+                Some(conn) => *self.conns_by_shard.entry(conn.shard).or_default() += 1,
+                None if line.live => drop(self.silent.insert(line.session.clone(), line.rooms.clone())),
+                None => {}
             }
         }
         match (before, &slot) {

@@ -220,6 +220,7 @@ async fn serve(config: Config, reload: Reload) -> Result<(), StartError> {
     let about = Demo {
         faults: config.demo.faults,
         shards: bound.handles().to_vec(),
+        presence: presence.clone(),
         store: store.clone(),
         store_kind,
         node: node.clone(),

@@ -101,7 +101,7 @@ impl Watches {
             let Some((conn, _)) = self.by_conn.get(&id) else { continue };
             let (frame, class) = frames.entry(part).or_insert_with_key(|part| {
                 let part: Vec<Shown> = part.iter().filter_map(|i| shown.get(*i).cloned()).collect();
-                (status_frame(None, &part), class(&part))
+                (status_frame(None, &part), status_class(&part))
             });
             conn.send(frame.clone(), *class);
         }
@@ -109,7 +109,7 @@ impl Watches {
 }
 
 /// News of one person is replaced by newer news of him; news of several cannot be.
-fn class(shown: &[Shown]) -> Class {
+pub(super) fn status_class(shown: &[Shown]) -> Class {
     let [only] = shown else { return Class::Must };
     let mut hasher = DefaultHasher::new();
     only.user.hash(&mut hasher);

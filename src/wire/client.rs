@@ -12,6 +12,7 @@ use crate::hub::{
     id::{CommitId, OpId, RoomId, UserId, UserType},
     permission,
     presence::Status,
+    time::Millis,
 };
 
 /// The longest direct `message`, in bytes.
@@ -20,6 +21,8 @@ pub const MESSAGE_BYTES: usize = 4096;
 pub const ROOMS_MAX: usize = 64;
 /// How many people a page of members has at most.
 pub const MEMBERS_MAX: usize = 200;
+/// How many people one request watches, or does not watch any more.
+const WATCH_MAX: usize = 1000;
 
 /// The fields that name the sender.
 const SENDERS: [&str; 2] = ["user_id", "from_user_id"];
@@ -131,6 +134,8 @@ pub struct UserOnline {
     pub user_type: UserType,
     pub token: Option<String>,
     pub session_token: Option<String>,
+    /// Up to where the client had its mail when the session had no socket.
+    pub heard: Option<String>,
     pub rooms: Vec<(RoomId, Since)>,
     /// Which try to come back this is, counted from 1; for the operators' numbers only.
     pub attempt: Option<u64>,
@@ -209,8 +214,8 @@ fn frame(kind: &str, f: &Fields, path_room: Option<&RoomId>) -> Result<ClientFra
             ClientFrame::UserOffline
         }
         "request_online_status" => ClientFrame::RequestOnlineStatus { users: f.users("user_ids", 500)? },
-        "watch_status" => ClientFrame::WatchStatus { users: f.users("user_ids", 1000)? },
-        "unwatch_status" => ClientFrame::UnwatchStatus { users: f.users("user_ids", 1000)? },
+        "watch_status" => ClientFrame::WatchStatus { users: f.users("user_ids", WATCH_MAX)? },
+        "unwatch_status" => ClientFrame::UnwatchStatus { users: f.users("user_ids", WATCH_MAX)? },
         "block_users" => ClientFrame::BlockUsers { users: f.users("user_ids", 1000)?, on: true },
         "unblock_users" => ClientFrame::BlockUsers { users: f.users("user_ids", 1000)?, on: false },
         "blocked_users" => ClientFrame::BlockedUsers,
@@ -265,6 +270,7 @@ fn user_online(f: &Fields) -> Result<UserOnline, BadFrame> {
         },
         token: text("token")?,
         session_token: text("session_token")?,
+        heard: text("heard")?,
         rooms: rooms(f)?,
     })
 }
@@ -282,6 +288,14 @@ pub struct Poll {
     pub leave: Vec<RoomId>,
     /// The session ends with this.
     pub offline: bool,
+    /// The client takes what a socket would get, and waits so long for it.
+    pub wait: Option<Millis>,
+    /// Up to where it has that.
+    pub heard: Option<String>,
+    /// Whom the session watches from here on.
+    pub watch: Option<Vec<UserId>>,
+    /// A session of its own, also if the person has one that polls.
+    pub own_session: bool,
 }
 
 /// Reads the body of a polling heartbeat; nothing at all is an empty object. Errors: as for a frame.
@@ -296,6 +310,10 @@ pub fn parse_poll(text: &str) -> Result<Poll, BadFrame> {
         rooms: rooms(f)?,
         leave: f.rooms("leave", ROOMS_MAX)?,
         offline: f.flag("offline")?,
+        wait: f.number("wait_ms")?.map(Millis),
+        heard: f.text("heard")?.map(|text| text.into_owned()),
+        watch: f.raw("watch").map(|_| f.some_users("watch", WATCH_MAX)).transpose()?,
+        own_session: f.flag("own_session")?,
     })
 }
 

@@ -54,13 +54,20 @@ pub struct WelcomeRoom {
     pub error: Option<&'static str>,
 }
 
-/// The answer to a polling heartbeat: a welcome, with the messages that came since the last one.
+/// The answer to a polling heartbeat: a welcome, with the messages that came since the last one; `frames`, `heard`: what a socket would have got, and its position;
+/// `user_status`: how those are whom the session watches from here on.
 #[derive(Serialize)]
 #[allow(missing_docs, reason = "the names say it")]
 pub struct PollAnswer<'a> {
     #[serde(flatten)]
     pub welcome: Welcome<'a>,
     pub messages: Vec<&'a RawValue>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub frames: Option<Vec<&'a RawValue>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub heard: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub user_status: Option<Vec<UserStatus>>,
 }
 
 /// `heartbeat_ack` of a heartbeat with an `id`; [`super::heartbeat::ack`] writes all others.

@@ -12,6 +12,7 @@ mod history;
 mod http;
 mod hub;
 mod letters;
+mod listen;
 mod media;
 mod media_cases;
 mod media_polls;

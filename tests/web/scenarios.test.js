@@ -8,16 +8,19 @@ import { makeKit, scenarios } from "./scenarios.js";
 
 let hub;
 let browser;
+const TRANSPORTS = ["ws", "poll", "sse"];
 const table = [];
 before(async () => { [hub, browser] = await Promise.all([startHub({ MICHUB_ROOM__RULES__MODE_MIN_INTERVAL_SECONDS: "0" }), startBrowser()]); });
 after(async () => {
   await browser?.close();
   await hub?.stop();
   const width = Math.max(...scenarios.map(({ name }) => name.length));
-  console.log(`\n${"scenario".padEnd(width)} | Node ${process.versions.node} | Chromium ${browser?.version()}`);
-  for (const { name } of scenarios) {
-    const of = (where) => table.find((row) => row.name === name && row.where === where)?.took ?? "FAILED";
-    console.log(`${name.padEnd(width)} | ${of("node").padStart(12)} | ${of("chromium").padStart(14)}`);
+  const line = (name, cells) => console.log([name.padEnd(width), ...cells.map((cell) => cell.padStart(8))].join(" | "));
+  console.log(`\nNode ${process.versions.node}, Chromium ${browser?.version()}; ms`);
+  line("scenario", ["Node", "Chromium"].flatMap((client) => TRANSPORTS.map((transport) => (client === "Node" ? `N ${transport}` : `C ${transport}`))));
+  for (const { name, transports } of scenarios) {
+    const cell = (where, transport) => (transports && !transports.includes(transport) ? "–" : table.find((row) => row.name === name && row.where === `${where} ${transport}`)?.took ?? "FAILED");
+    line(name, ["node", "chromium"].flatMap((where) => TRANSPORTS.map((transport) => cell(where, transport))));
   }
 });
 
@@ -25,26 +28,35 @@ const control = (what) => (what === "drain" ? fetch(`${hub.url}/demo/drain`, { m
 async function timed(name, where, run) {
   const begin = performance.now();
   await run();
-  table.push({ name, where, took: `${Math.round(performance.now() - begin)} ms` });
+  table.push({ name, where, took: `${Math.round(performance.now() - begin)}` });
 }
 
 async function passInNode(ms) {
   for (let left = ms; left > 0; left -= 100) {
     mock.timers.tick(100);
-    for (let turn = 0; turn < 10; turn++) await null;
+    for (let turn = 0; turn < 60; turn++) await null;
   }
 }
 
-async function inNode({ run, virtual }) {
+/** Where sockets are blocked, nothing works that makes one. */
+const isBlocked = ({ mixed }, transport) => transport !== "ws" && !mixed;
+const block = () => { globalThis.WebSocket = class { constructor() { throw new Error("WebSockets are blocked here"); } }; };
+
+async function inNode(scenario, transport) {
+  const { run, virtual } = scenario;
+  const { WebSocket } = globalThis;
+  if (isBlocked(scenario, transport)) block();
+  const kit = makeKit(michub, hub.url, control, transport);
   if (virtual) mock.timers.enable({ apis: ["setTimeout", "Date"], now: 1_700_000_000_000 });
-  const kit = makeKit(michub, hub.url, control);
-  try { await run(kit, passInNode); } finally { kit.end(); mock.timers.reset(); }
+  try { await run(kit, passInNode); } finally { kit.end(); mock.timers.reset(); globalThis.WebSocket = WebSocket; }
 }
 
-async function inChromium({ run, virtual }) {
+async function inChromium(scenario, transport) {
+  const { run, virtual } = scenario;
   const context = await browser.newContext();
   try {
     const page = await context.newPage();
+    if (isBlocked(scenario, transport)) await page.addInitScript(block);
     if (virtual) await page.clock.install();
     await page.exposeFunction("reachHub", control);
     await page.exposeFunction("passTime", (ms) => page.clock.runFor(ms));
@@ -52,7 +64,8 @@ async function inChromium({ run, virtual }) {
     await page.goto(`${hub.url}/icon.svg`);
     const source = `(async () => {
       const michub = await import("/vendor/michub.js");
-      const kit = (${makeKit})(michub, location.origin, reachHub);
+      await import("/vendor/poll.js");
+      const kit = (${makeKit})(michub, location.origin, reachHub, ${JSON.stringify(transport)});
       try { await ({ ${String(run)} }).run(kit, passTime); return ""; } catch (error) { return String(error?.stack ?? error); } finally { kit.end(); }
     })()`;
     assert.equal(await page.evaluate(source), "");
@@ -62,6 +75,8 @@ async function inChromium({ run, virtual }) {
 }
 
 for (const scenario of scenarios) {
-  test(`node: ${scenario.name}`, () => timed(scenario.name, "node", () => inNode(scenario)));
-  test(`chromium: ${scenario.name}`, () => timed(scenario.name, "chromium", () => inChromium(scenario)));
+  for (const transport of scenario.transports ?? TRANSPORTS) {
+    test(`node, ${transport}: ${scenario.name}`, () => timed(scenario.name, `node ${transport}`, () => inNode(scenario, transport)));
+    test(`chromium, ${transport}: ${scenario.name}`, () => timed(scenario.name, `chromium ${transport}`, () => inChromium(scenario, transport)));
+  }
 }

@@ -262,18 +262,6 @@ fn typescript(ty: &Type, needs: &mut BTreeSet<String>) -> Result<String, String>
     }
 }
 
-/// The names of all room commands: the arms of `wire::command::parse`.
-fn commands(root: &Path) -> Result<BTreeSet<String>, String> {
-    let text = std::fs::read_to_string(root.join("src/wire/command.rs")).map_err(|error| error.to_string())?;
-    let (_, body) = text.split_once("match kind {").ok_or("command.rs matches no `kind`")?;
-    let arms = body.lines().take_while(|line| !line.trim_start().starts_with("_ =>"));
-    let names = arms.filter_map(|line| line.trim_start().strip_prefix('"')?.split_once('"'));
-    Ok(names
-        .filter(|(_, rest)| rest.contains("=>") || rest.contains(" | ") || rest.starts_with(" if"))
-        .map(|(name, _)| name.to_owned())
-        .collect())
-}
-
 /// The names of all error codes: the rows of the table in `hub::code`.
 fn codes(root: &Path) -> Result<Vec<String>, String> {
     let text = std::fs::read_to_string(root.join("src/hub/code.rs")).map_err(|error| error.to_string())?;
@@ -302,7 +290,12 @@ pub fn generate(root: &Path) -> Result<String, String> {
     for declaration in declarations {
         text.push_str(&declaration);
     }
-    let _ = write!(text, "/** The names of all room commands. */\nexport type CommandName = {};\n", union(&commands(root)?));
+    text.push_str(&crate::said::generate(root)?);
+    text.push_str(
+        "/** The names of all room commands. */
+export type CommandName = keyof Commands;
+",
+    );
     let _ = write!(text, "/** The names of all errors. */\nexport type ErrorName = {};\n", union(&codes(root)?));
     Ok(text)
 }

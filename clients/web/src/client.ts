@@ -1,10 +1,12 @@
 // One line to the hub that comes back by itself: states, reconnecting, resuming, liveness, requests that are never silently lost.
 import { Emitter } from "./emitter.js";
-import type { Ack, Closing, DirectMessage, ErrorFrame, ServerFrame, Status, UserStatus, Welcome } from "./frames.js";
+import type { Ack, ClientFrames, Closing, Commands, DirectMessage, Envelope, ErrorFrame, ServerFrame, Status, UserStatus, Welcome } from "./frames.js";
 import { standard, type ReconnectPolicy } from "./reconnect.js";
 import { Room } from "./room.js";
 
 export type State = "connecting" | "connected" | "disconnected" | "failed";
+/** How frames travel. */
+export type Transport = "ws" | "sse" | "poll";
 export type Fault = "drop" | "half_open" | "token_expired" | "drain";
 /** Why a token is wanted: the first connect, after the hub said that it expired, or before it does. */
 export interface TokenContext { reason: "connect" | "expired" | "refresh" }
@@ -25,8 +27,8 @@ export interface Options {
   watchdogMs?: number;
   /** Keeps the heartbeat on time in hidden tabs by a worker (needs `worker-src blob:` in the page's policy). */
   worker?: boolean;
-  /** `auto` (default) falls back to HTTP polling after three refused upgrades in a row. */
-  transport?: "auto" | "ws" | "poll";
+  /** `auto` (default) falls back to HTTP polling after three refused upgrades in a row; `sse` gets frames as Server-Sent Events. */
+  transport?: "auto" | Transport;
   WebSocket?: typeof WebSocket;
 }
 
@@ -62,12 +64,14 @@ export interface Events {
   message: DirectMessage;
   status: UserStatus[];
   closing: Closing;
+  /** A refusal, also of something that was no request of this client. */
+  error: ErrorFrame;
   /** The round trip of a heartbeat, in milliseconds. */
   latency: number;
   /** Every frame in (`false`) and out (`true`), for logs. */
   frame: { out: boolean; frame: any };
 }
-interface Waiting { frame: any; resolve: (ack: any) => void; reject: (error: unknown) => void; timer?: ReturnType<typeof setTimeout> }
+interface Waiting { _frame: any; _resolve: (ack: any) => void; _reject: (error: unknown) => void; _timer?: ReturnType<typeof setTimeout> }
 /** What a line must do: a WebSocket, or polling dressed as one. */
 export interface Line {
   onopen: any; onmessage: any; onclose: any; onerror?: any;
@@ -76,30 +80,30 @@ export interface Line {
 }
 
 const page = globalThis as unknown as Partial<Window & typeof globalThis>;
-const DEFAULTS = { url: "/ws", offlineMax: 100, timeoutMs: 30_000, watchdogMs: 10_000, transport: "auto" as "auto" | "ws" | "poll", reconnect: standard() };
+const DEFAULTS = { url: "/ws", offlineMax: 100, timeoutMs: 30_000, watchdogMs: 10_000, transport: "auto" as "auto" | Transport, reconnect: standard() };
 const WELCOME_MS = 10_000;
 const STABLE_MS = 5000;
 const REFUSALS_MAX = 3;
 export class HubClient extends Emitter<Events> {
   state: State = "disconnected";
-  transport: "ws" | "poll" = "ws";
+  transport: Transport = "ws";
   /** Tries since the line was last stable. */
   attempt = 0;
   /** What the hub said last when it let this client in. */
   welcome: Welcome | null = null;
-  readonly userId: string;
+  declare readonly userId: string;
   readonly rooms = new Map<string, Room>();
   private _line: Line | null = null;
   private _nextId = 1;
   private _sent = new Map<number, Waiting>();
   private _queue: Waiting[] = [];
   private _watched: string[] = [];
-  private _token: string | undefined;
+  declare private _token: string | undefined;
   private _tokenReason: TokenContext["reason"] = "connect";
-  private _retry: any;
-  private _stable: any;
-  private _beat: any;
-  private _renew: any;
+  declare private _retry: any;
+  declare private _stable: any;
+  declare private _beat: any;
+  declare private _renew: any;
   private _lostAt = 0;
   private _lastIn = 0;
   private _lastBeat = 0;
@@ -108,21 +112,22 @@ export class HubClient extends Emitter<Events> {
   private _refused = 0;
   private _wanted = false;
   private _halfOpen = false;
-  private _worker: Worker | undefined;
+  /** Up to where a session without a socket was heard; it goes on over any transport. */
+  private _mail: { heard?: string } = {};
+  declare private _worker: Worker | undefined;
 
-  readonly options: Options & typeof DEFAULTS;
+  declare readonly options: Options & typeof DEFAULTS;
 
   constructor(given: Options) {
     super();
     const options = (this.options = { ...DEFAULTS, ...given });
     this.userId = options.userId;
-    if (options.transport === "poll") this.transport = "poll";
-    const wake = () => this.wake();
-    page.addEventListener?.("online", wake);
-    page.addEventListener?.("pageshow", wake);
-    page.addEventListener?.("pagehide", (event) => event.persisted && this._lost(1001, "page hidden"));
-    page.document?.addEventListener("resume", wake);
-    page.document?.addEventListener("visibilitychange", () => page.document!.visibilityState === "visible" && wake());
+    if (options.transport !== "auto") this.transport = options.transport;
+    // What is told to the document comes by the window first.
+    const on = (name: string, run: (event: any) => void) => page.addEventListener?.(name, run, true);
+    for (const name of ["online", "pageshow", "resume"]) on(name, () => this.wake());
+    on("visibilitychange", () => page.document!.hidden || this.wake());
+    on("pagehide", ({ persisted }) => persisted && this._lost(1001, "page hidden"));
     if (options.worker && page.Worker) {
       const source = "setInterval(()=>postMessage(0),5e3)";
       this._worker = new Worker(URL.createObjectURL(new Blob([source])));
@@ -131,9 +136,9 @@ export class HubClient extends Emitter<Events> {
   }
 
   /** Connects; resolves with the hub's welcome, rejects when the client gives up. */
-  connect(): Promise<Welcome> {
+  async connect(): Promise<Welcome> {
     this._wanted = true;
-    if (this.state === "connected") return Promise.resolve(this.welcome!);
+    if (this.state === "connected") return this.welcome!;
     if (this.state !== "connecting") { this.attempt = 0; void this._open(); }
     return new Promise((resolve, reject) => {
       const off = this.on("state", ({ state, why }) => {
@@ -148,7 +153,7 @@ export class HubClient extends Emitter<Events> {
   /** Says goodbye: offline at once, places are free. */
   close(): void {
     this._wanted = false;
-    if (this.state === "connected") this._send({ type: "user_offline", user_id: this.userId });
+    if (this.state === "connected") this._tell("user_offline");
     this._lost(1000, "closed");
     this._worker?.terminate();
   }
@@ -161,8 +166,10 @@ export class HubClient extends Emitter<Events> {
   }
 
   /** Sends a request; resolves with its answer, rejects with a `HubError`. Without a line it waits for one. */
+  request<Name extends keyof ClientFrames>(type: Name, ...fields: {} extends ClientFrames[Name] ? [ClientFrames[Name]?] : [ClientFrames[Name]]): Promise<Ack>;
+  request<Name extends keyof Commands>(type: Name, fields: Commands[Name] & Envelope & { room_id: string }): Promise<Ack>;
   request(type: string, fields: object = {}): Promise<Ack> {
-    return new Promise((resolve, reject) => this._ask({ frame: { type, id: this._nextId++, ...fields }, resolve, reject }));
+    return new Promise((_resolve, _reject) => this._ask({ _frame: { type, id: this._nextId++, ...fields }, _resolve, _reject }));
   }
 
   setStatus(status: Status): Promise<Ack> { return this.request("status_change", { status }); }
@@ -211,37 +218,33 @@ export class HubClient extends Emitter<Events> {
     this._advice = this._probe = 0;
     this._halfOpen = false;
     this._set({ state: "connecting" });
-    const mine = (this._line = { send() {}, close() {} } as unknown as Line);
-    const { getToken } = this.options;
-    try {
-      if (getToken) this._token = await getToken({ reason: this._tokenReason });
-    } catch (error) {
-      if (this._line !== mine) return;
-      return (error as Error).name === "Unauthorized" ? this._end("auth") : this._lost(1006, String(error));
-    }
-    if (this._line !== mine) return;
-    const url = new URL(this.options.url, page.location?.href);
-    url.protocol = url.protocol.replace("http", "ws");
-    const Socket = this.options.WebSocket ?? WebSocket;
+    // Until there is a line this one stands for it: whoever ends it meanwhile is noticed by that.
+    const mine = (this._line = {} as Line);
+    const { getToken, url: where, transport, WebSocket: Given } = this.options;
     let line: Line;
     try {
-      if (this.transport === "poll") {
+      if (getToken) this._token = await getToken({ reason: this._tokenReason });
+      if (this._line !== mine) return;
+      const url = new URL(where, page.location?.href);
+      url.protocol = url.protocol.replace("http", "ws");
+      if (this.transport === "ws") line = new (Given ?? WebSocket)(url, ["hub.v1.json"]) as Line;
+      else {
         const { PollLine } = await import("./poll.js");
         if (this._line !== mine) return;
-        line = new PollLine(url, this._token);
-      } else line = new Socket(url, ["hub.v1.json"]) as Line;
+        line = new PollLine(url, this._token, this._mail, this.transport === "sse", transport === "auto");
+      }
       this._line = line;
-    } catch (error) { return this._lost(1006, String(error)); }
+    } catch (error) {
+      if (this._line === mine) (error as Error).name === "Unauthorized" ? this._end("auth") : this._lost(1006, String(error));
+      return;
+    }
     let opened = false;
     const limit = setTimeout(() => this._line === line && this.state === "connecting" && this._lost(1006, "no welcome"), WELCOME_MS);
     line.onopen = () => {
       if (this._line !== line) return;
       opened = true;
-      this._lastIn = Date.now();
       const rooms = [...this.rooms.values()].filter((room) => room.joined).map((room) => room._since());
-      const hello = { type: "user_online", user_id: this.userId, user_type: this.options.userType, timestamp: (Date.now() / 1000) | 0, token: this._token, session_token: this.welcome?.session_token, rooms };
-      if (this._lostAt) Object.assign(hello, { attempt: this.attempt, down_ms: Date.now() - this._lostAt });
-      this._send(hello);
+      this._tell("user_online", { token: this._token, session_token: this.welcome?.session_token, ...this._mail, rooms, ...(this._lostAt && { attempt: this.attempt, down_ms: Date.now() - this._lostAt }) });
     };
     line.onmessage = ({ data }: { data: string }) => { if (this._line === line && !this._halfOpen) this._take(JSON.parse(data)); };
     line.onclose = ({ code, reason }: { code: number; reason: string }) => {
@@ -249,7 +252,7 @@ export class HubClient extends Emitter<Events> {
       if (this._line !== line) return;
       this._refused = opened ? 0 : this._refused + 1;
       // After polling the next try is an upgrade again, and one refusal is enough to poll on.
-      if (this.options.transport === "auto") {
+      if (transport === "auto") {
         if (this.transport === "poll") { this.transport = "ws"; this._refused = REFUSALS_MAX - 1; }
         else if (this._refused >= REFUSALS_MAX) this.transport = "poll";
       }
@@ -261,32 +264,28 @@ export class HubClient extends Emitter<Events> {
 
   /** The line is gone, by whatever way; decides what comes next. */
   private _lost(code: number, reason = ""): void {
-    const line = this._line;
-    if (!line && this.state !== "disconnected") return;
+    if (!this._line && this.state !== "disconnected") return;
     const wasUp = this.state === "connected";
-    this._line = null;
     for (const timer of [this._retry, this._stable, this._beat, this._renew]) clearTimeout(timer);
-    try { line?.close(); } catch { /* it is closed already */ }
+    this._drop();
     if (wasUp || !this._lostAt) this._lostAt = Date.now();
     const resend: Waiting[] = [];
     // What had been sent goes out again, its op_id makes that harmless; a direct message has none, and resuming does what a sync would.
     for (const one of this._sent.values()) {
-      clearTimeout(one.timer);
-      if (/^(message|room_sync)$/.test(one.frame.type)) one.reject(lost("disconnected"));
+      clearTimeout(one._timer);
+      if (/^(message|room_sync)$/.test(one._frame.type)) one._reject(lost("disconnected"));
       else resend.push(one);
     }
     this._sent.clear();
     this._queue.unshift(...resend);
-    if (!this._wanted) return this._end("closed", code, reason);
-    if (isOffline()) return this._pause(code, reason);
     const band = (code / 100) | 0;
-    if (code === 4001 || band === 43) this._token = undefined;
     this._tokenReason = band === 43 ? "expired" : "connect";
-    if (code === 4001) return this._end("auth", code, reason);
-    if (band === 40 || /^10(0[02378]|09|10)$/.test(`${code}`)) return this._end("terminal", code, reason);
+    const why = !this._wanted ? "closed" : code === 4001 ? "auth" : /^(40..|10(0[023789]|10))$/.test(`${code}`) ? "terminal" : "";
+    if (why) return this._end(why, code, reason);
+    if (isOffline()) return this._pause(code, reason);
     let wait = this.options.reconnect({ attempt: ++this.attempt, elapsedMs: Date.now() - this._lostAt, closeCode: code, reason, serverAdviceMs: this._advice });
     if (wait === null) { this.attempt--; return this._end("exhausted", code, reason); }
-    wait = band === 42 || band === 43 ? (this.attempt > 1 ? wait : 0) : Math.max(wait, this._advice);
+    wait = band > 41 ? (this.attempt > 1 ? wait : 0) : Math.max(wait, this._advice);
     this._pause(code, reason, wait);
     this._retry = setTimeout(() => this._open(), wait);
   }
@@ -296,13 +295,22 @@ export class HubClient extends Emitter<Events> {
     this._set({ state: "disconnected", willRetry: true, nextDelayMs, code, reason });
   }
 
-  private _end(why: StateChange["why"], code?: number, reason?: string): void {
+  private _drop(): void {
     const line = this._line;
     this._line = null;
-    line?.close();
+    try { line?.close(); } catch { /* it is closed already, or was none yet */ }
+  }
+
+  private _end(why: StateChange["why"], code?: number, reason?: string): void {
+    this._drop();
     if (why !== "exhausted") this._wanted = false;
     this._set({ state: why === "closed" ? "disconnected" : "failed", willRetry: false, why, code, reason });
-    for (const one of this._queue.splice(0)) one.reject(lost(why!));
+    for (const one of this._queue.splice(0)) one._reject(lost(why!));
+  }
+
+  /** Says something about this person, as all frames of presence do. */
+  private _tell(type: string, fields?: object): void {
+    this._send({ type, user_id: this.userId, user_type: this.options.userType, timestamp: (Date.now() / 1000) | 0, ...fields });
   }
 
   private _send(frame: any): void {
@@ -313,17 +321,17 @@ export class HubClient extends Emitter<Events> {
 
   private _ask(one: Waiting): void {
     if (this.state === "connected") {
-      this._sent.set(one.frame.id, one);
-      one.timer = setTimeout(() => { if (this._sent.delete(one.frame.id)) one.reject(lost("timeout")); }, this.options.timeoutMs);
-      this._send(one.frame);
+      this._sent.set(one._frame.id, one);
+      one._timer = setTimeout(() => { if (this._sent.delete(one._frame.id)) one._reject(lost("timeout")); }, this.options.timeoutMs);
+      this._send(one._frame);
       return;
     }
-    if (this.state === "failed" || !this._wanted) return one.reject(lost("disconnected"));
+    if (this.state === "failed" || !this._wanted) return one._reject(lost("disconnected"));
     this._queue.push(one);
     if (this._queue.length <= this.options.offlineMax) return;
-    const droppable = this._queue.findIndex(({ frame }) => frame.class === "droppable");
-    const [gone] = this._queue.splice(droppable < 0 ? this._queue.length - 1 : droppable, 1);
-    gone!.reject(lost("offline_full"));
+    // What may be dropped gives way first; without such it is the last one (-1).
+    const [gone] = this._queue.splice(this._queue.findIndex(({ _frame }) => _frame.class === "droppable"), 1);
+    gone!._reject(lost("offline_full"));
   }
 
   private _watch(user_ids: string[]): void {
@@ -333,22 +341,22 @@ export class HubClient extends Emitter<Events> {
   private _take(frame: ServerFrame): void {
     this._lastIn = Date.now();
     this._probe = 0;
-    const { id } = frame as Ack;
-    const one = id === undefined ? undefined : this._sent.get(id);
+    const { id } = frame as { id: number };
+    const one = this._sent.get(id);
     if (one) {
-      this._sent.delete(id!);
-      clearTimeout(one.timer);
-      if (frame.type === "error") one.reject(new HubError(frame as ErrorFrame));
-      else one.resolve(frame);
+      this._sent.delete(id);
+      clearTimeout(one._timer);
+      if (frame.type === "error") one._reject(new HubError(frame as ErrorFrame));
+      else one._resolve(frame);
     }
     this.emit("frame", { out: false, frame });
     switch (frame.type) {
       case "welcome": this._welcome(frame as Welcome); break;
       case "heartbeat_ack": this.emit("latency", Date.now() - frame.ts_ms!); break;
-      case "closing": this._advice = frame.retry_after_ms; this.emit("closing", frame as Closing); break;
-      case "message": this.emit("message", frame as DirectMessage); break;
       case "userOnlineStatus": this.emit("status", frame.user_status); break;
-      case "ack": if (one && /^room_(sync|join)$/.test(one.frame.type)) this.rooms.get(one.frame.room_id)?._take(frame); break;
+      case "ack": if (one && /^room_(sync|join)$/.test(one._frame.type)) this.rooms.get(one._frame.room_id)?._take(frame); break;
+      case "closing": this._advice = frame.retry_after_ms;
+      case "message": case "error": this.emit(frame.type, frame as any); break;
       default: this.rooms.get((frame as any).room_id)?._take(frame);
     }
     // A hidden page's timers are late; what the hub sends is not.
@@ -359,11 +367,10 @@ export class HubClient extends Emitter<Events> {
     this.welcome = welcome;
     this._lostAt = 0;
     this._tokenReason = "connect";
-    for (const { room_id, error } of welcome.rooms) this.rooms.get(room_id)?._take(error ? { type: "refused", name: error } : { type: "line" });
+    for (const { room_id, error } of welcome.rooms) if (error) this.rooms.get(room_id)?._take({ type: "refused", name: error });
     this._set({ state: "connected" });
     this._stable = setTimeout(() => { this.attempt = 0; }, STABLE_MS);
-    const back = new Set(welcome.rooms.map((room) => room.room_id));
-    for (const room of this.rooms.values()) if (room.joined && !back.has(room.id)) room.join().catch(() => {});
+    for (const room of this.rooms.values()) if (room.joined && !welcome.rooms.some(({ room_id }) => room_id === room.id)) room.join().catch(() => {});
     if (this._watched[0]) this._watch([...new Set(this._watched)]);
     for (const one of this._queue.splice(0)) this._ask(one);
     this._heartbeat();
@@ -373,10 +380,14 @@ export class HubClient extends Emitter<Events> {
 
   private _heartbeat(patience = this.options.watchdogMs): void {
     this._lastBeat = Date.now();
-    this._probe = this._probe ? Math.min(this._probe, this._lastBeat + patience) : this._lastBeat + patience;
-    this._send({ type: "heartbeat", user_id: this.userId, user_type: this.options.userType, timestamp: (this._lastBeat / 1000) | 0, ts_ms: this._lastBeat });
+    this._probe = Math.min(this._probe || Infinity, this._lastBeat + patience);
+    this._tell("heartbeat", { ts_ms: this._lastBeat });
+    this._sleep(this._probe - this._lastBeat);
+  }
+
+  private _sleep(ms: number): void {
     clearTimeout(this._beat);
-    this._beat = setTimeout(() => this._tick(), this._probe - this._lastBeat);
+    this._beat = setTimeout(() => this._tick(), ms);
   }
 
   /** Sends what is due, ends a line without a sign of life, and sleeps until the next of these. */
@@ -385,10 +396,8 @@ export class HubClient extends Emitter<Events> {
     const now = Date.now();
     const { heartbeat_interval_ms, ping_interval_ms } = this.welcome!;
     const due = this._probe || Math.min(this._lastBeat + heartbeat_interval_ms, this._lastIn + ping_interval_ms);
-    if (now < due) {
-      clearTimeout(this._beat);
-      this._beat = setTimeout(() => this._tick(), Math.max(50, due - now));
-    } else if (this._probe) this._lost(1006, "no sign of life");
+    if (now < due) this._sleep(Math.max(50, due - now));
+    else if (this._probe) this._lost(1006, "no sign of life");
     // Much later than planned: the machine slept, or a hidden page's timers are slow. Ask, but do not wait long.
     else this._heartbeat(now > due + 2 * heartbeat_interval_ms ? 1000 : undefined);
   }
@@ -409,6 +418,6 @@ export class HubClient extends Emitter<Events> {
         this._token = token;
         this._plan();
       } catch { /* 4301 follows, and with it the way over a new connection */ }
-    }, Math.min(Math.max(left - 30_000, left * 0.8), 0x7fffffff));
+    }, Math.min(Math.max(left - 30_000, left * 0.8), 2e9));
   }
 }

@@ -1,12 +1,12 @@
 // Folds one event into a room's state, in place. What the rules of the protocol derive (on deck, silenced, a seat's state) is derived again after each frame.
 import type { Entry, Place, RoomEvent, RoomState } from "./frames.js";
 
-const LEVELS: Record<string, number> = { owner: 1000, admin: 800, host: 600, vip: 200, member: 100, guest: 10 };
+const LEVELS: Record<string, number> = { owner: 1000, admin: 800, host: 600, vip: 200, guest: 10 };
 
 /** A person's level in a room: 1000 owner, 800 admin, 600 host, 100 member, or what the room's rules say. */
 export function levelOf(state: RoomState, user: string): number {
   const role = state.roles[user] ?? "member";
-  return state.rules.roles?.find((one) => one.role_id === role)?.level ?? LEVELS[role] ?? 100;
+  return state.rules.roles.find((one) => one.role_id === role)?.level ?? LEVELS[role] ?? 100;
 }
 
 const NO_MEDIA = { media: "none" as const, media_lost_until_ms: undefined };
@@ -42,8 +42,7 @@ export function fold(state: RoomState, event: RoomEvent): void {
     }
     case "queue_cleared": queue.length = 0; state.undo = [...state.undo, { ...rest, at_ms }].slice(-3); break;
     case "queue_restored": queue.push(...rest.entries); sort(); drop(state.undo, "undo_id"); break;
-    case "queue_held": case "seat_held": holder.held_until_ms = rest.held_until_ms; break;
-    case "queue_returned": case "seat_returned": delete holder.held_until_ms; break;
+    case "queue_held": case "seat_held": case "queue_returned": case "seat_returned": holder.held_until_ms = rest.held_until_ms; break;
     case "apply_submitted": state.applies.push({ seq: rev, user_id, ...rest }); break;
     case "apply_ended": drop(state.applies, "apply_id"); break;
     case "invite_sent":
@@ -54,20 +53,17 @@ export function fold(state: RoomState, event: RoomEvent): void {
       drop(state.invites, "invite_id");
       for (const one of seats) if (one.reserved_for?.invite_id === rest.invite_id) delete one.reserved_for;
       break;
-    case "seat_taken": Object.assign(seat, NO_MEDIA); seat.occupant = { user_id, since_ms: at_ms, via: rest.via, self_muted: false, silenced: false }; break;
+    case "seat_taken": Object.assign(seat, NO_MEDIA, { occupant: { user_id, since_ms: at_ms, via: rest.via, self_muted: false, silenced: false } }); break;
     case "seat_left":
-      delete seat.occupant;
-      Object.assign(seat, NO_MEDIA, { admin_muted: false });
+      Object.assign(seat, NO_MEDIA, { admin_muted: false, occupant: undefined });
       if (rest.cooldown_until_ms) state.cooldowns[user_id] = rest.cooldown_until_ms;
       break;
     case "seat_moved": {
-      const from = seats.find((one) => one.occupant?.user_id === user_id);
-      const to = seats.find((one) => one.no === rest.to)!;
-      if (from && from !== to) {
-        const [a, b] = [from, to] as any[];
-        for (const key of ["occupant", "admin_muted", "media", "media_lost_until_ms"]) [a[key], b[key]] = [b[key], a[key]];
-        for (const { occupant } of [from, to]) if (occupant) occupant.via = "move";
-      }
+      // A swap says so of both people; the second time they sit already where they should.
+      const both: any[] = [seats.find((one) => one.occupant?.user_id === user_id), seats.find((one) => one.no === rest.to)];
+      const [a, b] = both;
+      for (const key of ["occupant", "admin_muted", "media", "media_lost_until_ms"]) [a[key], b[key]] = [b[key], a[key]];
+      for (const { occupant } of both) if (occupant) occupant.via = "move";
       break;
     }
     case "seat_updated": {
@@ -82,8 +78,7 @@ export function fold(state: RoomState, event: RoomEvent): void {
     case "turn_updated": Object.assign(turns.find((one) => one.turn_id === rest.turn_id)!, { paused_remaining_ms: undefined }, rest); break;
     case "turn_ended": drop(turns, "turn_id"); break;
     case "mode_changed": state.mode = rest.mode; break;
-    case "flags_changed": state.flags = rest.flags; break;
-    case "rules_changed": Object.assign(state, rest); fitSeats(state); break;
+    case "flags_changed": case "rules_changed": Object.assign(state, rest); fitSeats(state); break;
     case "role_changed":
       if (rest.role_id === "owner") state.owner_user_id = user_id;
       put(state.roles, rest.role_id);
@@ -92,8 +87,16 @@ export function fold(state: RoomState, event: RoomEvent): void {
     case "member_unbanned": delete state.bans[user_id]; break;
     case "queue_banned": put(state.queue_bans, rest.until_ms); break;
     case "room_closed": state.status = "closed"; break;
+    case "talk_changed": state.talk = { mutes: {}, ...state.talk, ...rest }; break;
+    case "talk_muted": {
+      const { mutes } = state.talk!;
+      mutes[user_id] = rest.until_ms;
+      // Null is for ever; a time that has passed gives the word back.
+      if (rest.until_ms !== null && rest.until_ms <= at_ms) delete mutes[user_id];
+      break;
+    }
     case "queue_on_deck": case "member_kicked": break;
-    // An event of a newer hub: the room is fetched anew.
+    // An event of a newer hub, as one that does not fit: the room is fetched anew.
     default: throw 0;
   }
 }
@@ -123,7 +126,7 @@ export function derive(state: RoomState): void {
     if (!occupant) continue;
     const level = levelOf(state, occupant.user_id);
     occupant.silenced = seat.admin_muted || occupant.self_muted || (flags.mute_all && level < 800)
-      || (state.mode === "chair" && level < (rules.chair_min_level ?? 600))
+      || (state.mode === "chair" && level < rules.chair_min_level)
       || (flags.floor_controlled && state.turns.some((turn) => turn.user_id === occupant.user_id));
   }
 }

@@ -1,40 +1,47 @@
-// HTTP polling dressed as a WebSocket, for networks that refuse upgrades: frames out become requests, answers and updates become frames in.
+// HTTP dressed as a WebSocket, for networks that refuse upgrades: frames out become requests, and one request that waits, or one stream of events, brings the frames in.
 import type { Line } from "./client.js";
 
 const WAIT_MS = 25_000;
-const WATCH_MS = 5000;
 /** After this long an upgrade is tried again; the session goes on over it. */
 const UPGRADE_MS = 300_000;
 const CODES: Record<string, number> = { room_not_found: 1002, room_closed: 1003, forbidden: 1005, too_many: 1018, unavailable: 1017 };
+/** Who has just connected often joins a room next: beginning to listen before that would be in vain. */
+const LULL_MS = 20;
 const pause = (ms: number) => new Promise((done) => setTimeout(done, ms));
+
+/** Where this client is in a room: in its log, and in the messages that are kept. */
+interface Place { cursor?: string; msg_cursor?: string }
 
 export class PollLine implements Line {
   onopen: any; onmessage: any; onclose: any;
   private _base: URL;
   private _over = new AbortController();
-  private _rooms = new Map<string, { cursor: string; heard?: string; loop: AbortController }>();
-  private _watched = new Map<string, string>();
+  private _rooms = new Map<string, Place>();
+  private _watched = new Set<string>();
   private _me: Record<string, any> = {};
-  private _timers: any[] = [];
+  private _listens: AbortController | undefined;
+  /** What changes where this client listens goes one after the other. */
+  private _turn: Promise<unknown> = Promise.resolve();
+  private _upgrade: any;
 
-  constructor(url: URL, private _token?: string) {
+  /** `_mail.heard` is where this client is in what the hub has for it alone; the client keeps it over lines. */
+  constructor(url: URL, private _token: string | undefined, private _mail: { heard?: string }, private _streams: boolean, mayUpgrade: boolean) {
     this._base = new URL(url);
     this._base.protocol = url.protocol.replace("ws", "http");
     queueMicrotask(() => this.onopen?.());
-    this._timers.push(setTimeout(() => this._end(4200, "trying to upgrade"), UPGRADE_MS), setInterval(() => this._look(), WATCH_MS));
+    if (mayUpgrade) this._upgrade = setTimeout(() => this._end(4200, "trying to upgrade"), UPGRADE_MS);
   }
 
   close(): void {
-    for (const timer of this._timers) clearTimeout(timer);
+    clearTimeout(this._upgrade);
     this.onmessage = this.onclose = null;
     this._over.abort();
-    for (const { loop } of this._rooms.values()) loop.abort();
+    this._listens?.abort();
   }
 
   send(text: string): void {
-    const frame = JSON.parse(text);
     // Errors are answers; whatever is thrown is a lost line.
-    this._take(frame).catch((error) => this._end(error.status === 401 ? 4001 : 1006, String(error)));
+    this._take(JSON.parse(text)).catch((error) => this._fail(error));
   }
 
   private _end(code: number, reason: string): void {
@@ -43,25 +50,58 @@ export class PollLine implements Line {
     onclose?.({ code, reason });
   }
 
-  private _say(frame: any): void { this.onmessage?.({ data: JSON.stringify(frame) }); }
-
-  private async _fetch(path: string, body?: any, signal = this._over.signal): Promise<any> {
-    const headers: Record<string, string> = this._token ? { authorization: `Bearer ${this._token}` } : {};
-    const answer = await fetch(new URL(`api/${path}`, this._base), body === undefined ? { headers, signal } : { method: "POST", headers, body: JSON.stringify(body), signal });
-    const value = await answer.json();
-    if (answer.status === 401) throw Object.assign(new Error(value.name), { status: 401 });
-    return value;
+  /** A token that was good once has expired; one that never was is wrong. */
+  private _fail(error: any): void {
+    this._end(error.status !== 401 ? 1006 : this._me.session_token ? 4301 : 4001, String(error));
   }
 
-  /** Keeps the session, and says which rooms it is in. */
-  private async _beat(more = {}): Promise<any> {
-    const rooms = [...this._rooms].map(([room_id, { cursor }]) => ({ room_id, cursor }));
-    const answer = await this._fetch("poll/heartbeat", { ...this._me, rooms, ...more });
-    if (answer.type !== "welcome") throw new Error(answer.name);
-    const { messages, ...welcome } = answer;
-    this._me.session_token = welcome.session_token;
-    queueMicrotask(() => messages?.forEach((message: any) => this._say(message)));
-    return welcome;
+  private _say(frame: any): void { this.onmessage?.({ data: JSON.stringify(frame) }); }
+
+  private async _post(path: string, body: object, { signal = this._over.signal, ...init }: RequestInit = {}): Promise<Response> {
+    const headers: Record<string, string> = { accept: this._streams && signal !== this._over.signal ? "text/event-stream" : "application/json" };
+    if (this._token) headers.authorization = `Bearer ${this._token}`;
+    const answer = await fetch(new URL(`api/poll/${path}`, this._base), { method: "POST", headers, body: JSON.stringify(body), signal, ...init });
+    if (answer.status === 401) throw Object.assign(new Error("unauthorized"), { status: 401 });
+    return answer;
+  }
+
+  /** Keeps the session, and says what has changed about it. */
+  private async _beat(more: object = {}, init?: RequestInit): Promise<any> {
+    const answer: any = await (await this._post("heartbeat", { ...this._me, heard: "", ...this._mail, ...more }, init)).json();
+    if (answer.type === "welcome") this._me.session_token = answer.session_token;
+    return answer;
+  }
+
+  /** The same, and it must be accepted. */
+  private async _keep(more?: object): Promise<any> {
+    const answer = await this._beat(more);
+    if (answer.type === "error") throw new Error(answer.name);
+    return answer;
+  }
+
+  private _places() { return [...this._rooms].map(([room_id, place]) => ({ room_id, ...place })); }
+
+  /** A room that was entered: messages are followed from where this client is, or from now on. */
+  private _entered(room: any): void {
+    const place = this._rooms.get(room.room_id);
+    if (room.error) this._rooms.delete(room.room_id);
+    else if (place) place.msg_cursor ??= room.msg_cursor;
+  }
+
+  private _news({ frames, heard }: any): void {
+    this._mail.heard = heard;
+    for (const frame of frames) this._hear(frame);
+  }
+
+  private _hear(frame: any): void {
+    const place = this._rooms.get(frame.room_id);
+    if (place) {
+      place.cursor = frame.cursor ?? place.cursor;
+      place.msg_cursor = frame.msg_cursor ?? place.msg_cursor;
+      for (const { event, user_id } of frame.events ?? []) if (/^member_(kick|bann)ed/.test(event) && user_id === this._me.user_id) this._rooms.delete(frame.room_id);
+    }
+    this._say(frame);
+    if (frame.type === "closing") this._end(frame.code, frame.name);
   }
 
   private async _take(frame: any): Promise<void> {
@@ -71,106 +111,113 @@ export class PollLine implements Line {
       case "user_online": {
         const { user_id, user_type, session_token, rooms } = frame;
         this._me = { user_id, user_type, session_token };
-        for (const room of rooms) this._rooms.set(room.room_id, { cursor: room.cursor, heard: room.msg_cursor, loop: new AbortController() });
-        const welcome = await this._beat();
-        for (const room of welcome.rooms) if (room.error) this._rooms.delete(room.room_id); else this._hear(room);
+        for (const { room_id: room, ...place } of rooms) this._rooms.set(room, place);
+        const { messages, frames, heard, user_status, ...welcome } = await this._keep({ rooms, wait_ms: 0, own_session: true });
+        welcome.rooms.forEach((room: any) => this._entered(room));
         this._say(welcome);
-        for (const room of this._rooms.keys()) this._follow(room);
+        if (user_status) this._say({ type: "userOnlineStatus", user_status });
+        this._news({ frames, heard });
+        this._listen();
         break;
       }
       case "heartbeat": {
-        const { server_time_ms } = await this._beat();
+        const { server_time_ms } = await this._keep();
         this._say({ type: "heartbeat_ack", ts_ms: frame.ts_ms, timestamp: (server_time_ms / 1000) | 0, server_ts_ms: server_time_ms });
         break;
       }
-      case "user_offline": await fetch(new URL("api/poll/heartbeat", this._base), { method: "POST", keepalive: true, headers: this._token ? { authorization: `Bearer ${this._token}` } : {}, body: JSON.stringify({ ...this._me, offline: true }) }); break;
+      case "user_offline": await this._post("heartbeat", { ...this._me, offline: true }, { keepalive: true, signal: null as any }); break;
       case "room_join":
-      case "room_sync": {
-        this._stop(room_id);
-        this._rooms.set(room_id, { cursor: frame.cursor ?? "", heard: frame.msg_cursor, loop: new AbortController() });
-        const mine = (await this._beat()).rooms.find((room: any) => room.room_id === room_id);
-        if (!mine || mine.error) {
-          const name = mine?.error ?? "unavailable";
-          this._stop(room_id);
-          this._say({ type: "error", id, code: CODES[name] ?? 1020, name, message: name, temporary: false, retry_after_ms: 0, details: {} });
-        } else {
-          this._hear(mine);
-          ack({ cursor: mine.cursor, recovered: mine.recovered, msg_cursor: mine.msg_cursor });
-          this._follow(room_id);
-        }
+      case "room_sync": await this._alone(async () => {
+        this._rooms.set(room_id, { cursor: frame.cursor, msg_cursor: frame.msg_cursor });
+        const answer = await this._keep({ rooms: this._places(), wait_ms: 0 });
+        const room = answer.rooms.find((one: any) => one.room_id === room_id) ?? { recovered: !answer.frames.some((one: any) => one.type === "room_snapshot" && one.room_id === room_id) };
+        this._entered({ room_id, ...room });
+        const { error: name, cursor = frame.cursor, recovered, msg_cursor } = room;
+        if (name) this._say({ type: "error", id, code: CODES[name] ?? 1020, name, message: name, temporary: name === "unavailable", retry_after_ms: 0, details: {} });
+        else ack({ cursor, recovered, msg_cursor });
+        this._news(answer);
+      }); break;
+      case "room_leave": await this._alone(async () => { this._rooms.delete(room_id); await this._keep({ leave: [room_id] }); ack(); }); break;
+      case "room_members": {
+        const headers = this._token ? { authorization: `Bearer ${this._token}` } : undefined;
+        this._say({ ...(await (await fetch(new URL(`api/rooms/${room_id}/members?offset=${frame.offset ?? 0}&limit=${frame.limit ?? 200}`, this._base), { headers, signal: this._over.signal })).json()), id });
         break;
       }
-      case "room_leave": this._stop(room_id); await this._beat({ leave: [room_id] }); ack(); break;
-      case "room_members": this._say({ ...(await this._fetch(`rooms/${room_id}/members?offset=${frame.offset ?? 0}&limit=${frame.limit ?? 200}`)), id }); break;
-      case "refresh_token": this._token = frame.token; ack(); break;
-      case "request_online_status": this._say({ id, ...(await this._ask(frame.user_ids)) }); break;
+      case "refresh_token": await this._alone(async () => { this._token = frame.token; await this._keep(); ack(); }); break;
       case "watch_status": {
-        const { user_status } = await this._ask(frame.user_ids);
-        for (const one of user_status) this._watched.set(one.user_id, one.status);
-        ack({ user_status });
+        for (const user of frame.user_ids) this._watched.add(user);
+        const { user_status } = await this._keep({ watch: [...this._watched] });
+        ack({ user_status: user_status.filter((one: any) => frame.user_ids.includes(one.user_id)) });
         break;
       }
-      case "unwatch_status": frame.user_ids.forEach((user: string) => this._watched.delete(user)); ack(); break;
+      case "unwatch_status": {
+        for (const user of frame.user_ids) this._watched.delete(user);
+        await this._keep({ watch: [...this._watched] });
+        ack();
+        break;
+      }
       default: {
-        const answer = await this._fetch("poll/frame", this._token ? frame : { ...frame, act_as: this._me.user_id });
+        const answer: any = await (await this._post("frame", this._token ? frame : { ...frame, act_as: this._me.user_id })).json();
         // Without an id only errors are answers.
         if (id !== undefined || answer.type === "error") this._say(answer);
       }
     }
   }
 
-  /** From where a room's messages are followed: a client that says where it is goes on there, any other begins with the next. */
-  private _hear(mine: any): void {
-    const room = this._rooms.get(mine.room_id);
-    if (room) room.heard ??= mine.msg_cursor;
+  /** Runs `change` while nobody listens, and listens again from where this client is then. */
+  private _alone(change: () => Promise<void>): Promise<void> {
+    const run = async () => {
+      this._listens?.abort();
+      await change();
+      this._listen();
+    };
+    const turn = this._turn.then(run);
+    this._turn = turn.catch(() => {});
+    return turn;
   }
 
-  private _stop(room: string): void {
-    this._rooms.get(room)?.loop.abort();
-    this._rooms.delete(room);
+  private _listen(): void {
+    this._listens?.abort();
+    if (this._over.signal.aborted) return;
+    const { signal } = (this._listens = new AbortController());
+    this._loop(signal).catch((error) => { if (!signal.aborted) this._fail(error); });
   }
 
-  private _ask(users: string[]): Promise<any> { return this._fetch(`online-status?user_ids=${users.join(",")}`); }
-
-  private async _look(): Promise<void> {
-    if (!this._watched.size) return;
-    const { user_status } = await this._ask([...this._watched.keys()].slice(0, 500)).catch(() => ({ user_status: [] }));
-    const changed = user_status.filter((one: any) => this._watched.get(one.user_id) !== one.status);
-    for (const one of changed) this._watched.set(one.user_id, one.status);
-    if (changed.length) this._say({ type: "userOnlineStatus", user_status: changed });
-  }
-
-  private _follow(id: string): void {
-    const room = this._rooms.get(id)!;
-    void this._loop(room, (wait) => `rooms/${id}/updates?cursor=${encodeURIComponent(room.cursor)}&wait_ms=${wait}`, (answer) => {
-      room.cursor = answer.cursor;
-      return answer.reset ? [answer.snapshot] : answer.updates;
-    });
-    if (room.heard) void this._loop(room, (wait) => `rooms/${id}/messages?since=${encodeURIComponent(room.heard!)}&wait_ms=${wait}`, (answer) => {
-      room.heard = answer.cursor;
-      return answer.messages;
-    });
-  }
-
-  /** Brings what is new in a room, one long request after the other. */
-  private async _loop({ loop: { signal } }: { loop: AbortController }, path: (wait: number) => string, news: (answer: any) => any[]): Promise<void> {
-    let wait = 0;
+  private async _loop(signal: AbortSignal): Promise<void> {
+    await pause(LULL_MS);
     while (!signal.aborted) {
-      const begun = Date.now();
-      try {
-        const answer = await this._fetch(path(wait), undefined, signal);
-        if (signal.aborted) return;
-        // More who wait than the room lets: asked again a little later.
-        if (answer.name === "busy" || answer.name === "rate_limited") { await pause(answer.retry_after_ms); continue; }
-        if (answer.type === "error") throw new Error(answer.name);
-        const frames = news(answer);
-        frames.forEach((frame) => this._say(frame));
-        if (!frames.length && wait && Date.now() - begun < 1000) await pause(1000);
-      } catch (error) {
-        if (!signal.aborted && !this._over.signal.aborted) this._end((error as any).status === 401 ? 4001 : 1006, String(error));
-        return;
+      const answer = await this._post("heartbeat", { ...this._me, rooms: this._places(), ...this._mail, wait_ms: WAIT_MS }, { signal });
+      if (this._streams && answer.ok) {
+        await this._read(answer.body!, signal);
+        continue;
       }
-      wait = WAIT_MS;
+      const news: any = await answer.json();
+      if (signal.aborted) return;
+      if (news.type !== "error") this._news(news);
+      else if (news.temporary) await pause(news.retry_after_ms);
+      else throw new Error(news.name);
+    }
+  }
+
+  /** Reads events until the stream ends; the first one is the welcome, which says nothing new. */
+  private async _read(body: ReadableStream<Uint8Array>, signal: AbortSignal): Promise<void> {
+    const reader = body.getReader();
+    const decoder = new TextDecoder();
+    let text = "";
+    for (;;) {
+      const { done, value } = await reader.read();
+      if (done || signal.aborted) return;
+      text += decoder.decode(value, { stream: true });
+      const events = text.split("\n\n");
+      text = events.pop()!;
+      for (const event of events) {
+        if (signal.aborted) return;
+        const [, data] = /^data: (.*)$/m.exec(event) ?? [];
+        if (!data) continue;
+        const frame = JSON.parse(data);
+        if (frame.type !== "welcome") this._hear(frame);
+        this._mail.heard = /^id: (.*)$/m.exec(event)?.[1] ?? this._mail.heard;
+      }
     }
   }
 }

@@ -2,7 +2,7 @@
 import type { HubClient, HubError } from "./client.js";
 import { Emitter } from "./emitter.js";
 import { derive, fold, levelOf, placed } from "./fold.js";
-import type { Ack, Commands, Entry, Place, RoomEvent, RoomMessage, RoomPresence, RoomState } from "./frames.js";
+import type { Ack, CommandName, Commands, Entry, Envelope, Place, RoomEvent, RoomMessage, RoomPresence, RoomState } from "./frames.js";
 
 interface RoomEvents {
   /** The state changed, or an own move was shown before its confirmation. */
@@ -18,12 +18,10 @@ interface RoomEvents {
   /** The hub does not let this client in (any more); the name of the error. */
   refused: string;
 }
-interface Pending { show: (queue: Entry[]) => Entry[]; rev: number }
-type Quiet = { [Name in keyof Commands]: {} extends Commands[Name] ? Name : never }[keyof Commands];
+interface Pending { _show: (queue: Entry[]) => Entry[]; _rev: number }
 
-let count = 0;
 /** A key that makes a repeat of the same command harmless. */
-export const newOpId = (): string => [Date.now(), Math.random() * 2 ** 40, count++].map((part) => Math.floor(part).toString(36)).join("-");
+export const newOpId = (): string => `${Date.now()}-${Math.random()}`;
 
 export class Room extends Emitter<RoomEvents> {
   /** What the hub has confirmed; null until the first snapshot. */
@@ -31,7 +29,7 @@ export class Room extends Emitter<RoomEvents> {
   /** The position in the room's log; opaque. */
   cursor = "";
   /** The position in the messages that are kept; opaque. */
-  msgCursor: string | undefined;
+  declare msgCursor: string | undefined;
   /** How many people are here. */
   online = 0;
   /** Hub time minus local time, for countdowns. */
@@ -45,7 +43,7 @@ export class Room extends Emitter<RoomEvents> {
   /** The queue as this client should show it: confirmed, with its own open moves on top. */
   get queue(): Entry[] {
     let queue = this.state?.queue ?? [];
-    for (const { show } of this._pending) queue = show(queue);
+    for (const { _show } of this._pending) queue = _show(queue);
     return queue;
   }
 
@@ -64,23 +62,21 @@ export class Room extends Emitter<RoomEvents> {
 
   /** Leaves for good: place and seat are free at once. */
   leave(): Promise<Ack> {
-    this.joined = false;
     this._clear();
     return this.client.request("room_leave", { room_id: this.id });
   }
 
   /** Sends a command; resolves when it is committed, rejects with the hub's error. */
-  send<Name extends Quiet>(type: Name, fields?: Commands[Name]): Promise<Ack>;
-  send<Name extends keyof Commands>(type: Name, fields: Commands[Name] & { op_id?: string; if_rev?: string | number }): Promise<Ack>;
-  send(type: string, fields: object = {}): Promise<Ack> {
+  send<Name extends CommandName>(type: Name, ...fields: {} extends Commands[Name] ? [(Commands[Name] & Envelope)?] : [Commands[Name] & Envelope]): Promise<Ack>;
+  send(type: any, fields: any = {}): Promise<Ack> {
     return this.client.request(type, { room_id: this.id, ...(type !== "explain" && { op_id: newOpId() }), ...fields });
   }
 
   /** Moves somebody in the queue; shown at once, taken back if refused. */
   move(user: string, place: Place, { force = false, onMissing = "fail" as "fail" | "nearest" } = {}): Promise<Ack> {
     const stop = force ? 0 : this.state?.rules.on_deck_size ?? 0;
-    return this._show((queue) => placed(queue, user, place, stop),
-      this.send("queue_move", { target_user_id: user, place, on_missing: onMissing, ...(force && { force }) }));
+    return this._try((queue) => placed(queue, user, place, stop),
+      this.send("queue_move", { target_user_id: user, place, on_missing: onMissing, force }));
   }
 
   /** Puts people into this order within the slots that they hold now; refused with `stale_rev` if somebody was faster. */
@@ -89,33 +85,33 @@ export class Room extends Emitter<RoomEvents> {
       const order = users.map((user) => queue.find((entry) => entry.user_id === user)).filter(Boolean) as Entry[];
       return queue.map((entry) => (users.includes(entry.user_id) ? order.shift() ?? entry : entry));
     };
-    return this._show(show, this.send("queue_reorder", { user_ids: users, if_rev: this.cursor }));
+    return this._try(show, this.send("queue_reorder", { user_ids: users, if_rev: this.cursor }));
   }
 
-  say(body: string, { class: kind = "normal", kind: name = "text" } = {}): Promise<Ack> {
-    return this.client.request("room_message", { room_id: this.id, class: kind, kind: name, body, dedup_id: newOpId() });
+  say(body: string, options: { class?: RoomMessage["class"]; kind?: string } = {}): Promise<Ack> {
+    return this.client.request("room_message", { room_id: this.id, class: "normal", kind: "text", body, dedup_id: newOpId(), ...options });
   }
 
-  private async _show(show: Pending["show"], reply: Promise<Ack>): Promise<Ack> {
-    const pending = { show, rev: Infinity };
+  private async _try(_show: Pending["_show"], reply: Promise<Ack>): Promise<Ack> {
+    const pending = { _show, _rev: Infinity };
     this._pending.add(pending);
     this.emit("change", this);
     try {
       const ack = await reply;
-      pending.rev = ack.noop ? 0 : ack.rev ?? 0;
-      this._settle();
+      pending._rev = ack.noop ? 0 : ack.rev ?? 0;
       return ack;
     } catch (error) {
       this._pending.delete(pending);
       this.emit("rollback", error);
-      this.emit("change", this);
       throw error;
+    } finally {
+      this._settle();
     }
   }
 
   private _settle(): void {
     const rev = this.state?.rev ?? 0;
-    for (const pending of this._pending) if (pending.rev <= rev) this._pending.delete(pending);
+    for (const pending of this._pending) if (pending._rev <= rev) this._pending.delete(pending);
     this.emit("change", this);
   }
 
@@ -123,6 +119,7 @@ export class Room extends Emitter<RoomEvents> {
   _since() { return { room_id: this.id, cursor: this.cursor, msg_cursor: this.msgCursor }; }
 
   private _clear(): void {
+    this.joined = false;
     this.state = null;
     this.cursor = "";
     this.msgCursor = undefined;
@@ -132,7 +129,7 @@ export class Room extends Emitter<RoomEvents> {
   /** Asks for what is missing; until the answer, updates of this room mean nothing. */
   private async _sync(): Promise<void> {
     this._deaf = true;
-    // The ack ends the silence in _take, in order with the frames that follow it.
+    // The ack ends the silence in _take, in order with the frames that follow it; a line that is gone ends it here.
     await this.client.request("room_sync", { room_id: this.id, cursor: this.cursor }).catch(() => {});
     this._deaf = false;
   }
@@ -154,8 +151,11 @@ export class Room extends Emitter<RoomEvents> {
         try {
           for (const event of frame.events) fold(state, event);
           derive(state);
-        } catch { this.cursor = ""; void this._sync(); break; }
-        this.cursor = frame.cursor;
+          this.cursor = frame.cursor;
+        } catch {
+          this.cursor = "";
+          void this._sync();
+        }
         for (const event of frame.events as RoomEvent[]) {
           if (/^member_(kick|bann)ed/.test(event.event) && (event as any).user_id === this.client.userId) this.joined = false;
           this.emit("event", event);
@@ -166,8 +166,7 @@ export class Room extends Emitter<RoomEvents> {
       case "room_reset": this.cursor = ""; this.emit("reset", frame.reason); break;
       case "room_presence": this.online = frame.online; this.emit("presence", frame); break;
       case "room_message": this.msgCursor = frame.msg_cursor ?? this.msgCursor; this.emit("message", frame); break;
-      case "refused": this.joined = false; this._clear(); this.emit("refused", frame.name); break;
-      case "line": this._deaf = false; break;
+      case "refused": this._clear(); this.emit("refused", frame.name); break;
     }
   }
 }

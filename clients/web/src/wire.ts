@@ -74,7 +74,136 @@ export type UserStatus = { user_id: string; user_type: string; online: boolean; 
 export type Via = "take" | "apply" | "invite" | "promote" | "assign" | "move";
 export type Welcome = { type: "welcome"; id?: number; session_id: string; user_id: string; user_type: string; resumed: boolean; session_token: string; server_time_ms: number; heartbeat_interval_ms: number; heartbeat_timeout_ms: number; ping_interval_ms: number; node: string; version: string; rooms: WelcomeRoom[] };
 export type WelcomeRoom = { room_id: string; recovered?: boolean; cursor?: string; msg_cursor?: string; msg_skipped?: boolean; error?: string };
+/** A place is a neighbour, an end or a step, never an index. */
+export type Place = Neighbour | { up: number } | { down: number };
+export type Neighbour = "front" | "back" | { before: string } | { after: string };
+/** A command without its envelope, as `batch` and `explain` take it. */
+export type Operation = { [Name in Exclude<keyof Commands, "batch" | "explain">]: { type: Name } & Commands[Name] }[Exclude<keyof Commands, "batch" | "explain">];
+/** What each room command carries beside `room_id`, `id`, `op_id` and `if_rev`. */
+export type Commands = {
+  /** Joins the mic queue. */
+  queue_join: { want_seat?: number; note?: string };
+  /** Leaves the queue. */
+  queue_leave: {};
+  /** Puts somebody into the queue. */
+  queue_insert: { target_user_id: string; place: Neighbour; respect_rules?: boolean };
+  /** Takes people out of the queue. */
+  queue_remove: { target_user_ids: string[]; reason?: string };
+  /** Moves somebody in the queue. */
+  queue_move: { target_user_id: string; place: Place; on_missing?: "fail" | "nearest"; force?: boolean };
+  /** Gives people of the queue a new order; needs if_rev. */
+  queue_reorder: { user_ids: string[] };
+  /** Empties the queue; can be undone. */
+  queue_clear: {};
+  /** Undoes a queue_clear. */
+  queue_restore: { undo_id: string };
+  /** Orders the queue by the rules again. */
+  queue_resort: {};
+  /** Takes a seat. */
+  seat_take: { seat_no?: number };
+  /** Leaves the own seat. */
+  seat_leave: {};
+  /** Puts somebody on a seat. */
+  seat_assign: { target_user_id: string; seat_no?: number; policy?: "fail" | "replace"; requeue?: boolean };
+  /** Moves somebody, or oneself, to another seat. */
+  seat_move: { seat_no: number; target_user_id?: string; policy?: "fail" | "replace" | "swap" };
+  /** Takes somebody off his seat. */
+  seat_kick: { target_user_id: string; requeue?: boolean; cooldown_seconds?: number };
+  /** Locks or opens seats. */
+  seat_lock: { seat_nos: number[] | "all"; on: boolean; evict?: boolean };
+  /** Mutes or unmutes seats. */
+  seat_mute: { seat_nos: number[] | "all"; on: boolean };
+  /** Writes a seat's free text. */
+  seat_extra: { seat_no: number; extra: string; if_extra_rev?: number };
+  /** Applies for the mic. */
+  apply_submit: { want_seat?: number };
+  /** Takes the own application back. */
+  apply_cancel: { apply_id: string };
+  /** Approves or rejects an application. */
+  apply_resolve: { apply_id: string; approve: boolean; seat_no?: number };
+  /** Invites somebody to a seat, which is kept for him. */
+  invite_send: { target_user_id: string; seat_no?: number; ttl_seconds?: number };
+  /** Accepts or declines an invitation. */
+  invite_reply: { invite_id: string; accept: boolean };
+  /** Takes an invitation back. */
+  invite_cancel: { invite_id: string };
+  /** Ends a turn and calls the next person. */
+  turn_next: { expect_turn_id?: string; seat_no?: number };
+  /** Makes a turn longer or shorter. */
+  turn_extend: { expect_turn_id: string; seconds: number };
+  /** Pauses a turn. */
+  turn_pause: { expect_turn_id: string };
+  /** Lets a turn go on. */
+  turn_resume: { expect_turn_id: string };
+  /** Ends the own turn. */
+  turn_yield: { expect_turn_id?: string };
+  /** Changes the room's mode. */
+  mode_set: { mode: "free" | "apply" | "queue" | "chair" };
+  /** Switches a flag. */
+  flag_set: { flag: "queue_open" | "floor_controlled" | "mute_all"; on: boolean };
+  /** Replaces the room's rules. */
+  rules_set: { rules: Partial<Rules>; if_rules_rev?: number };
+  /** Gives somebody a role, or none. */
+  role_set: { target_user_id: string; role_id: string | null };
+  /** Gives the room away. */
+  owner_transfer: { target_user_id: string };
+  /** Puts somebody out. */
+  user_kick: { target_user_id: string; reason?: string };
+  /** Bans somebody. */
+  user_ban: { target_user_id: string; reason?: string; until_ms?: number };
+  /** Lifts a ban. */
+  user_unban: { target_user_id: string };
+  /** Bans somebody from the queue until a time; 0 lifts it. */
+  queue_ban: { target_user_id: string; until_ms: number };
+  /** Closes the room for ever. */
+  room_close: { reason?: string };
+  /** Says who may say what in the room. */
+  talk_set: { slow_mode_seconds?: number; must_level?: number; normal_level?: number; droppable_level?: number };
+  /** Takes the word from somebody until a time; 0 gives it back. */
+  talk_mute: { target_user_id: string; until_ms?: number };
+  /** Up to 32 commands as one commit. */
+  batch: { ops: Operation[]; atomic?: boolean };
+  /** Says what a command would do. */
+  explain: { command: Operation; as_user_id?: string };
+};
+/** What each other frame of a client carries beside `id`. */
+export type ClientFrames = {
+  /** Opens the session; the first frame of a socket. */
+  user_online: { user_id: string; user_type?: string; token?: string; session_token?: string; heard?: string; rooms?: { room_id: string; cursor?: string; msg_cursor?: string }[]; attempt?: number; down_ms?: number; timestamp?: number };
+  /** Every 30 s; any frame counts as a sign of life. */
+  heartbeat: { user_id?: string; user_type?: string; timestamp?: number; ts_ms?: number };
+  /** The status that the user chooses for himself. */
+  status_change: { status: "online" | "busy" | "away" | "offline"; user_id?: string; user_type?: string; timestamp?: number };
+  /** A direct message to every session of somebody. */
+  message: { to_user_id: string; message: string; from_user_id?: string; timestamp?: number };
+  /** The session ends at once. */
+  user_offline: { user_id?: string; user_type?: string; timestamp?: number };
+  /** Asks for people's statuses. */
+  request_online_status: { user_ids: string[] };
+  /** Asks to hear of changes of people's statuses. */
+  watch_status: { user_ids: string[] };
+  /** Asks to hear no more of them. */
+  unwatch_status: { user_ids: string[] };
+  /** A newer token of the same user. */
+  refresh_token: { token: string };
+  /** Enters a room, at a position if the client has one. */
+  room_join: { room_id: string; cursor?: string; msg_cursor?: string };
+  /** Leaves a room; place and seat are freed. */
+  room_leave: { room_id: string };
+  /** Asks for what was missed since a position. */
+  room_sync: { room_id: string; cursor?: string };
+  /** Says something in a room. */
+  room_message: { room_id: string; class: "must" | "normal" | "droppable"; kind: string; body: string; dedup_id?: string };
+  /** Blocks people: their direct messages do not arrive. */
+  block_users: { user_ids: string[] };
+  /** Blocks people no longer. */
+  unblock_users: { user_ids: string[] };
+  /** Asks who is blocked. */
+  blocked_users: {};
+  /** Asks for a page of members. */
+  room_members: { room_id: string; offset?: number; limit?: number };
+};
 /** The names of all room commands. */
-export type CommandName = "apply_cancel" | "apply_resolve" | "apply_submit" | "batch" | "explain" | "flag_set" | "invite_cancel" | "invite_reply" | "invite_send" | "mode_set" | "owner_transfer" | "queue_ban" | "queue_clear" | "queue_insert" | "queue_join" | "queue_leave" | "queue_move" | "queue_remove" | "queue_reorder" | "queue_resort" | "queue_restore" | "role_set" | "room_close" | "rules_set" | "seat_assign" | "seat_extra" | "seat_kick" | "seat_leave" | "seat_lock" | "seat_move" | "seat_mute" | "seat_take" | "talk_mute" | "talk_set" | "turn_extend" | "turn_next" | "turn_pause" | "turn_resume" | "turn_yield" | "user_ban" | "user_kick" | "user_unban";
+export type CommandName = keyof Commands;
 /** The names of all errors. */
 export type ErrorName = "bad_request" | "unauthorized" | "room_not_found" | "room_closed" | "not_member" | "forbidden" | "target_rank" | "bad_argument" | "rate_limited" | "stale_rev" | "rev_required" | "unknown_type" | "wrong_mode" | "too_soon" | "batch_failed" | "last_owner" | "identity_mismatch" | "unavailable" | "too_many" | "busy" | "internal" | "seat_not_found" | "seat_locked" | "seat_taken" | "already_seated" | "not_seated" | "no_seat" | "seat_reserved" | "queue_closed" | "queue_full" | "already_queued" | "not_queued" | "anchor_gone" | "self_anchor" | "snapshot_gone" | "cooldown" | "turn_changed" | "turn_limit" | "apply_exists" | "apply_resolved" | "apply_not_found" | "invite_exists" | "invite_expired" | "invite_not_found" | "blacklisted" | "not_whitelisted" | "window_closed" | "bad_rules" | "user_not_reachable" | "message_too_large";

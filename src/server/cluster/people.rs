@@ -29,6 +29,7 @@ pub struct Ask {
     pub resume: Option<SessionId>,
     pub fresh: SessionId,
     pub polls: bool,
+    pub own: bool,
     pub now: UnixMs,
     pub sessions_max: usize,
 }
@@ -177,7 +178,11 @@ impl Cluster {
             me.as_bytes(),
             now.as_bytes(),
             max.as_bytes(),
-            if ask.polls { b"1" } else { b"0" },
+            match (ask.polls, ask.own) {
+                (false, _) => b"0",
+                (true, false) => b"1",
+                (true, true) => b"2",
+            },
             LOST_MAX.as_bytes(),
         ];
         let value = self.script(&self.scripts.open, &keys, &args).await?;

@@ -1,20 +1,28 @@
 //! `POST /api/poll/heartbeat`: the session of a client without a connection is opened, goes on, or ends.
-use super::{Api, Failure};
+use super::{
+    Api, Failure,
+    listen::{self, Listener},
+    read::{WAIT_MAX, wants_stream},
+};
 use crate::server::{
     auth::{Claims, SessionClaim},
     entry::{Entry, fresh_session},
     http::{Caller, reply, text},
-    msg::RoomMsg,
+    mailbox::Mailbox,
+    msg::{Class, Frame, RoomMsg},
     presence::{Entered, Opening, Seen, TooMany},
     room_log::payload,
+    watch::user_status,
 };
 use crate::{
     hub::{
         code::Code,
         id::{RoomId, UserId, UserType},
+        time::Millis,
     },
     wire::{
         client::{self, Poll, Since},
+        codec::text_frame,
         fields::BadFrame,
         server::{PollAnswer, json},
     },
@@ -25,12 +33,16 @@ use axum::{
     http::{HeaderMap, StatusCode},
     response::Response,
 };
+use serde_json::value::RawValue;
 
 pub(in crate::server) async fn heartbeat(State(api): State<Api>, headers: HeaderMap, body: Bytes) -> Result<Response, Failure> {
     let caller = api.caller(&headers)?;
     let poll = client::parse_poll(text(&body)?)?;
     let (user, claims) = identify(caller, &poll)?;
     let all = &api.sessions;
+    if poll.watch.as_ref().is_some_and(|users| exceeds(users.len(), all.settings.load().watches_per_session)) {
+        return Err(Failure::new(Code::TooMany));
+    }
     if all.auth.allow(&user, claims.as_ref()).is_err() {
         return Err(Failure::new(Code::Forbidden));
     }
@@ -44,6 +56,8 @@ pub(in crate::server) async fn heartbeat(State(api): State<Api>, headers: Header
         user_type: user_type.clone(),
         resume: resume.map(|claim| claim.session),
         fresh: fresh_session().ok_or_else(|| Failure::new(Code::Internal))?,
+        own: poll.own_session,
+        heard: poll.heard.clone(),
         conn: None,
         seen: Seen::new(all.clock.now()),
         issued_ms: claims.as_ref().map_or_else(|| all.clock.wall_ms(), |claims| claims.issued_ms),
@@ -54,16 +68,22 @@ pub(in crate::server) async fn heartbeat(State(api): State<Api>, headers: Header
         Some(Err(TooMany)) => return Err(Failure::new(Code::TooMany)),
         None => return Err(Failure::new(Code::Unavailable)),
     };
-    let answer = enter(
-        &api,
-        &user,
-        &user_type,
-        claims.as_ref(),
-        entered,
-        Moves { rooms: poll.rooms, leave: poll.leave, offline: poll.offline },
-    )
-    .await;
-    Ok(reply(StatusCode::OK, answer.into()))
+    let person = Person { api: &api, user: &user, user_type: &user_type, claims: claims.as_ref() };
+    let wants = Wants {
+        stream: wants_stream(&headers),
+        wait: poll.wait,
+        heard: poll.heard,
+        watch: poll.watch,
+        rooms: poll.rooms,
+        leave: poll.leave,
+        offline: poll.offline,
+    };
+    enter(person, entered, wants).await
+}
+
+/// Tells whether something is over a cap; 0 = there is none.
+const fn exceeds(count: usize, max: usize) -> bool {
+    max > 0 && count > max
 }
 
 /// Finds out who polls: the token says it, or a backend names him.
@@ -85,28 +105,37 @@ fn identify(caller: Caller, poll: &Poll) -> Result<(UserId, Option<Claims>), Fai
     }
 }
 
-/// Where a session wants to be.
-struct Moves {
+/// Who polls.
+struct Person<'a> {
+    api: &'a Api,
+    user: &'a UserId,
+    user_type: &'a UserType,
+    claims: Option<&'a Claims>,
+}
+
+/// Where a session wants to be, and what it wants to hear.
+struct Wants {
+    stream: bool,
+    wait: Option<Millis>,
+    heard: Option<String>,
+    watch: Option<Vec<UserId>>,
     rooms: Vec<(RoomId, Since)>,
     leave: Vec<RoomId>,
     offline: bool,
 }
 
-async fn enter(
-    api: &Api,
-    user: &UserId,
-    user_type: &UserType,
-    claims: Option<&Claims>,
-    entered: Entered,
-    moves: Moves,
-) -> Vec<u8> {
+async fn enter(person: Person<'_>, entered: Entered, wants: Wants) -> Result<Response, Failure> {
+    let Person { api, user, user_type, claims } = person;
     let all = &api.sessions;
-    let Entered { session, resumed, kept, rooms: before, set, watches: _ } = entered;
+    let Entered { session, resumed, kept, rooms: before, set, watches } = entered;
     let max = all.settings.load().rooms_per_session;
     let entry = Entry { rooms: &all.rooms, max, user, user_type, session: &session, conn: None, set: &set, claims };
-    let rooms = if moves.offline { Vec::new() } else { entry.back_to(moves.rooms, &before) };
-    let joined = entry.enter_all(rooms).await;
-    for room in &moves.leave {
+    let rooms = if wants.offline { Vec::new() } else { entry.back_to(wants.rooms, &before) };
+    let listens = !wants.offline && (wants.stream || wants.wait.is_some());
+    // Whoever waits again only says where he is in his rooms: it would bring him back into one that has put him out a moment ago.
+    let goes_on = set.listener().is_some() && (wants.stream || wants.wait.is_some_and(|wait| wait > Millis(0)));
+    let joined = entry.enter_all(if goes_on { Vec::new() } else { rooms.clone() }).await;
+    for room in &wants.leave {
         all.rooms.post(room, RoomMsg::Leave { session: session.clone(), reply: None });
         set.remove(room);
     }
@@ -117,12 +146,45 @@ async fn enter(
     }
     let claim = SessionClaim { user: user.clone(), session: session.clone() };
     let token = all.auth.session_token(&claim);
-    let welcome = all.welcome(user, user_type, &session, &token, resumed, joined);
-    if moves.offline {
+    let mut mail = kept;
+    if wants.offline {
         all.presence.end(session.clone());
+    } else {
+        let letters = all.letters.take(user).await;
+        mail.splice(0..0, letters.iter().map(|letter| Frame(text_frame(letter.as_bytes()))));
     }
-    let letters = if moves.offline { Vec::new() } else { all.letters.take(user).await };
-    let messages: Vec<Bytes> = letters.into_iter().map(Bytes::from).chain(kept.iter().map(payload)).collect();
-    let messages = messages.iter().filter_map(|message| serde_json::from_slice(message).ok()).collect();
-    json(&PollAnswer { welcome, messages })
+    let user_status = match wants.watch {
+        Some(users) => Some(user_status(&all.presence.listen(session.clone(), users).await)),
+        // A session that comes from a socket goes on watching.
+        None if listens && set.listener().is_none() && !watches.is_empty() => {
+            Some(user_status(&all.presence.listen(session.clone(), watches).await))
+        }
+        None => None,
+    };
+    let welcome = all.welcome(user, user_type, &session, &token, resumed, joined);
+    let mut answer = PollAnswer { welcome, messages: Vec::new(), frames: None, heard: None, user_status };
+    if !listens {
+        match wants.heard {
+            // It listens in another request.
+            Some(position) => drop(set.mail().heard(&position)),
+            None => mail.extend(set.some_mail().into_iter().flat_map(Mailbox::take)),
+        }
+        let mail: Vec<Bytes> = mail.iter().map(payload).collect();
+        answer.messages = raw(&mail);
+        return Ok(reply(StatusCode::OK, json(&answer).into()));
+    }
+    for frame in mail {
+        set.mail().push(frame, Class::Must);
+    }
+    let mut listener = Listener::new(api, claims, &set, rooms, &answer.welcome.rooms, wants.heard.as_deref());
+    if wants.stream {
+        return Ok(listen::begin(listener, json(&answer).into()));
+    }
+    let news = listener.news(wants.wait.unwrap_or(Millis(0)).min(WAIT_MAX)).await;
+    (answer.frames, answer.heard) = (Some(raw(&news.frames)), Some(news.heard));
+    Ok(reply(StatusCode::OK, json(&answer).into()))
+}
+
+fn raw(frames: &[Bytes]) -> Vec<&RawValue> {
+    frames.iter().filter_map(|frame| serde_json::from_slice(frame).ok()).collect()
 }

@@ -25,7 +25,7 @@ use std::time::Duration;
 use tokio::sync::oneshot;
 
 /// The longest wait for updates.
-const WAIT_MAX: Millis = Millis(25_000);
+pub(super) const WAIT_MAX: Millis = Millis(25_000);
 /// How many messages a stream is told at once.
 const MESSAGES: usize = 200;
 
@@ -51,6 +51,11 @@ impl Reading {
         };
         let room = room_id(room)?;
         Ok(Self { api, room, claims })
+    }
+
+    /// Reads as somebody who is known already.
+    pub(super) fn of(api: &Api, claims: Option<&Claims>, room: &RoomId) -> Self {
+        Self { api: api.clone(), room: room.clone(), claims: claims.cloned().map(Box::new) }
     }
 
     fn reader(&self) -> Option<UserId> {
@@ -98,26 +103,35 @@ impl Reading {
     }
 
     pub(super) async fn drained(&self) {
-        let mut draining = self.api.draining.clone();
-        // The sender lives as long as the hub.
-        let _ = draining.wait_for(|begun| *begun).await;
+        drained(&self.api).await;
     }
 
-    /// Waits for the end of the reader's right to read: his token has expired, or he was sent away. Returns how that is said.
     pub(super) async fn ended(&self) -> Close {
-        let Some(claims) = &self.claims else { return std::future::pending().await };
-        let left = || claims.expires_at.saturating_sub(self.api.sessions.clock.wall_seconds());
-        let mut bans = self.api.auth.ban_changes();
-        loop {
-            if self.api.auth.allow(&claims.user, Some(claims)).is_err() {
-                return Close::Banned;
-            }
-            if left() == 0 {
-                return Close::TokenExpired;
-            }
-            // Whoever tells of bans lives as long as the hub.
-            let _ = tokio::time::timeout(Duration::from_secs(left()), bans.changed()).await;
+        ended(&self.api, self.claims.as_deref()).await
+    }
+}
+
+/// Waits until the hub goes down.
+pub(super) async fn drained(api: &Api) {
+    let mut draining = api.draining.clone();
+    // The sender lives as long as the hub.
+    let _ = draining.wait_for(|begun| *begun).await;
+}
+
+/// Waits for the end of somebody's right to read: his token has expired, or he was sent away. Returns how that is said.
+pub(super) async fn ended(api: &Api, claims: Option<&Claims>) -> Close {
+    let Some(claims) = claims else { return std::future::pending().await };
+    let left = || claims.expires_at.saturating_sub(api.sessions.clock.wall_seconds());
+    let mut bans = api.auth.ban_changes();
+    loop {
+        if api.auth.allow(&claims.user, Some(claims)).is_err() {
+            return Close::Banned;
         }
+        if left() == 0 {
+            return Close::TokenExpired;
+        }
+        // Whoever tells of bans lives as long as the hub.
+        let _ = tokio::time::timeout(Duration::from_secs(left()), bans.changed()).await;
     }
 }
 

@@ -1,11 +1,12 @@
 //! The actor: takes what it is asked in order, and looks at the clock in between.
 use super::{
-    Ask, Inbox, LastSeen, PresenceSettings, Seen, Watcher,
+    Answer, Ask, Inbox, LastSeen, PresenceSettings, Seen, Watcher,
     shared::{Shared, Then},
 };
 use crate::server::{
     clock::Clock,
     cluster::Cluster,
+    mailbox::Mailbox,
     metrics,
     msg::{ConnId, Frame, RoomMsg, RoomSet, ShardMsg},
     rooms::Rooms,
@@ -34,6 +35,8 @@ const BATCH: usize = 512;
 const TICK_MS: u64 = 1_000;
 /// Coming this much late means that the process stood still.
 const PAUSED_MS: u64 = 1_000;
+/// A demonstration's drain tells clients without a socket to come back within so long, and twice that.
+const DRAIN_MS: u64 = 500;
 
 pub(super) struct Line {
     pub conn: Option<ConnId>,
@@ -49,14 +52,12 @@ pub(super) struct Line {
     /// The same, as stored.
     pub rooms: Vec<RoomId>,
     pub watches: Vec<UserId>,
-    /// Messages for a client that polls.
-    pub mail: VecDeque<Frame>,
 }
 
 impl Line {
     pub fn new(conn: Option<ConnId>, seen: Seen, set: RoomSet, watches: Vec<UserId>) -> Self {
-        let (rooms, mail) = (set.list(), VecDeque::new());
-        Self { conn, seen, seen_written: UnixMs(0), adopted: false, issued_ms: 0, rooms, set, watches, mail }
+        let rooms = set.list();
+        Self { conn, seen, seen_written: UnixMs(0), adopted: false, issued_ms: 0, rooms, set, watches }
     }
 }
 
@@ -198,11 +199,24 @@ impl Actor {
                             let close = ShardMsg::Close { to, close: Close::Banned, retry_after_ms: 0 };
                             self.to_shard(to.shard, close).await;
                         }
-                        None => self.end(session),
+                        None => {
+                            if let Some(mail) = self.mail_of(&session) {
+                                mail.close(Close::Banned, 0);
+                            }
+                            self.end(session);
+                        }
                     }
                 }
             }
             Ask::Watches { session, users } => self.keep_watches(session, users),
+            Ask::Listen { session, users, reply } => {
+                let before = self.lines.get_mut(&session).map(|line| std::mem::replace(&mut line.watches, users.clone()));
+                let (watcher, before) = (Watcher::Session(session.clone()), before.unwrap_or_default());
+                self.unwatch(&watcher, before.iter().filter(|user| !users.contains(user)));
+                self.keep_watches(session, users.clone());
+                self.watch(watcher, users, Answer::Value(reply)).await;
+            }
+            Ask::Drain => self.drain(),
             Ask::Rooms { session, rooms } => self.keep_rooms(session, rooms),
             Ask::Forget { user, session, rooms } => self.gone(&user, &session, rooms),
             Ask::Choose { user, status, reply } => {
@@ -217,41 +231,8 @@ impl Actor {
             }
             Ask::Asked { news, users, answer } => self.answer_once(news, &users, answer).await,
             Ask::Cluster(heard) => self.heard(heard).await,
-            Ask::Watch { by, users, answer } => {
-                // What the answer says is not told once more to whoever begins to watch.
-                if matches!(by, Watcher::Shard(_)) && users.iter().any(|user| self.people.is_touched(user)) {
-                    self.tell().await;
-                }
-                for user in &users {
-                    self.watchers.entry(user.clone()).or_default().insert(by.clone());
-                }
-                let unknown = self.shared.as_mut().map(|shared| shared.watch(&users)).unwrap_or_default();
-                if let Watcher::Room(room) = &by {
-                    let known = |user: &&UserId| self.people.is_here(user) || !unknown.contains(user);
-                    let known: Vec<UserId> = users.iter().filter(known).cloned().collect();
-                    self.tell_room(room, &known);
-                }
-                match (&self.shared, by) {
-                    (Some(shared), Watcher::Room(room)) if !unknown.is_empty() => {
-                        shared.look(unknown, true, Then::Room(room, users));
-                    }
-                    (Some(shared), _) if !unknown.is_empty() => shared.look(unknown, true, Then::Answer(users, answer)),
-                    _ => self.answer(&users, answer).await,
-                }
-            }
-            Ask::Unwatch { by, users } => {
-                for user in &users {
-                    let Some(watchers) = self.watchers.get_mut(user) else { continue };
-                    watchers.remove(&by);
-                    if watchers.is_empty() {
-                        self.watchers.remove(user);
-                        if let Some(shared) = &mut self.shared {
-                            shared.unwatch(user);
-                            self.people.glance(user, None);
-                        }
-                    }
-                }
-            }
+            Ask::Watch { by, users, answer } => self.watch(by, users, answer).await,
+            Ask::Unwatch { by, users } => self.unwatch(&by, users.iter()),
             Ask::Message { to, frame, reply } => {
                 if let Some((to, frame, reply)) = self.message_shared(to, frame, reply) {
                     let outcome = self.message(&to, frame).await;
@@ -273,18 +254,74 @@ impl Actor {
         }
     }
 
-    /// A session is not here any more.
+    /// Asks everybody who listens without a connection to come back a little later.
+    #[expect(clippy::disallowed_methods, reason = "each has mail of its own")]
+    fn drain(&self) {
+        for mail in self.lines.values().filter(|line| line.conn.is_none()).filter_map(|line| line.set.listener()) {
+            mail.close(Close::Draining, DRAIN_MS + u64::from(rand::random::<u16>()) % DRAIN_MS);
+        }
+    }
+
+    async fn watch(&mut self, by: Watcher, users: Vec<UserId>, answer: Answer) {
+        // What the answer says is not told once more to whoever begins to watch.
+        if !matches!(by, Watcher::Room(_)) && users.iter().any(|user| self.people.is_touched(user)) {
+            self.tell().await;
+        }
+        for user in &users {
+            self.watchers.entry(user.clone()).or_default().insert(by.clone());
+        }
+        let unknown = self.shared.as_mut().map(|shared| shared.watch(&users)).unwrap_or_default();
+        if let Watcher::Room(room) = &by {
+            let known = |user: &&UserId| self.people.is_here(user) || !unknown.contains(user);
+            let known: Vec<UserId> = users.iter().filter(known).cloned().collect();
+            self.tell_room(room, &known);
+        }
+        match (&self.shared, by) {
+            (Some(shared), Watcher::Room(room)) if !unknown.is_empty() => {
+                shared.look(unknown, true, Then::Room(room, users));
+            }
+            (Some(shared), _) if !unknown.is_empty() => shared.look(unknown, true, Then::Answer(users, answer)),
+            _ => self.answer(&users, answer).await,
+        }
+    }
+
+    fn unwatch<'a>(&mut self, by: &Watcher, users: impl Iterator<Item = &'a UserId>) {
+        for user in users {
+            let Some(watchers) = self.watchers.get_mut(user) else { continue };
+            watchers.remove(by);
+            if watchers.is_empty() {
+                self.watchers.remove(user);
+                if let Some(shared) = &mut self.shared {
+                    shared.unwatch(user);
+                    self.people.glance(user, None);
+                }
+            }
+        }
+    }
+
+    /// Takes a session's line out. One without a connection watches nobody any more.
     pub(super) fn take_line(&mut self, session: &SessionId) -> Option<Line> {
         let line = self.lines.remove(session)?;
+        if line.conn.is_none() {
+            self.unwatch(&Watcher::Session(session.clone()), line.watches.iter());
+        }
         if let Some(shared) = self.shared.as_mut().filter(|_| line.seen_written.0 > 0) {
             shared.seen.forget(session);
         }
         Some(line)
     }
 
+    /// Returns the mail of a session that has no connection, if there ever was any.
+    pub(super) fn mail_of(&self, session: &SessionId) -> Option<&Mailbox> {
+        self.lines.get(session).filter(|line| line.conn.is_none())?.set.some_mail()
+    }
+
     /// A session is over. One without a connection leaves its rooms by that.
     fn end(&mut self, session: SessionId) {
         let silent = self.take_line(&session).filter(|line| line.conn.is_none());
+        if let Some(mail) = silent.as_ref().and_then(|line| line.set.some_mail()) {
+            mail.close(Close::Normal, 0);
+        }
         for room in silent.map(|line| line.set.list()).unwrap_or_default() {
             self.rooms.post(&room, RoomMsg::Leave { session: session.clone(), reply: None });
         }
@@ -300,6 +337,9 @@ impl Actor {
     fn expire(&mut self, now: UnixMs) {
         for (user, session) in self.people.expire(now) {
             let line = self.take_line(&session);
+            if let Some(mail) = line.as_ref().and_then(|line| line.set.some_mail()) {
+                mail.close(Close::HeartbeatTimeout, 0);
+            }
             self.touched(&user);
             self.store.put(session.clone(), None, || {});
             self.gone(&user, &session, line.map(|line| line.set.list()).unwrap_or_default());

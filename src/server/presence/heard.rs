@@ -132,7 +132,7 @@ impl Actor {
     }
 
     async fn opened(&mut self, opening: Opening, opened: Opened, reply: OpenReply) {
-        let Opening { user, user_type, conn, seen, issued_ms, set, .. } = opening;
+        let Opening { user, user_type, heard, conn, seen, issued_ms, set, .. } = opening;
         let Opened { session, from, ended, kept, luggage: Luggage { watches, rooms: stored }, news } = opened;
         let now = self.clock.now();
         let me = self.shared.as_ref().map(|shared| shared.cluster.me());
@@ -143,8 +143,8 @@ impl Actor {
         line.rooms.clone_from(&stored);
         let (mut rooms, mut all_kept) = (stored, Vec::from(self.kept.remove(&user).unwrap_or_default()));
         all_kept.extend(kept.iter().map(|payload| Frame(text_frame(payload))));
-        if let Some(mut before) = self.lines.remove(&session) {
-            all_kept.extend(before.mail.drain(..));
+        let before = if stays { self.lines.remove(&session) } else { self.take_line(&session) };
+        if let Some(mut before) = before {
             if let Some(to) = before.conn.filter(|old| Some(*old) != conn) {
                 self.to_shard(to.shard, ShardMsg::Close { to, close: Close::Replaced, retry_after_ms: 0 }).await;
             }
@@ -153,9 +153,14 @@ impl Actor {
                 line.rooms = std::mem::take(&mut before.rooms);
                 if stays {
                     line.set = before.set;
+                    line.seen_written = before.seen_written;
                     rooms = Vec::new();
                 } else {
                     rooms = before.set.list();
+                    if let Some(mail) = before.set.some_mail() {
+                        all_kept.extend(mail.rest(heard.as_deref()));
+                        mail.close(Close::Replaced, 0);
+                    }
                 }
             }
         }
@@ -212,7 +217,12 @@ impl Actor {
         match line.conn {
             // Its rooms hear of it when the connection has ended.
             Some(to) => self.to_shard(to.shard, ShardMsg::Close { to, close: Close::Replaced, retry_after_ms: 0 }).await,
-            None => self.gone_later(user, session, line.set.list()),
+            None => {
+                if let Some(mail) = line.set.some_mail() {
+                    mail.close(Close::Rebalance, 0);
+                }
+                self.gone_later(user, session, line.set.list());
+            }
         }
     }
 

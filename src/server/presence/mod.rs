@@ -60,8 +60,12 @@ pub struct Opening {
     pub user_type: UserType,
     /// The session of a session token that was verified for this user.
     pub resume: Option<SessionId>,
-    /// The id of the new session if there is nothing to resume. A polling client without a token goes on with his user's polling session.
+    /// The id of the new session if there is nothing to resume.
     pub fresh: SessionId,
+    /// A polling client without a token does not go on with his user's polling session.
+    pub own: bool,
+    /// Up to where the client has the session's mail.
+    pub heard: Option<String>,
     /// `None` for a polling client, which lives from one opening to the next.
     pub conn: Option<ConnId>,
     pub seen: Seen,
@@ -110,6 +114,8 @@ pub enum Answer {
 enum Watcher {
     Shard(u16),
     Room(RoomId),
+    /// A session without a socket.
+    Session(SessionId),
 }
 
 enum Ask {
@@ -131,6 +137,12 @@ enum Ask {
         session: SessionId,
         users: Vec<UserId>,
     },
+    Listen {
+        session: SessionId,
+        users: Vec<UserId>,
+        reply: oneshot::Sender<Vec<Shown>>,
+    },
+    Drain,
     Rooms {
         session: SessionId,
         rooms: Vec<RoomId>,
@@ -259,6 +271,16 @@ impl Presence {
     /// Says whom a session watches, all of them: they are kept with it.
     pub fn watches(&self, session: SessionId, users: Vec<UserId>) {
         self.ask(Ask::Watches { session, users });
+    }
+
+    /// Says whom a session without a socket watches, all of them. Returns how they are; what changes goes into its mail.
+    pub async fn listen(&self, session: SessionId, users: Vec<UserId>) -> Vec<Shown> {
+        self.asked(|reply| Ask::Listen { session, users, reply }).await.unwrap_or_default()
+    }
+
+    /// Asks every client without a socket that listens to come back a little later.
+    pub fn drain(&self) {
+        self.ask(Ask::Drain);
     }
 
     /// Says in which rooms a session is, all of them: whoever resumes it without naming rooms is in them again.

@@ -22,11 +22,11 @@ const REENTER: Millis = Millis(2_000);
 
 impl Actor {
     pub(super) async fn open(&mut self, opening: Opening, reply: oneshot::Sender<Result<Entered, TooMany>>) {
-        let Opening { user, user_type, resume, fresh, conn, seen, issued_ms, set } = opening;
+        let Opening { user, user_type, resume, fresh, own, heard, conn, seen, issued_ms, set } = opening;
         let now = self.clock.now();
         let polling = self.people.polling(&user);
         let known = resume.filter(|session| self.people.sessions(&user).contains(session));
-        let resume = known.or_else(|| polling.first().filter(|_| conn.is_none()).cloned());
+        let resume = known.or_else(|| polling.first().filter(|_| conn.is_none() && !own).cloned());
         let max = self.settings.sessions_per_user;
         if resume.is_none() && max > 0 && self.people.live(&user).len() >= max {
             let _ = reply.send(Err(TooMany));
@@ -37,17 +37,22 @@ impl Actor {
         let stays = conn.is_none() && polling.contains(&session);
         let mut line = Line { issued_ms, ..Line::new(conn, seen, set, Vec::new()) };
         let (mut rooms, mut kept) = (Vec::new(), Vec::from(self.kept.remove(&user).unwrap_or_default()));
-        if let Some(mut before) = self.lines.remove(&session) {
+        let before = if stays { self.lines.remove(&session) } else { self.take_line(&session) };
+        if let Some(mut before) = before {
             line.watches = std::mem::take(&mut before.watches);
             line.rooms = std::mem::take(&mut before.rooms);
-            kept.extend(before.mail.drain(..));
             if let Some(to) = before.conn.filter(|old| Some(*old) != conn) {
                 self.to_shard(to.shard, ShardMsg::Close { to, close: Close::Replaced, retry_after_ms: 0 }).await;
             }
             if stays {
                 line.set = before.set;
+                line.seen_written = before.seen_written;
             } else {
                 rooms = before.set.list();
+                if let Some(mail) = before.set.some_mail() {
+                    kept.extend(mail.rest(heard.as_deref()));
+                    mail.close(Close::Replaced, 0);
+                }
             }
         }
         if conn.is_none() {
@@ -174,7 +179,7 @@ impl Actor {
                     let frame = frame.clone();
                     self.to_shard(to.shard, ShardMsg::Deliver { to, frame, class: Class::Must }).await;
                 }
-                None => keep(&mut line.mail, frame.clone()),
+                None => line.set.mail().push(frame.clone(), Class::Must),
             }
         }
         if live.is_empty() && !self.people.is_here(to) {

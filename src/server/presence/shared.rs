@@ -239,6 +239,7 @@ impl Actor {
             resume: opening.resume.clone(),
             fresh: opening.fresh.clone(),
             polls: opening.conn.is_none(),
+            own: opening.own,
             now,
             sessions_max: self.settings.sessions_per_user,
         };

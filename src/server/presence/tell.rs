@@ -1,11 +1,14 @@
 //! What others see: states on request, and changes for shards and rooms, once each.
 use super::{Answer, Watcher, actor::Actor};
 use crate::hub::{
-    id::{RoomId, UserId},
+    id::{RoomId, SessionId, UserId},
     presence::{Status, View},
     time::UnixMs,
 };
-use crate::server::msg::{Class, RoomMsg, ShardMsg, Shown, ShownStatus};
+use crate::server::{
+    msg::{Class, RoomMsg, ShardMsg, Shown, ShownStatus},
+    watch::{status_class, status_frame},
+};
 use std::{collections::BTreeMap, sync::Arc};
 
 impl Actor {
@@ -27,6 +30,7 @@ impl Actor {
     pub(super) async fn tell(&mut self) {
         let mut by_shard: BTreeMap<u16, Vec<Shown>> = BTreeMap::new();
         let mut by_room: BTreeMap<RoomId, Vec<Shown>> = BTreeMap::new();
+        let mut by_session: Vec<(SessionId, Shown)> = Vec::new();
         for view in self.people.take_changes() {
             if let Some(noted) = &self.noted {
                 noted.note(&view.user, view.status != Status::Offline, self.clock.now());
@@ -40,7 +44,14 @@ impl Actor {
                 match watcher {
                     Watcher::Shard(shard) => by_shard.entry(*shard).or_default().push(shown.clone()),
                     Watcher::Room(room) => by_room.entry(room.clone()).or_default().push(shown.clone()),
+                    Watcher::Session(session) => by_session.push((session.clone(), shown.clone())),
                 }
+            }
+        }
+        for (session, shown) in by_session {
+            if let Some(mail) = self.mail_of(&session) {
+                let shown = std::slice::from_ref(&shown);
+                mail.push(status_frame(None, shown), status_class(shown));
             }
         }
         for (room, user) in std::mem::take(&mut self.told_early) {

@@ -313,6 +313,13 @@ impl Task {
 
     pub(super) async fn to_members(&self, frame: Frame, class: Class) {
         let rooms = &self.seat.rooms;
+        for mail in self.members.listeners() {
+            match class {
+                Class::Normal | Class::Droppable | Class::Latest(_) => mail.push(frame.clone(), class),
+                // It is asked for: the room's log and its kept messages have positions.
+                Class::Must | Class::Snapshot(_) => mail.ring(&self.seat.id),
+            }
+        }
         for shard in self.members.shards() {
             let message = ShardMsg::RoomFrame { room: self.seat.id.clone(), frame: frame.clone(), class };
             if class != Class::Droppable {

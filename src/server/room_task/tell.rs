@@ -77,6 +77,11 @@ impl Task {
         self.told_at = self.now();
         let frame = Frame(text_frame(&membership::room_presence(&self.seat.id, count, &changes)));
         let class = if changes.is_empty() { Class::Latest(room_key(&self.seat.id)) } else { Class::Must };
+        if class == Class::Must {
+            for mail in self.members.listeners() {
+                mail.push(frame.clone(), class);
+            }
+        }
         self.to_members(frame, class).await;
     }
 }

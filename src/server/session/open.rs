@@ -35,7 +35,7 @@ impl Session {
         bad_requests: u32,
     ) -> Option<Self> {
         let all = shard.shared.clone();
-        let UserOnline { id, user, user_type, session_token, rooms, attempt, down_ms, .. } = online;
+        let UserOnline { id, user, user_type, session_token, heard, rooms, attempt, down_ms, .. } = online;
         let resume = session_token.and_then(|token| all.auth.verify_session(&token)).filter(|claim| claim.user == user);
         let seen = Seen::new(all.clock.now());
         // From here on others may send to this session; it hears them after its welcome.
@@ -45,6 +45,8 @@ impl Session {
             user_type: user_type.clone(),
             resume: resume.map(|claim| claim.session),
             fresh: fresh_session()?,
+            own: false,
+            heard,
             conn: Some(conn.id()),
             seen: seen.clone(),
             issued_ms: claims.as_ref().map_or_else(|| all.clock.wall_ms(), |claims| claims.issued_ms),

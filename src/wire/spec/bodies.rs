@@ -26,7 +26,7 @@ const ASKED: &[Shape] = &[
     shape(
         "poll",
         "Who polls, where he is and where he wants to be. A client token says who it is; then neither `user_id` nor `act_as` is needed.",
-        "user_id:user act_as:user user_type:user_type session_token:text rooms:room_at[0..64] leave:room[0..64] offline:bool timestamp:number",
+        "user_id:user act_as:user user_type:user_type session_token:text rooms:room_at[0..64] leave:room[0..64] offline:bool wait_ms:count heard:text watch:user[0..1000] own_session:bool timestamp:number",
     ),
     shape(
         "saying",

@@ -18,7 +18,7 @@ pub(super) const EVENT_ENVELOPE: &str = "rev:count! by:text! at_ms:ms! op_id:key
 shapes! {
     /// What a client says.
     CLIENT {
-        "user_online" "Opens the session; the first frame of a socket." "user_id:user! user_type:id token:text session_token:text rooms:room_at[0..64] attempt:number down_ms:number timestamp:number"
+        "user_online" "Opens the session; the first frame of a socket." "user_id:user! user_type:id token:text session_token:text heard:text rooms:room_at[0..64] attempt:number down_ms:number timestamp:number"
         "heartbeat" "Every 30 s; any frame counts as a sign of life." "user_id:user user_type:id timestamp:number ts_ms:int"
         "status_change" "The status that the user chooses for himself." "status:online|busy|away|offline! user_id:user user_type:id timestamp:number"
         "message" "A direct message to every session of somebody." "to_user_id:user! message:text4096! from_user_id:user timestamp:number"
@@ -89,7 +89,7 @@ shapes! {
 shapes! {
     /// What the hub says.
     HUB {
-        "welcome" "The session is open." "id:int session_id:text! user_id:user! user_type:id! resumed:bool! session_token:text! server_time_ms:ms! heartbeat_interval_ms:ms! heartbeat_timeout_ms:ms! ping_interval_ms:ms! node:text! version:text! rooms:entered[]! messages:hub_message[]"
+        "welcome" "The session is open." "id:int session_id:text! user_id:user! user_type:id! resumed:bool! session_token:text! server_time_ms:ms! heartbeat_interval_ms:ms! heartbeat_timeout_ms:ms! ping_interval_ms:ms! node:text! version:text! rooms:entered[]! messages:hub_message[] frames:object[] heard:text user_status:person[]"
         "heartbeat_ack" "Answers a heartbeat." "id:int timestamp:seconds! ts_ms:int server_ts_ms:ms!"
         "userOnlineStatus" "Statuses: an answer with `id`, or a change of somebody watched." "id:int user_status:person[]!"
         "message" "A direct message." "from_user_id:user! to_user_id:user! message:text! timestamp:seconds!"

@@ -1,5 +1,5 @@
 -- Opens or resumes a session. KEYS: people, kept messages, watches.
--- ARGV: user, type, session to resume ('' = none), fresh session, incarnation, now, most live sessions (0 = any), 1 = it polls, most lost sessions
+-- ARGV: user, type, session to resume ('' = none), fresh session, incarnation, now, most live sessions (0 = any), 1 = it polls, 2 = it polls and wants a session of its own, most lost sessions
 local record = read(KEYS[1], ARGV[1])
 local before = sign(record)
 local session, from = ARGV[3], nil
@@ -36,7 +36,7 @@ else
 end
 local mine = record.n[ARGV[5]] or {z = 0, s = {}}
 mine.s[session] = 0
-if ARGV[8] == '1' then
+if ARGV[8] ~= '0' then
   mine.p = mine.p or {}
   mine.p[session] = 1
 end
