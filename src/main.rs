@@ -5,7 +5,7 @@ use michub::{
     server::{
         auth::{Auth, AuthError, AuthSetupError, Claims},
         clock::Clock,
-        config::{Config, ConfigError, LogFormat},
+        config::{Config, ConfigError, LogFormat, StoreKind},
         history::{
             HistoryError, remote,
             report::{Ask, NOTHING_DIFFERS, RoomText, UserText},
@@ -35,15 +35,16 @@ Configuration: built-in defaults < config.toml < MICHUB_<SECTION>__<KEY> < flags
 Signals: SIGTERM and SIGINT drain and end it, SIGHUP reads the configuration again (a bad one changes nothing).
 Exit codes: 0 well, 1 it failed and stderr says why, 2 the command line is wrong.";
 
-const REPAIR_HELP: &str = "\
-Repairs the embedded store after a start was refused: \"the store is damaged\", \"has lost its tail\", \"is broken at rev\".
+const REPAIR_HELP: &str = r#"Repairs the embedded store after a start was refused: "the store is damaged", "has lost its tail", "is broken at rev".
 The hub must not run. What it does, in this order:
   1. copies the store to <data.dir>/store.before-repair-<unix seconds>
   2. cuts the journal behind its last whole write, if it cannot be read
   3. reads every room as the hub would; a log that cannot be followed is cut there, a room without a readable snapshot is removed
   4. writes a new watermark: what is there now counts
 Everything that was wrong is printed, one line each. If nothing was wrong, nothing is changed and the copy is removed.
-Clients whose position was cut off get a room_reset and a snapshot when they come back.";
+Clients whose position was cut off get a room_reset and a snapshot when they come back.
+With store.kind = "redis" hubs may run: rooms whose log cannot be followed are cut where it breaks, one without a readable snapshot is
+removed, and with --accept-empty a Redis that came back empty is taken as it is: rooms that no hub has in memory are lost then."#;
 
 const REPLAY_HELP: &str = "\
 Starts from the oldest state that the history has of this room, applies every commit, and compares with each state that was kept on the
@@ -136,10 +137,10 @@ enum What {
         #[command(subcommand)]
         what: WebhooksWhat,
     },
-    /// Repairs an embedded store that the hub refuses to start with
+    /// Repairs a store that the hub refuses to start with, or to make rooms in
     #[command(after_help = REPAIR_HELP)]
     Repair {
-        /// Start with an empty store if nothing can be read, or if the store is gone
+        /// Start with an empty store if nothing can be read, or if the store is gone; take a Redis that came back empty as it is
         #[arg(long)]
         accept_empty: bool,
     },
@@ -378,6 +379,14 @@ fn report(config: &Config, ask: Ask) -> Result<Vec<u8>, Failure> {
 }
 
 fn repair(config: &Config, accept_empty: bool) -> Result<(), Failure> {
+    if config.store.kind == StoreKind::Redis {
+        let report = run::repair_redis(config, accept_empty)?;
+        for finding in &report.findings {
+            println!("{finding}");
+        }
+        println!("{} rooms are whole", report.rooms);
+        return Ok(());
+    }
     let stamp = Clock::new().wall_seconds().to_string();
     let report = Repair { dir: config.data.dir.clone(), accept_empty, stamp }.run()?;
     for finding in &report.findings {

@@ -60,6 +60,14 @@ pub fn offered(mine: Cursor, since: Option<&[Link]>, uncertain: bool) -> Offered
     }
 }
 
+/// Returns what a log (oldest first) holds behind a position, if the position is in it: what a store tells whoever took it for the head.
+/// The Redis store's script reads the entries, and says so by the same test.
+#[must_use]
+pub fn behind(expected: Cursor, log: &[Link]) -> Option<&[Link]> {
+    let since = log.get(log.partition_point(|link| link.cursor.rev <= expected.rev)..)?;
+    since.first().is_some_and(|first| first.prev == expected).then_some(since)
+}
+
 /// What a store takes from a replica whose head it does not know.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum GiveBack {

@@ -24,7 +24,14 @@ use super::{
     session_store::SessionStore,
     settings::{self, is_history_outside},
     shard::Bound,
-    store::{Store, StoreFault, archive::Archive, fjall::FjallStore, notes::Notes, outbox::Outboxed, redis::RedisStore},
+    store::{
+        Store, StoreFault,
+        archive::Archive,
+        fjall::FjallStore,
+        notes::Notes,
+        outbox::Outboxed,
+        redis::{RedisReport, RedisStore},
+    },
     tls::{Tls, TlsError},
     webhooks::{
         WebhookDeps, Webhooks,
@@ -53,6 +60,9 @@ pub enum StartError {
     /// The store cannot be opened.
     #[error("data.dir: {0}")]
     Store(#[from] StoreFault),
+    /// Redis cannot be used.
+    #[error("store.redis: {0}")]
+    Redis(StoreFault),
     /// The configuration is wrong after all.
     #[error(transparent)]
     Config(#[from] ConfigError),
@@ -123,6 +133,16 @@ fn open(config: &Config, clock: Clock) -> Result<Opened, StoreFault> {
             }
             Opened { store, archive, notes, redis: Some(redis), people: feeder.is_some().then_some(people), feeder }
         }
+    })
+}
+
+/// Repairs what a hub keeps in Redis. Errors: it cannot be reached.
+pub fn repair_redis(config: &Config, accept_empty: bool) -> Result<RedisReport, StartError> {
+    use_tls();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(io("runtime"))?;
+    runtime.block_on(async {
+        let redis = RedisStore::open(config.store.redis.settings(), Clock::new())?;
+        redis.repair(accept_empty).await.map_err(StartError::Redis)
     })
 }
 

@@ -1,6 +1,11 @@
 //! What backends ask: rooms made, listed and closed, many people at once, somebody sent away from the hub.
-use crate::hub::{Hub, JWT, KEY, http};
+use crate::hub::{DEADLINE, Hub, JWT, KEY, http};
 use serde_json::{Value, json};
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::TcpStream,
+    time::timeout,
+};
 
 #[tokio::test]
 async fn a_room_is_made_with_its_owner_and_rules() {
@@ -148,4 +153,33 @@ async fn a_ban_outlives_the_hub() {
     hub.kill();
     let hub = Hub::start(dir.path());
     assert_eq!(hub.resume(&kept.welcome, json!([])).await.welcome["resumed"], true, "an old ban ends no later session");
+}
+
+#[tokio::test]
+async fn a_stream_of_somebody_sent_away_ends() {
+    let dir = tempfile::tempdir().unwrap();
+    let hub = Hub::with(dir.path(), JWT);
+    let own = hub.mint(json!({"user_id": "own"})).await;
+    hub.enter(json!({"type": "user_online", "user_id": "own", "token": own})).await.ok("room_join", json!({})).await;
+    let token = hub.mint(json!({"user_id": "a"})).await;
+    let mut stream = TcpStream::connect(&hub.address).await.unwrap();
+    let head = format!(
+        "GET /api/rooms/r1/updates HTTP/1.1\r\nHost: x\r\nAccept: text/event-stream\r\nAuthorization: Bearer {token}\r\n\r\n"
+    );
+    stream.write_all(head.as_bytes()).await.unwrap();
+    let mut heard = String::new();
+    while !heard.contains("room_snapshot") {
+        let mut some = [0; 4096];
+        let read = timeout(DEADLINE, stream.read(&mut some)).await.unwrap().unwrap();
+        assert!(read > 0, "{heard}");
+        heard.push_str(&String::from_utf8_lossy(&some[..read]));
+    }
+    assert_eq!(hub.post_as(KEY, "/api/users/a/kick", json!({})).await.0, 200);
+    // The answer has an end of its own; the line may live on.
+    while !heard.contains("\"code\":4003") {
+        let mut some = [0; 4096];
+        let read = timeout(std::time::Duration::from_secs(1), stream.read(&mut some)).await.expect("within a second").unwrap();
+        assert!(read > 0, "{heard}");
+        heard.push_str(&String::from_utf8_lossy(&some[..read]));
+    }
 }

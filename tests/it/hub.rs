@@ -54,8 +54,8 @@ impl Hub {
         Self::logging(data, settings, Stdio::inherit())
     }
 
-    /// As [`Self::with`], and its log goes there.
-    pub fn logging(data: &Path, settings: &[(&str, &str)], log: impl Into<Stdio>) -> Self {
+    /// Makes the command that starts it.
+    pub fn command(data: &Path, settings: &[(&str, &str)]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_michub"));
         // What chooses a run of the tests is no setting of the hub.
         for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("MICHUB_")) {
@@ -67,12 +67,16 @@ impl Hub {
             .current_dir(data)
             .env("MICHUB_ADMIN__LISTEN", "127.0.0.1:0")
             .env("MICHUB_SERVER__SHARDS", "2")
-            .stdout(Stdio::piped())
-            .stderr(log);
+            .stdout(Stdio::piped());
         for (name, value) in settings {
             command.env(format!("MICHUB_{name}"), value);
         }
-        let mut child = command.spawn().unwrap();
+        command
+    }
+
+    /// As [`Self::with`], with a log elsewhere.
+    pub fn logging(data: &Path, settings: &[(&str, &str)], log: impl Into<Stdio>) -> Self {
+        let mut child = Self::command(data, settings).stderr(log).spawn().unwrap();
         let mut line = String::new();
         BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
         let mut addresses = line.split("://").skip(1).map(|rest| rest.split([' ', ')']).next().unwrap().to_owned());

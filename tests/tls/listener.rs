@@ -89,6 +89,26 @@ async fn a_slow_reader_delays_nobody() {
 }
 
 #[tokio::test]
+async fn a_late_reader_gets_everything_in_order() {
+    let (dir, signed) = (tempfile::tempdir().unwrap(), Signed::new());
+    let hub = hub(dir.path(), &signed, &[("LIMITS__OUTBOX_BYTES", "33554432")]);
+    let mut late = Peer::enter(&hub.address, &signed.trust(), "late").await;
+    late.ok("room_join", json!({})).await;
+    let mut quick = Peer::enter(&hub.address, &signed.trust(), "quick").await;
+    quick.ok("room_join", json!({})).await;
+    // Records of every size up to the largest, more than kernel and record buffers hold.
+    let lengths: Vec<usize> = (1..=1_000).map(|n| n * 37 % 12_000 + 1).collect();
+    for length in &lengths {
+        quick.ok("room_message", json!({"class": "must", "kind": "chat", "body": "x".repeat(*length)})).await;
+    }
+    for (seq, length) in (1..).zip(&lengths) {
+        let heard = late.until(|frame| frame["type"] == "room_message").await;
+        assert_eq!((heard["seq"].as_u64(), heard["body"].as_str().unwrap().len()), (Some(seq), *length));
+    }
+    late.ok("room_leave", json!({})).await;
+}
+
+#[tokio::test]
 async fn who_says_too_little_is_put_out() {
     let (dir, signed) = (tempfile::tempdir().unwrap(), Signed::new());
     let hub = hub(dir.path(), &signed, &[("LIMITS__HANDSHAKE_TIMEOUT_MS", "500")]);

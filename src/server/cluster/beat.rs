@@ -45,14 +45,13 @@ impl Cluster {
         let name = self.store.keys().hub("epoch");
         let seen = self.epoch.lock().unwrap_or_else(PoisonError::into_inner).clone();
         if seen.is_none() {
-            let mut first = redis::cmd("SET");
-            self.run(first.arg(&name).arg(format!("{:016x}", rand::random::<u64>())).arg("NX")).await?;
+            self.store.begin_epoch().await?;
         }
         let epoch = text(&self.run(redis::cmd("GET").arg(&name)).await?);
         let wiped = epoch.is_none();
         if wiped && !self.wiped.load(Relaxed) {
             tracing::error!(
-                "Redis has lost what it held; rooms come back from memory, new ones wait until hub:epoch is set again"
+                "Redis has lost what it held; rooms come back from memory, new ones wait for `michub repair --accept-empty`"
             );
             metrics::counter!("michub_redis_wiped_total").increment(1);
         }

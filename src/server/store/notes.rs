@@ -40,9 +40,9 @@ pub trait Notes: Send + Sync + 'static {
     ) -> Later<'a, Result<Vec<(String, Bytes)>, StoreFault>>;
 
     /// Follows a family from here on: what any process writes is heard, this one's own included. One listener per family. Where one process
-    /// has the store, nobody else writes, and nothing is told.
-    fn follow_notes<'a>(&'a self, _family: &'a str, _listener: NoteListener) -> Later<'a, ()> {
-        Box::pin(std::future::ready(()))
+    /// has the store, nobody else writes, and nothing is told. Returns whether that is confirmed; if not, the listener hears `None` when it is.
+    fn follow_notes<'a>(&'a self, _family: &'a str, _listener: NoteListener) -> Later<'a, bool> {
+        Box::pin(std::future::ready(true))
     }
 
     /// Counts the notes of a family.

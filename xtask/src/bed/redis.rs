@@ -57,6 +57,12 @@ impl Redis {
         self.port
     }
 
+    /// Returns the folder.
+    #[must_use]
+    pub fn dir(&self) -> &Path {
+        &self.dir
+    }
+
     /// Returns the address as a URL.
     #[must_use]
     pub fn url(&self) -> String {

@@ -21,6 +21,9 @@ const PROBE: Duration = Duration::from_millis(1_000);
 /// A link that answers nothing for this long is opened anew.
 const GIVE_UP_MS: u64 = 2_000;
 
+/// How long the same complaint is not said again.
+const SAY_AGAIN_MS: u64 = 10_000;
+
 /// A script and the name under which Redis keeps it.
 pub struct Lua {
     code: &'static str,
@@ -56,6 +59,22 @@ pub struct Link {
     suspected: Notify,
     up: watch::Sender<Up>,
     ended: AtomicBool,
+}
+
+/// What was said of a Redis that cannot be used: attempts are many, and one line in a while is enough.
+#[derive(Default)]
+struct Complaint(Option<(String, Mono)>);
+
+impl Complaint {
+    /// Tells whether this is to be said: something else than the last time, or long ago.
+    fn is_news(&mut self, error: &RedisError, now: Mono) -> bool {
+        let text = error.to_string();
+        if self.0.as_ref().is_some_and(|(said, at)| *said == text && now.since(*at) < SAY_AGAIN_MS) {
+            return false;
+        }
+        self.0 = Some((text, now));
+        true
+    }
 }
 
 /// What came of a command.
@@ -245,19 +264,25 @@ impl Link {
     }
 
     async fn keep(self: Arc<Self>) {
+        let mut complaint = Complaint::default();
         while !self.ended.load(Relaxed) {
             match self.settings.connect(None).await {
                 Ok(conn) => match self.check(conn.clone()).await {
                     Ok(()) => {
+                        complaint = Complaint::default();
                         tracing::info!("Redis is reached");
                         self.set_conn(Some(conn.clone()));
                         self.works(true);
                         self.guard(conn).await;
                         self.set_conn(None);
                     }
-                    Err(error) => tracing::error!(%error, "this Redis cannot be used"),
+                    Err(error) if complaint.is_news(&error, self.clock.mono()) => {
+                        tracing::error!(%error, "this Redis cannot be used");
+                    }
+                    Err(_) => {}
                 },
-                Err(error) => tracing::warn!(%error, "Redis cannot be reached"),
+                Err(error) if complaint.is_news(&error, self.clock.mono()) => tracing::warn!(%error, "Redis cannot be reached"),
+                Err(_) => {}
             }
             tokio::time::sleep(pause()).await;
         }

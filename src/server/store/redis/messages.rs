@@ -3,6 +3,7 @@ use super::{
     RedisStore, engine,
     entries::id_text,
     link::{Failed, text},
+    rooms::TOO_FEW,
 };
 use crate::{
     hub::{
@@ -37,9 +38,10 @@ impl RedisStore {
             args.extend([id_text(*id).into_bytes(), said_at.0.to_string().into_bytes(), record.to_vec()]);
         }
         let args: Vec<&[u8]> = args.iter().map(Vec::as_slice).collect();
-        let said = self.link.script(&self.scripts.say, &self.message_keys(room), &args, self.deadline()).await;
+        let said = self.write(&self.scripts.say, &self.message_keys(room), &args, self.deadline()).await;
         let last = match said.map_err(|failed: Failed| super::rooms::failed(failed))? {
-            Value::Int(last) => u64::try_from(last).unwrap_or_default(),
+            (Value::Int(last), true) => u64::try_from(last).unwrap_or_default(),
+            (Value::Int(_), false) => return Err(CommitError::Unknown(engine(TOO_FEW))),
             _ => return Err(CommitError::Unknown(engine("the answer cannot be read"))),
         };
         let first = last.saturating_sub(messages.len() as u64);

@@ -1,5 +1,7 @@
 //! The store of many nodes: rooms in Redis, changed by one script that compares positions; no owner, no lock, no consensus of our own.
 pub mod connect;
+#[cfg(test)]
+mod drift;
 mod entries;
 mod fault;
 pub mod keys;
@@ -7,6 +9,7 @@ pub mod link;
 pub mod live;
 mod messages;
 mod notes;
+mod repair;
 mod rooms;
 #[cfg(test)]
 pub(crate) mod testing;
@@ -28,10 +31,11 @@ use bytes::Bytes;
 use connect::{Durability, RedisSettings, Shared};
 use dashmap::DashMap;
 use keys::Keys;
-use link::{Keeper, Link, Lua};
+use link::{Failed, Keeper, Link, Lua};
 use live::Live;
 use notes::NoteScripts;
 use redis::Value;
+pub use repair::RedisReport;
 use std::sync::Arc;
 use tokio::sync::oneshot;
 
@@ -50,6 +54,7 @@ struct Scripts {
     say: Lua,
     user: Lua,
     pace: Lua,
+    cut: Lua,
 }
 
 /// The store in Redis.
@@ -83,6 +88,7 @@ impl RedisStore {
             say: Lua::new(include_str!("lua/say.lua")),
             user: Lua::new(include_str!("lua/user.lua")),
             pace: Lua::new(include_str!("lua/pace.lua")),
+            cut: Lua::new(include_str!("lua/cut.lua")),
         };
         let link = Link::start(settings.clone(), clock);
         Ok(Arc::new(Self {
@@ -126,6 +132,13 @@ impl RedisStore {
     #[must_use]
     pub fn deadline(&self) -> Mono {
         self.clock.mono().plus(u64::try_from(self.settings.wait.as_millis()).unwrap_or(u64::MAX))
+    }
+
+    /// Says that what Redis holds from here on is the hub's, unless that was said already: `hub:epoch`, whose absence tells of a loss.
+    pub(in crate::server) async fn begin_epoch(&self) -> Result<(), Failed> {
+        let mut first = redis::cmd("SET");
+        first.arg(self.keys.hub("epoch")).arg(format!("{:016x}", rand::random::<u64>())).arg("NX");
+        self.link.run(&first, self.deadline()).await.map(|_| ())
     }
 
     async fn set_session(&self, session: &str, record: Option<Bytes>) -> Result<(), StoreFault> {

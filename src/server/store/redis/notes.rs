@@ -101,14 +101,13 @@ impl Notes for RedisStore {
         })
     }
 
-    fn follow_notes<'a>(&'a self, family: &'a str, listener: NoteListener) -> Later<'a, ()> {
+    fn follow_notes<'a>(&'a self, family: &'a str, listener: NoteListener) -> Later<'a, bool> {
         Box::pin(async move {
             let ear = move |heard| match heard {
                 Heard::Gap => listener(None),
                 Heard::Message(message) => listener(read_news(&message)),
             };
-            // Without a confirmation the gap is told when there is one.
-            self.live.listen(self.family(family), Arc::new(ear)).await;
+            self.live.listen(self.family(family), Arc::new(ear)).await
         })
     }
 

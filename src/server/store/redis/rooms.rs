@@ -5,12 +5,13 @@ use super::{
     engine,
     entries::{id_text, position, read_entries, read_message, read_snapshot, write_snapshot},
     fault::Verdict,
-    link::{Failed, Link},
+    link::{Failed, Link, Lua},
     live::Heard,
     word,
 };
 use crate::{
     hub::{
+        chain,
         cursor::Cursor,
         id::{RoomId, UserId},
     },
@@ -33,6 +34,9 @@ const KEEP_REVS: u64 = 256;
 /// The pause before a write that was refused for a moment is tried again, without its jitter.
 const PAUSE_MS: u64 = 30;
 
+/// Said of a write that may not survive its server.
+pub(super) const TOO_FEW: &str = "too few replicas have confirmed it";
+
 /// What a script that compares positions says.
 enum Said {
     Ok,
@@ -41,7 +45,7 @@ enum Said {
 }
 
 impl RedisStore {
-    fn room_keys(&self, room: &RoomId) -> [String; 3] {
+    pub(super) fn room_keys(&self, room: &RoomId) -> [String; 3] {
         ['m', 'l', 's'].map(|part| self.keys.room(room, part))
     }
 
@@ -50,7 +54,10 @@ impl RedisStore {
         self.after_reconnect(deadline).await;
         let (rev, id, snapshot) = (at.rev.to_string(), id_text(at.commit), write_snapshot(at, &snapshot));
         let args: [&[u8]; 3] = [rev.as_bytes(), id.as_bytes(), &snapshot];
-        let said = self.link.script(&self.scripts.create, &self.room_keys(room), &args, deadline).await.map_err(failed)?;
+        let (said, durable) = self.write(&self.scripts.create, &self.room_keys(room), &args, deadline).await.map_err(failed)?;
+        if !durable {
+            return Err(CommitError::Unknown(engine(TOO_FEW)));
+        }
         // A list of names for people and tools; nothing depends on it.
         let listed = redis::Cmd::sadd(self.keys.hub("rooms"), room.as_str());
         if let Err(error) = self.link.run(&listed, deadline).await {
@@ -121,13 +128,13 @@ impl RedisStore {
         let keys = [head, log, state, self.keys.room(room, 'w')];
         let mut unsure = None;
         loop {
-            let failed = match self.send_commit(room, &keys, &args, deadline).await {
+            let failed = match self.write(&self.scripts.commit, &keys, &args, deadline).await {
                 Ok((value, durable)) => match said(&value, entry.prev) {
                     Ok(Said::Ok) if durable => return Ok(()),
-                    Ok(Said::Ok) => return Err(CommitError::Unknown(engine("too few replicas have confirmed it"))),
+                    Ok(Said::Ok) => return Err(CommitError::Unknown(engine(TOO_FEW))),
                     Ok(Said::Moved(since)) => {
                         if since.iter().flatten().any(|known| known.cursor == entry.cursor) {
-                            return if durable { Ok(()) } else { Err(CommitError::Unknown(engine("too few replicas have it"))) };
+                            return if durable { Ok(()) } else { Err(CommitError::Unknown(engine(TOO_FEW))) };
                         }
                         return Err(CommitError::Mismatch { since });
                     }
@@ -170,17 +177,25 @@ impl RedisStore {
         self.link.run(&cmd, self.deadline()).await.map(|_| ()).map_err(engine)
     }
 
-    async fn send_commit(&self, room: &RoomId, keys: &[String], args: &[&[u8]], deadline: Mono) -> Result<(Value, bool), Failed> {
+    /// Runs a script that writes what is acked afterwards. Returns its answer, and whether the write is as durable as it has to be.
+    pub(super) async fn write(
+        &self,
+        script: &Lua,
+        keys: &[String],
+        args: &[&[u8]],
+        deadline: Mono,
+    ) -> Result<(Value, bool), Failed> {
         if self.durable.is_empty() {
-            return Ok((self.link.script(&self.scripts.commit, keys, args, deadline).await?, true));
+            return Ok((self.link.script(script, keys, args, deadline).await?, true));
         }
-        let (value, replicas) = self.durable_link(room).script_and_wait(&self.scripts.commit, keys, args, 1, deadline).await?;
+        let (value, replicas) = self.durable_link(keys).script_and_wait(script, keys, args, 1, deadline).await?;
         Ok((value, replicas >= 1))
     }
 
-    fn durable_link(&self, room: &RoomId) -> &Link {
+    /// Returns a connection for writes that WAIT; those of one room, or of one person, share it.
+    fn durable_link(&self, keys: &[String]) -> &Link {
         let mut hasher = DefaultHasher::new();
-        room.hash(&mut hasher);
+        keys.first().hash(&mut hasher);
         let at = usize::try_from(hasher.finish() % self.durable.len().max(1) as u64).unwrap_or(0);
         self.durable.get(at).unwrap_or(&self.link)
     }
@@ -289,8 +304,9 @@ fn said(value: &Value, expected: Cursor) -> Result<Said, StoreFault> {
         (Some(b"GONE"), _) => Ok(Said::Moved(None)),
         (Some(b"MISMATCH"), [_, _, log]) => {
             let entries = read_entries(log).ok_or_else(|| engine("a log entry cannot be read"))?;
-            let follows = entries.first().is_some_and(|first| first.prev == expected);
-            Ok(Said::Moved(follows.then_some(entries)))
+            let links: Vec<chain::Link> = entries.iter().map(LogEntry::link).collect();
+            let known = chain::behind(expected, &links).is_some();
+            Ok(Said::Moved(known.then_some(entries)))
         }
         _ => Err(engine("the answer cannot be read")),
     }

@@ -1,5 +1,5 @@
 //! What is kept of people in Redis: a record each, changed only from what was read, and an index of those for whom something waits.
-use super::{RedisStore, engine};
+use super::{RedisStore, engine, rooms::TOO_FEW};
 use crate::{
     hub::{id::UserId, time::UnixMs},
     server::store::{StoreFault, UserChange, Waiting},
@@ -21,8 +21,8 @@ impl RedisStore {
         let waits = waits.map(|until| until.0.to_string()).unwrap_or_default();
         let (before, after) = (before.unwrap_or_default(), after.unwrap_or_default());
         let args: [&[u8]; 4] = [user.as_str().as_bytes(), &before, &after, waits.as_bytes()];
-        let said = self.link.script(&self.scripts.user, &self.user_keys(), &args, self.deadline()).await.map_err(engine)?;
-        Ok(said == Value::Int(1))
+        let (said, durable) = self.write(&self.scripts.user, &self.user_keys(), &args, self.deadline()).await.map_err(engine)?;
+        if durable { Ok(said == Value::Int(1)) } else { Err(engine(TOO_FEW)) }
     }
 
     pub(super) async fn read_record(&self, user: &UserId) -> Result<Option<Bytes>, StoreFault> {

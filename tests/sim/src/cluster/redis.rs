@@ -1,6 +1,6 @@
 //! A Redis that is not kinder than life: it falls back to what its replica has, forgets everything, keeps its answers and its messages to itself.
 use michub::hub::{
-    chain::{GiveBack, Link, give_back},
+    chain::{GiveBack, Link, behind, give_back},
     cursor::Cursor,
 };
 use std::collections::{BTreeMap, VecDeque};
@@ -108,9 +108,9 @@ impl Redis {
     }
 
     fn moved(&self, expected: Cursor) -> Said {
-        let since: Vec<Entry> = self.now.log.iter().filter(|entry| entry.link.cursor.rev > expected.rev).cloned().collect();
-        let follows = since.first().is_some_and(|first| first.link.prev == expected);
-        Said::Moved(follows.then_some(since).filter(|_| self.now.head.is_some()))
+        let links: Vec<Link> = self.now.log.iter().map(|entry| entry.link).collect();
+        let known = behind(expected, &links).map(|since| self.now.log[links.len() - since.len()..].to_vec());
+        Said::Moved(known.filter(|_| self.now.head.is_some()))
     }
 
     /// Tells whether `at` is the head.
