@@ -75,7 +75,7 @@ impl Hub {
     }
 
     /// As [`Self::with`], with a log elsewhere.
-    pub fn logging(data: &Path, settings: &[(&str, &str)], log: impl Into<Stdio>) -> Self {
+    pub fn logging(data: &Path, settings: &[(&str, &str)], log: Stdio) -> Self {
         let mut child = Self::command(data, settings).stderr(log).spawn().unwrap();
         let mut line = String::new();
         BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();

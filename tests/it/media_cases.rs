@@ -38,7 +38,7 @@ impl Desk {
         let all: Vec<(&str, &str)> = all.iter().map(|(key, value)| (key.as_str(), value.as_str())).collect();
         let now = std::process::Command::new("date").arg("+%s").output().unwrap();
         let now = String::from_utf8(now.stdout).unwrap().trim().parse().unwrap();
-        Self { hub: Hub::logging(dir, &all, log), now }
+        Self { hub: Hub::logging(dir, &all, log.into()), now }
     }
 
     pub async fn send(&self, callback: &Callback) -> (u16, Value) {
