@@ -53,6 +53,7 @@ function tools() {
   return [
     hub?.faults && h("button", { key: "drain", type: "button", id: "drain", class: "danger", title: t("f_drain"), onclick: () => attempt(drain()) }, icon("bolt", 16), h("span", { class: "wide" }, t("f_drain"))),
     h("a", { key: "second", class: "btn", id: "second", href: second, target: "_blank", title: t("second") }, icon("window", 18), h("span", { class: "wide" }, t("second"))),
+    h("a", { key: "docs", class: "btn", id: "docs", href: "/docs", title: t("docs"), "aria-label": t("docs") }, icon("book", 18), h("span", { class: "wide" }, t("docs"))),
     h("button", { key: "tour", type: "button", id: "tour-start", onclick: startTour }, icon("info", 18), h("span", { class: "wide" }, t("tour"))),
     iconButton("theme", `${t("theme")}: ${t(`theme_${theme}`)}`, nextTheme, { key: "theme", id: "theme" }),
     h("button", { key: "language", type: "button", id: "language", lang: t("language") === "中文" ? "zh-CN" : "en", onclick: () => { switchLanguage(); labels(); schedule(); } }, t("language")),

@@ -35,7 +35,7 @@ const WORDS = {
   filter: ["Filter", "筛选"], everybody: ["everybody", "所有人"], beats: ["heartbeats", "心跳"], pauseLog: ["Pause", "暂停"], goOn: ["Go on", "继续"], copy: ["Copy", "复制"], copied: ["copied", "已复制"],
   who: ["Person", "人"], samples: ["samples", "样本"], lastMinute: ["last 60 seconds, ms", "最近 60 秒，毫秒"],
   room: ["room", "房间"], here: [(n) => `${n} here`, (n) => `${n} 人在房间`], node: ["node", "节点"], store: ["store", "存储"], hub: ["hub", "服务"], client: ["client", "客户端"], ok: ["ok", "正常"], degraded: ["takes no writes", "不可写"], unreachable: ["unreachable", "不可达"],
-  language: ["中文", "English"], theme: ["Theme", "主题"], theme_auto: ["auto", "自动"], theme_light: ["light", "浅色"], theme_dark: ["dark", "深色"], tour: ["Tour", "导览"], second: ["Second admin", "第二个管理员"],
+  language: ["中文", "English"], docs: ["Protocol", "协议"], theme: ["Theme", "主题"], theme_auto: ["auto", "自动"], theme_light: ["light", "浅色"], theme_dark: ["dark", "深色"], tour: ["Tour", "导览"], second: ["Second admin", "第二个管理员"],
   rulesTitle: ["Rules of this room", "本房间规则"], rulesHint: ["The whole document is checked; nothing changes unless all of it is right.", "整份校验；有一处不对则全部不生效。"], save: ["Save", "保存"], close: ["Close", "关闭"], saved: ["saved as rules rev", "已保存，rules rev"], notJson: ["Not JSON", "不是 JSON"],
   max_mic_count: ["Guest seats", "嘉宾麦位"], timeout_seconds: ["Turn, s", "发言时长（秒）"], max_queue_len: ["Queue length", "麦序上限"], on_deck_size: ["On deck", "候场人数"], max_jumped_by: ["Overtaken at most", "最多被超越"], hold_seconds_queue: ["Place kept, s", "保留时长（秒）"],
   refused: ["Refused", "被拒绝"], taken: ["taken back", "已撤回"], done: ["Done", "完成"], skip: ["Skip", "跳过"], step: [(n, of) => `${n} of ${of}`, (n, of) => `${n} / ${of}`], nextStep: ["Next", "下一步"],

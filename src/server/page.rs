@@ -1,4 +1,4 @@
-//! The demo page and its files, embedded in the binary (read from the folder in debug builds), under a strict content policy.
+//! The demo page, the protocol's page and their files, embedded in the binary (read from the folder in debug builds), under a strict content policy.
 use axum::{
     http::{HeaderMap, Method, StatusCode, Uri, header},
     response::{IntoResponse, Response},
@@ -24,10 +24,11 @@ fn kind(path: &str) -> &'static str {
     }
 }
 
-/// Serves a file of the page; `/` is `index.html`.
+/// Serves a file of the pages; `/` is the demo, `/docs` the protocol.
 pub async fn serve(method: Method, uri: Uri, headers: HeaderMap) -> Response {
     let path = match uri.path().trim_start_matches('/') {
         "" => "index.html",
+        "docs" | "docs/" => "docs/index.html",
         path => path,
     };
     let Some(file) = Files::get(path) else { return StatusCode::NOT_FOUND.into_response() };
