@@ -290,6 +290,7 @@ fn begin(args: &Args) -> Result<(), Failure> {
             Ok(run::run(config, Reload { read: Box::new(move || flags.load()), level })?)
         }
         What::CheckConfig => {
+            run::check(&config)?;
             println!("the configuration is good");
             Ok(())
         }

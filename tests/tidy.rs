@@ -101,3 +101,17 @@ fn no_part_of_the_hub_needs_itself_by_way_of_others() {
     }
     assert!(left.is_empty(), "these need each other in a circle: {left:?}");
 }
+
+#[test]
+fn the_tests_that_the_documents_name_are_there() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let text = fs::read_to_string(root.join("docs/TESTING.md")).unwrap();
+    let named: Vec<(&str, &str)> = text.split('`').filter_map(|word| word.split_once("::")).collect();
+    let named: Vec<_> = named.into_iter().filter(|(file, _)| file.ends_with(".rs") || file.ends_with(".js")).collect();
+    assert!(named.len() > 60, "{} tests", named.len());
+    for (file, test) in named {
+        let source = fs::read_to_string(root.join(file)).unwrap_or_else(|error| panic!("{file}: {error}"));
+        let is_there = if file.ends_with(".rs") { source.contains(&format!("fn {test}(")) } else { source.contains(test) };
+        assert!(is_there, "{file} has no test {test}");
+    }
+}

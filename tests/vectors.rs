@@ -99,7 +99,7 @@ fn frame(frame: &ClientFrame) -> Value {
     match frame {
         ClientFrame::UserOnline(online) => json!({
             "user_online": {
-                "user_id": online.user.as_str(), "user_type": online.user_type.as_str(), "token": online.token,
+                "user_id": online.user.as_ref().map(|user| user.as_str()), "user_type": online.user_type.as_str(), "token": online.token,
                 "session_token": online.session_token,
                 "rooms": online.rooms.iter().map(|(room, at)| since(room, at)).collect::<Vec<_>>(),
             }

@@ -193,7 +193,7 @@ async fn http(shard: Rc<Shard>, stream: Stream, place: Admitted, router: axum::R
     let peer = place.address();
     let unanswered = Unanswered::new();
     let timeout = Duration::from_millis(shard.settings.handshake_timeout_ms);
-    let (clock, message_ms) = (shard.settings.clock, shard.settings.message_timeout_ms);
+    let message_ms = shard.settings.message_timeout_ms;
     let (heard, over_tls) = (Rc::new(Cell::new(false)), stream.is_tls());
     let takeover: Rc<RefCell<Option<Takeover>>> = Rc::default();
     let service = service_fn({
@@ -207,7 +207,7 @@ async fn http(shard: Rc<Shard>, stream: Stream, place: Admitted, router: axum::R
                 let response = upgrade(&shard, &request, peer, *drain.borrow(), &takeover);
                 return Box::pin(std::future::ready(Ok(response)));
             }
-            let mut request = request.map(|body| Body::new(PacedBody::new(body, clock, message_ms)));
+            let mut request = request.map(|body| Body::new(PacedBody::new(body, message_ms)));
             let client = shard.settings.proxies.client(peer, request.headers());
             request.extensions_mut().insert(client);
             Box::pin(router.clone().oneshot(request))
@@ -217,7 +217,7 @@ async fn http(shard: Rc<Shard>, stream: Stream, place: Admitted, router: axum::R
         .timer(TokioTimer::new())
         .header_read_timeout(timeout)
         .max_buf_size(16 * 1024)
-        .serve_connection(TokioIo::new(PacedStream::new(stream, clock, message_ms)), service);
+        .serve_connection(TokioIo::new(PacedStream::new(stream, message_ms)), service);
     let deadline = tokio::time::sleep(timeout);
     let drained = async {
         if drain.wait_for(|begun| *begun).await.is_ok() {

@@ -40,6 +40,7 @@ pub struct Admin {
     webhooks: Option<Webhooks>,
     draining: Arc<AtomicBool>,
     metrics: PrometheusHandle,
+    clock: Clock,
     sources: Arc<OnceLock<Sources>>,
 }
 
@@ -54,7 +55,7 @@ impl Admin {
                 upkeep.run_upkeep();
             }
         });
-        Ok(Self { store, history, webhooks, draining: Arc::default(), metrics, sources: Arc::default() })
+        Ok(Self { store, history, webhooks, draining: Arc::default(), metrics, clock, sources: Arc::default() })
     }
 
     /// Says where the numbers are that are read at a scrape.
@@ -64,7 +65,7 @@ impl Admin {
     }
 
     fn is_ready(&self) -> bool {
-        !self.draining.load(Ordering::Relaxed) && self.store.healthy()
+        !self.draining.load(Ordering::Relaxed) && self.store.healthy() && self.clock.is_in_time()
     }
 
     fn scrape(&self) -> String {
@@ -103,9 +104,11 @@ impl Admin {
 async fn ready(State(admin): State<Admin>) -> (StatusCode, &'static str) {
     if admin.draining.load(Ordering::Relaxed) {
         (StatusCode::SERVICE_UNAVAILABLE, "draining\n")
-    } else if admin.store.healthy() {
-        (StatusCode::OK, "ready\n")
-    } else {
+    } else if !admin.store.healthy() {
         (StatusCode::SERVICE_UNAVAILABLE, "the store takes no writes\n")
+    } else if !admin.clock.is_in_time() {
+        (StatusCode::SERVICE_UNAVAILABLE, "the clock is off by more than 2 s\n")
+    } else {
+        (StatusCode::OK, "ready\n")
     }
 }

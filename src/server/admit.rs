@@ -9,9 +9,12 @@ use std::{
     net::IpAddr,
     sync::{
         Arc, Mutex, PoisonError,
-        atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed},
+        atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering::Relaxed},
     },
 };
+
+/// What a connection that was let in a moment ago will soon take: itself, and one message that has begun.
+const SOON_BYTES: u64 = 24 * 1024;
 
 /// The bounds on open connections; 0 switches one off.
 #[derive(Clone, Copy, Debug)]
@@ -43,6 +46,10 @@ struct Shared {
     open: AtomicUsize,
     unauthenticated: AtomicUsize,
     memory_full: AtomicBool,
+    memory_short: AtomicBool,
+    /// What was in use when it was last looked at, and how many were let in since.
+    resident: AtomicU64,
+    fresh: AtomicU64,
     addresses: Mutex<Addresses>,
 }
 
@@ -69,6 +76,9 @@ impl Admission {
             open: AtomicUsize::new(0),
             unauthenticated: AtomicUsize::new(0),
             memory_full: AtomicBool::new(false),
+            memory_short: AtomicBool::new(false),
+            resident: AtomicU64::new(0),
+            fresh: AtomicU64::new(0),
             addresses: Mutex::default(),
         }))
     }
@@ -99,17 +109,27 @@ impl Admission {
     /// Looks how much memory the process has in use: over four fifths of the cap nobody is let in.
     pub fn look_at_memory(&self) {
         let cap = self.0.caps.load().memory_bytes;
-        let full = cap > 0 && resident_bytes().is_some_and(|bytes| bytes / 4 >= cap / 5);
+        let resident = if cap > 0 { resident_bytes().unwrap_or(0) } else { 0 };
+        self.0.resident.store(resident, Relaxed);
+        self.0.fresh.store(0, Relaxed);
+        self.0.memory_short.store(cap > 0 && resident / 9 >= cap / 10, Relaxed);
+        let full = is_full(resident, cap);
         if self.0.memory_full.swap(full, Relaxed) != full {
             tracing::warn!(full, cap, "memory: new connections are refused while it is full");
         }
+    }
+
+    /// Tells whether nine tenths of the memory are in use: who takes more than others must give it back.
+    #[must_use]
+    pub fn is_memory_short(&self) -> bool {
+        self.0.memory_short.load(Relaxed)
     }
 
     /// Takes a place, or `None` if there is none: it is given back when the answer is dropped. `by_address`: its caps count too.
     pub(super) fn admit(&self, address: IpAddr, by_address: bool) -> Option<Admitted> {
         let shared = &*self.0;
         let caps = **shared.caps.load();
-        if shared.memory_full.load(Relaxed) || !take(&shared.open, caps.total) {
+        if shared.has_no_memory(caps.memory_bytes) || !take(&shared.open, caps.total) {
             return None;
         }
         if !take(&shared.unauthenticated, caps.unauthenticated) {
@@ -137,7 +157,21 @@ fn take(counter: &AtomicUsize, max: usize) -> bool {
     counter.fetch_update(Relaxed, Relaxed, |open| (max == 0 || open < max).then_some(open + 1)).is_ok()
 }
 
+/// Tells whether four fifths are in use.
+const fn is_full(resident: u64, cap: u64) -> bool {
+    cap > 0 && resident / 4 >= cap / 5
+}
+
 impl Shared {
+    /// Tells whether there is none left for one more, those counted whose memory does not show yet.
+    fn has_no_memory(&self, cap: u64) -> bool {
+        if cap == 0 {
+            return false;
+        }
+        let soon = self.fresh.fetch_add(1, Relaxed).saturating_mul(SOON_BYTES);
+        self.memory_full.load(Relaxed) || is_full(self.resident.load(Relaxed).saturating_add(soon), cap)
+    }
+
     fn take_address(&self, address: IpAddr, caps: Caps) -> bool {
         let now = self.clock.mono();
         let (max, rate) = (caps.per_address, caps.new_per_second as u64);

@@ -201,6 +201,10 @@ impl Auth {
     /// Verifies a client token. Errors: [`AuthError::Expired`] if only its time is over, those of [`Self::allow`], else [`AuthError::Invalid`].
     pub fn verify(&self, token: &str) -> Result<Claims, AuthError> {
         let header = jsonwebtoken::decode_header(token).map_err(|_| AuthError::Invalid)?;
+        // What must be understood is not understood here.
+        if header.crit.is_some() {
+            return Err(AuthError::Invalid);
+        }
         let inner = self.inner.load();
         let mut validation = Validation::new(inner.algorithm);
         // Time is checked below, against the hub's own reading of the clock.

@@ -15,14 +15,22 @@ use crate::{
     wire::ban::{Ban, decode_ban, encode_ban},
 };
 use dashmap::DashMap;
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering::Relaxed},
+    },
+    time::Duration,
+};
 use tokio::sync::{mpsc, watch};
 
 /// The family of the notes.
 const FAMILY: &str = "bans";
 /// How many notes are read at once.
 const PAGE: usize = 1000;
-/// How often it is looked for what need not be known any more, and for what the store has lost.
+/// How much news may wait; more, and all notes are read instead.
+const NEWS_MAX: usize = 1024;
+/// How often it is looked for what need not be known any more.
 const EVERY: Duration = Duration::from_secs(60);
 /// The pause before a store that could not be read is read again.
 const AGAIN: Duration = Duration::from_millis(500);
@@ -116,11 +124,13 @@ impl Bans {
         shared: bool,
     ) -> Result<Self, StoreFault> {
         let bans = Self { list, notes, presence, clock, settings };
-        let (sender, news) = mpsc::unbounded_channel();
-        let tell = sender.clone();
+        let (sender, news) = mpsc::channel(NEWS_MAX);
+        let missed = Arc::new(AtomicBool::new(false));
+        let (tell, full) = (sender.clone(), missed.clone());
         let listener = move |heard: NoteNews| {
-            // The task ends with the process.
-            let _ = tell.send(heard);
+            if tell.try_send(heard).is_err() {
+                full.store(true, Relaxed);
+            }
         };
         bans.notes.follow_notes(FAMILY, Arc::new(listener)).await;
         loop {
@@ -131,7 +141,7 @@ impl Bans {
             }
             tokio::time::sleep(AGAIN).await;
         }
-        tokio::spawn(bans.clone().live(sender, news));
+        tokio::spawn(bans.clone().live(sender, news, missed));
         Ok(bans)
     }
 
@@ -208,7 +218,7 @@ impl Bans {
     }
 
     /// `_own` keeps the news open where nobody tells any.
-    async fn live(self, _own: mpsc::UnboundedSender<NoteNews>, mut news: mpsc::UnboundedReceiver<NoteNews>) {
+    async fn live(self, _own: mpsc::Sender<NoteNews>, mut news: mpsc::Receiver<NoteNews>, missed: Arc<AtomicBool>) {
         let mut stale = false;
         let new = |user: &UserId, ban| self.end_sessions(user, ban);
         loop {
@@ -222,6 +232,7 @@ impl Bans {
                 Err(_) if stale => {}
                 Err(_) => self.forget_old().await,
             }
+            stale |= missed.swap(false, Relaxed);
             if stale {
                 stale = self.read(&new).await.is_err();
             }

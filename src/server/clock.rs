@@ -6,6 +6,9 @@ use std::{
     time::{Duration, Instant, SystemTime, UNIX_EPOCH},
 };
 
+/// By how many milliseconds the hub's time may differ from the shared one until it judges nothing by it.
+pub const OFF_MAX_MS: u64 = 2_000;
+
 /// A point on the monotonic clock: milliseconds since the start of the process.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Mono(pub u64);
@@ -76,6 +79,12 @@ impl Clock {
         off.abs() > 1
     }
 
+    /// Tells whether the hub's time is near enough to the shared one that what it says is due is due.
+    #[must_use]
+    pub fn is_in_time(&self) -> bool {
+        self.off().unsigned_abs() <= OFF_MAX_MS
+    }
+
     /// Returns by how many milliseconds the hub's time differs from the shared one.
     #[must_use]
     pub fn off(&self) -> i64 {
@@ -141,6 +150,9 @@ mod tests {
         let off = clock.off();
         assert!(clock.creep());
         assert_eq!(clock.off(), off + 1);
+        assert!(!clock.is_in_time(), "3 s are too much");
+        clock.follow(UnixMs(clock.now().0 + 1_900), 20);
+        assert!(clock.is_in_time());
         clock.follow(UnixMs(clock.now().0), 20);
         assert_eq!(clock.off(), 0);
         assert!(!clock.creep());

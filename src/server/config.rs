@@ -122,6 +122,7 @@ sections! {
         wait_ms: u64 = 2000,
         lease_ms: u64 = 15_000,
         seen_ms: u64 = 300,
+        projection_seconds: u64 = 120,
         log_revs_max: u64 = 4096,
     }
     /// `[presence]`

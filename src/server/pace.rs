@@ -1,8 +1,5 @@
 //! How slow HTTP may be: a body, and an answer that somebody reads, have a time as a whole. Without it a byte now and then would keep a connection for ever.
-use super::{
-    clock::{Clock, Mono},
-    stream::Stream,
-};
+use super::stream::Stream;
 use bytes::Bytes;
 use futures_util::FutureExt;
 use hyper::body::{Body, Frame, Incoming, SizeHint};
@@ -17,32 +14,28 @@ use tokio::{
     time::Sleep,
 };
 
-/// Whoever moves as many bytes gets a millisecond more.
+/// Whoever has moved so many bytes per millisecond of his time gets as much again.
 const BYTES_PER_MS: u64 = 16;
 
-/// A time that has begun: it ends `limit_ms` after its begin, and later for what has been moved meanwhile.
+/// A time that has begun.
 struct Deadline {
-    clock: Clock,
-    begun: Mono,
     limit_ms: u64,
     moved: u64,
     sleep: Pin<Box<Sleep>>,
 }
 
 impl Deadline {
-    fn new(clock: Clock, limit_ms: u64) -> Self {
-        let sleep = Box::pin(tokio::time::sleep(Duration::from_millis(limit_ms)));
-        Self { clock, begun: clock.mono(), limit_ms, moved: 0, sleep }
+    fn new(limit_ms: u64) -> Self {
+        Self { limit_ms, moved: 0, sleep: Box::pin(tokio::time::sleep(Duration::from_millis(limit_ms))) }
     }
 
     /// Tells whether the time is over; if not, the task is woken when it may be.
     fn poll(&mut self, context: &mut Context<'_>) -> bool {
         while self.sleep.poll_unpin(context).is_ready() {
-            let left = (self.limit_ms + self.moved / BYTES_PER_MS).saturating_sub(self.clock.mono().since(self.begun));
-            if left == 0 {
+            if self.moved < self.limit_ms.saturating_mul(BYTES_PER_MS) {
                 return true;
             }
-            self.sleep = Box::pin(tokio::time::sleep(Duration::from_millis(left)));
+            *self = Self::new(self.limit_ms);
         }
         false
     }
@@ -59,8 +52,8 @@ pub(super) struct PacedBody {
 }
 
 impl PacedBody {
-    pub fn new(body: Incoming, clock: Clock, limit_ms: u64) -> Self {
-        Self { body, deadline: Deadline::new(clock, limit_ms) }
+    pub fn new(body: Incoming, limit_ms: u64) -> Self {
+        Self { body, deadline: Deadline::new(limit_ms) }
     }
 }
 
@@ -91,14 +84,13 @@ impl Body for PacedBody {
 /// A connection whose peer must take what is written to it: the time begins when it does not, and ends when everything is written.
 pub(super) struct PacedStream {
     stream: Stream,
-    clock: Clock,
     limit_ms: u64,
     stalled: Option<Deadline>,
 }
 
 impl PacedStream {
-    pub const fn new(stream: Stream, clock: Clock, limit_ms: u64) -> Self {
-        Self { stream, clock, limit_ms, stalled: None }
+    pub const fn new(stream: Stream, limit_ms: u64) -> Self {
+        Self { stream, limit_ms, stalled: None }
     }
 
     pub fn into_inner(self) -> Stream {
@@ -116,7 +108,7 @@ impl PacedStream {
             (Poll::Ready(Ok(written)), Some(stalled)) => stalled.moved += bytes(written) as u64,
             (Poll::Ready(_), _) => {}
             (Poll::Pending, stalled) => {
-                let stalled = stalled.get_or_insert_with(|| Deadline::new(self.clock, self.limit_ms));
+                let stalled = stalled.get_or_insert_with(|| Deadline::new(self.limit_ms));
                 if stalled.poll(context) {
                     // Else the kernel goes on for us with what it has taken.
                     let _ = socket2::SockRef::from(self.stream.tcp()).set_linger(Some(Duration::ZERO));

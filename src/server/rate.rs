@@ -8,12 +8,16 @@ use std::{
         Arc,
         atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed},
     },
+    time::Duration,
 };
 
 /// How many strikes end a connection.
 const STRIKES: usize = 3;
 /// Within which time.
 const STRIKE_WINDOW_MS: u64 = 10_000;
+
+/// How many refusals a connection hears in one second; what it sends beyond is read in the next one.
+const REFUSALS: u32 = 1_000;
 
 /// What reading costs, in thousandths of a frame.
 const READ: u64 = 200;
@@ -93,13 +97,15 @@ pub enum Verdict {
 pub struct Rates {
     bucket: Bucket,
     strikes: VecDeque<u64>,
+    /// Refusals in the second of the last strike.
+    refused: u32,
 }
 
 impl Rates {
     /// Starts without strikes.
     #[must_use]
     pub fn new(per_second: u64, burst: u64, now: Mono) -> Self {
-        Self { bucket: Bucket::new(per_second, burst, now), strikes: VecDeque::new() }
+        Self { bucket: Bucket::new(per_second, burst, now), strikes: VecDeque::new(), refused: 0 }
     }
 
     /// Counts a frame; `user_ok` = the rate of its user lets it through.
@@ -110,11 +116,20 @@ impl Rates {
         let second = now.0 / 1000;
         if self.strikes.back() != Some(&second) {
             self.strikes.push_back(second);
+            self.refused = 0;
         }
+        self.refused = self.refused.saturating_add(1);
         while self.strikes.front().is_some_and(|first| (second - first) * 1000 >= STRIKE_WINDOW_MS) {
             self.strikes.pop_front();
         }
         if self.strikes.len() >= STRIKES { Verdict::Enough } else { Verdict::TooFast }
+    }
+
+    /// Returns how long nothing more is read from a flood: until its next second. `None`: it is none.
+    #[must_use]
+    pub fn rest(&self, now: Mono) -> Option<Duration> {
+        let floods = self.refused >= REFUSALS && self.strikes.back() == Some(&(now.0 / 1000));
+        floods.then(|| Duration::from_millis(1000 - now.0 % 1000))
     }
 }
 
@@ -198,6 +213,17 @@ mod tests {
             assert!(rates.take(&UserId::parse(&format!("u{n}")).unwrap(), Mono(3_000 + n * 10)));
         }
         assert!(rates.by_user.len() < 2000, "{}", rates.by_user.len());
+    }
+
+    #[test]
+    fn a_flood_is_not_read_before_its_next_second() {
+        let at = |ms| Mono(ms);
+        let mut rates = Rates::new(1, 1, at(1_200));
+        let said = (0..=REFUSALS).map(|_| (rates.take(at(1_200), true), rates.rest(at(1_200)))).last();
+        assert_eq!(said, Some((Verdict::TooFast, Some(Duration::from_millis(800)))));
+        assert_eq!(rates.rest(at(2_000)), None);
+        assert_eq!(rates.take(at(2_000), true), Verdict::TooFast);
+        assert_eq!(rates.rest(at(2_000)), None);
     }
 
     #[test]

@@ -136,6 +136,12 @@ fn open(config: &Config, clock: Clock) -> Result<Opened, StoreFault> {
     })
 }
 
+/// Checks what the configuration names outside itself, as far as that can be done beside a running hub: the hub's own certificate.
+pub fn check(config: &Config) -> Result<(), StartError> {
+    settings::tls_files(config).map(|files| Tls::open(&files)).transpose()?;
+    Ok(())
+}
+
 /// Repairs what a hub keeps in Redis. Errors: it cannot be reached.
 pub fn repair_redis(config: &Config, accept_empty: bool) -> Result<RedisReport, StartError> {
     use_tls();

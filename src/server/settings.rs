@@ -32,7 +32,9 @@ pub(super) fn caps(config: &Config) -> Caps {
 /// Returns the caps on connections that speak HTTP.
 pub(super) fn http_caps(config: &Config) -> Caps {
     let limits = &config.limits;
-    Caps { total: limits.http_connections_max, per_address: limits.connections_per_address, ..Caps::NONE }
+    // A little more than for sockets: whoever is in and polls comes this way, too.
+    let memory_bytes = limits.memory_bytes / 8 * 9;
+    Caps { total: limits.http_connections_max, per_address: limits.connections_per_address, memory_bytes, ..Caps::NONE }
 }
 
 /// Returns where the hub's own certificate is, if it ends TLS itself.
@@ -148,5 +150,6 @@ pub(super) const fn presence_settings(config: &Config) -> PresenceSettings {
         sessions_per_user: config.limits.sessions_per_user,
         ping: Millis(config.presence.ping_interval_ms),
         seen: Millis(config.store.redis.seen_ms),
+        projection: Millis::from_seconds(config.store.redis.projection_seconds),
     }
 }

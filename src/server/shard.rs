@@ -23,6 +23,9 @@ use tokio::{
 const INBOX: usize = 8_192;
 /// How often a shard looks at its connections' deadlines.
 const SWEEP_MS: u64 = 250;
+/// What a connection may take when memory is short: the time for a message that has begun, and the bytes that wait for a reader.
+const SHORT_MESSAGE_MS: u64 = 250;
+const SHORT_WAITING_BYTES: usize = 16 * 1024;
 /// A sweep that comes later than this says that the process was paused.
 const PAUSED_MS: u64 = 1_000;
 
@@ -375,7 +378,10 @@ impl Shard {
             ping_ms: settings.ping_interval_ms,
             idle_ms: settings.heartbeat_timeout_ms,
             message_ms: settings.message_timeout_ms,
+            waiting_bytes: usize::MAX,
         };
+        let short =
+            Deadlines { message_ms: SHORT_MESSAGE_MS.min(deadlines.message_ms), waiting_bytes: SHORT_WAITING_BYTES, ..deadlines };
         let mut last: Mono = settings.clock.mono();
         loop {
             tokio::time::sleep(Duration::from_millis(SWEEP_MS)).await;
@@ -385,7 +391,9 @@ impl Shard {
             let gap = if late > PAUSED_MS { late } else { 0 };
             if self.index == 0 {
                 self.admission.look_at_memory();
+                self.doors.look_at_memory();
             }
+            let deadlines = if self.admission.is_memory_short() { short } else { deadlines };
             let slots = self.slots.borrow();
             for conn in slots.iter().filter_map(|slot| slot.conn.as_ref()) {
                 conn.sweep(now, gap, deadlines);

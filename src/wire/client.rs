@@ -130,7 +130,8 @@ impl From<Choice> for Status {
 pub struct UserOnline {
     /// Echoed in the welcome.
     pub id: Option<i64>,
-    pub user: UserId,
+    /// `None`: whose token it is.
+    pub user: Option<UserId>,
     pub user_type: UserType,
     pub token: Option<String>,
     pub session_token: Option<String>,
@@ -263,7 +264,7 @@ fn user_online(f: &Fields) -> Result<UserOnline, BadFrame> {
         id: f.integer("id")?,
         attempt: f.number("attempt").ok().flatten(),
         down_ms: f.number("down_ms").ok().flatten(),
-        user: f.needed_user("user_id")?,
+        user: f.user("user_id")?,
         user_type: match user_type(f)? {
             Some(user_type) => user_type,
             None => UserType::parse("user").map_err(|_| f.wrong("user_type", "a kind of user"))?,

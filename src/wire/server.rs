@@ -292,16 +292,25 @@ struct RoomSnapshot<'a> {
     rev: u64,
     state: StateJson<'a>,
     server_time_ms: u64,
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    stale: bool,
 }
 
 /// Writes a `room_snapshot`.
 #[must_use]
 pub fn room_snapshot(room: &Room, now: UnixMs) -> Vec<u8> {
+    last_snapshot(room, now, false)
+}
+
+/// As [`room_snapshot`]; `stale`: others may have changed the room since, where it cannot be read now.
+#[must_use]
+pub fn last_snapshot(room: &Room, now: UnixMs, stale: bool) -> Vec<u8> {
     json(&RoomSnapshot {
         room_id: room.id.as_str(),
         cursor: room.head.to_string(),
         rev: room.head.rev,
         state: room.into(),
         server_time_ms: now.0,
+        stale,
     })
 }

@@ -7,6 +7,7 @@ mod client;
 #[allow(dead_code, reason = "shared with the tests of one hub")]
 #[path = "../it/fake.rs"]
 mod fake;
+mod clock;
 mod faults;
 mod flow;
 mod history;
@@ -18,7 +19,9 @@ mod lost;
 mod media;
 mod nodes;
 mod offline;
+mod outage;
 mod people;
+mod projection;
 mod refusals;
 mod rolling;
 mod rooms;

@@ -143,6 +143,14 @@ async fn a_user_with_one_prefix_is_enough() {
     assert_eq!(redis.ask("ACL LOG").unwrap(), "*0\r\n", "something is not allowed");
     let strangers = redis.ask_words(&["EVAL", "local n = 0 for _, k in ipairs(redis.call('KEYS', '*')) do if string.sub(k, 1, 4) ~= 'one:' then n = n + 1 end end return n", "0"]);
     assert_eq!(strangers.unwrap(), ":0\r\n", "keys beside the prefix");
+    // A right to channels is missed as loudly.
+    redis.ask("ACL SETUSER deaf on >secret ~one:* +@all -@dangerous +role").unwrap();
+    let third = tempfile::tempdir().unwrap();
+    let mut settings = own.to_vec();
+    settings.push(("STORE__REDIS__USERNAME", "deaf"));
+    let (mut deaf, deaf_log) = start(third.path(), &settings);
+    says(&deaf_log, "nothing can be heard from Redis", DEADLINE).await;
+    xtask::bed::kill(&mut deaf);
     // What is missing is named, and nothing has happened.
     redis.ask("ACL SETUSER michub -evalsha -eval").unwrap();
     let refused = a.ask("flag_set", json!({"flag": "mute_all", "on": true, "op_id": "o1"})).await;

@@ -14,12 +14,14 @@ async fn nobody_comes_in_without_a_token_of_his_own() {
         (json!({"type": "user_online", "user_id": "u2", "token": token}), "identity_mismatch"),
         (json!({"type": "heartbeat"}), "unauthorized"),
     ];
-    for (hello, name) in cases {
+    for (hello, name) in cases.into_iter().chain([(json!({"type": "user_online"}), "unauthorized")]) {
         let mut client = hub.connect().await;
         client.say(hello.clone()).await;
         assert_eq!(client.wait("error").await["name"], name, "{hello}");
         assert_eq!(client.close_code().await, 4001, "{hello}");
     }
+    let unnamed = hub.enter(json!({"type": "user_online", "id": 3, "token": token})).await;
+    assert_eq!((&unnamed.welcome["user_id"], &unnamed.welcome["id"]), (&json!("u1"), &json!(3)), "the token says who it is");
     let mut u1 = hub.enter(json!({"type": "user_online", "user_id": "u1", "token": token})).await;
     assert_eq!(u1.welcome["user_type"], "kol");
     let own = hub.mint(json!({"user_id": "own"})).await;

@@ -76,12 +76,22 @@ impl Hub {
 
     /// As [`Self::with`], with a log elsewhere.
     pub fn logging(data: &Path, settings: &[(&str, &str)], log: Stdio) -> Self {
-        let mut child = Self::command(data, settings).stderr(log).spawn().unwrap();
+        Self::of(Self::command(data, settings).stderr(log))
+    }
+
+    /// Starts it by a command of one's own.
+    pub fn of(command: &mut Command) -> Self {
+        let mut child = command.spawn().unwrap();
         let mut line = String::new();
         BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
         let mut addresses = line.split("://").skip(1).map(|rest| rest.split([' ', ')']).next().unwrap().to_owned());
         let (address, admin) = (addresses.next().expect("a start line"), addresses.next().unwrap());
         Self { child, address, admin }
+    }
+
+    /// The process's number.
+    pub fn id(&self) -> u32 {
+        self.child.id()
     }
 
     pub fn kill(mut self) {
@@ -96,12 +106,12 @@ impl Hub {
 
     /// Sends a signal by its name.
     pub fn signal(&self, name: &str) {
-        assert!(Command::new("kill").arg(format!("-{name}")).arg(self.child.id().to_string()).status().unwrap().success());
+        assert!(Command::new("kill").arg(format!("-{name}")).arg(self.id().to_string()).status().unwrap().success());
     }
 
     /// Sends SIGHUP.
     pub fn hang_up(&self) {
-        assert!(Command::new("kill").arg("-HUP").arg(self.child.id().to_string()).status().unwrap().success());
+        assert!(Command::new("kill").arg("-HUP").arg(self.id().to_string()).status().unwrap().success());
     }
 
     /// Tells whether an upgrade is accepted now.

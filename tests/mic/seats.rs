@@ -263,19 +263,23 @@ fn a_lock_keeps_others_away() {
 #[test]
 fn everybody_mutes_himself_and_hosts_mute_others() {
     let mut table = Table::queue("a b");
-    assert_eq!(table.ask("a", mute(2, true)).unwrap(), ["seat_updated 2 self_muted=true"]);
+    assert_eq!(table.ask("a", mute(2, true)).unwrap(), ["seat_updated 2 admin_muted=false self_muted=true"]);
     assert_eq!(table.ask("a", mute(2, true)).unwrap(), ["noop"]);
     assert_eq!(refusal(table.ask("a", mute(3, true))), "forbidden");
     assert_eq!(refusal(table.ask("a", Command::SeatMute { seats: SeatSet::All, on: true })), "forbidden");
-    assert_eq!(table.ask("hst", mute(2, true)).unwrap(), ["seat_updated 2 admin_muted=true"]);
-    assert_eq!(table.ask("a", mute(2, false)).unwrap(), ["seat_updated 2 self_muted=false"]);
+    assert_eq!(table.ask("hst", mute(2, true)).unwrap(), ["seat_updated 2 admin_muted=true self_muted=true"]);
+    assert_eq!(table.ask("a", mute(2, false)).unwrap(), ["seat_updated 2 admin_muted=true self_muted=false"]);
     assert!(table.room().seats.list[1].admin_muted, "he cannot lift it");
     assert_eq!(table.ask("a", mute(2, false)).unwrap(), ["noop"]);
     assert_eq!(table.ask("hst", mute(1, true)).unwrap(), ["noop"], "an empty seat");
     table.ask("hst2", take(1)).unwrap();
     assert_eq!(refusal(table.ask("hst", mute(1, true))), "target_rank");
     let all = Command::SeatMute { seats: SeatSet::All, on: true };
-    assert_eq!(table.ask("hst", all).unwrap(), ["seat_updated 3 admin_muted=true"], "only what changes, only guest seats");
+    assert_eq!(
+        table.ask("hst", all).unwrap(),
+        ["seat_updated 3 admin_muted=true self_muted=false"],
+        "only what changes, only guest seats"
+    );
     assert_eq!(refusal(table.ask("hst", mute(9, true))), "seat_not_found");
 }
 

@@ -25,7 +25,10 @@ impl Hub {
         let (stop, shutdown) = watch::channel(false);
         let address = bound.local_addr();
         let handles = bound.handles().to_vec();
-        let router = axum::Router::new().route("/hi", axum::routing::get(|| async { "hi" }));
+        let router = axum::Router::new()
+            .route("/hi", axum::routing::get(|| async { "hi" }))
+            .route("/body", axum::routing::post(|body: axum::body::Bytes| async move { body.len().to_string() }))
+            .route("/large", axum::routing::get(|| async { vec![b'x'; 64 << 20] }));
         let sessions = move |index: u16| -> Rc<dyn Sessions> { Rc::new(Echo(handles[usize::from(index)].clone())) };
         let shards = bound.run(router, sessions, shutdown).unwrap();
         Self { address, stop, shards: Some(shards) }

@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::panic, reason = "tests fail by panicking")]
 mod hub;
 mod peer;
+mod slow;
 
 use hub::Hub;
 use michub::server::{

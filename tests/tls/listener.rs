@@ -129,6 +129,16 @@ async fn who_says_too_little_is_put_out() {
 }
 
 #[tokio::test]
+async fn one_too_many_hears_so() {
+    let (dir, signed) = (tempfile::tempdir().unwrap(), Signed::new());
+    let hub = hub(dir.path(), &signed, &[("LIMITS__HTTP_CONNECTIONS_MAX", "2")]);
+    let held = [dial(&hub.address, &signed.trust()).await.unwrap(), dial(&hub.address, &signed.trust()).await.unwrap()];
+    let answer = http(&hub.address, &signed.trust(), "/api/rooms/r1", "").await;
+    assert!(answer.starts_with("HTTP/1.1 503") && answer.contains("Retry-After"), "{answer}");
+    drop(held);
+}
+
+#[tokio::test]
 async fn a_new_certificate_drops_nobody() {
     let (dir, old) = (tempfile::tempdir().unwrap(), Signed::new());
     let hub = hub(dir.path(), &old, &[]);
@@ -146,6 +156,44 @@ async fn a_new_certificate_drops_nobody() {
     Peer::enter(&hub.address, &new.trust(), "c").await;
     assert!(dial(&hub.address, &old.trust()).await.is_err(), "the old one is not shown any more");
     a.ok("room_message", json!({"class": "normal", "kind": "chat", "body": "still here"})).await;
+}
+
+/// What docs/OPERATIONS.md says of it, with room for another allocator; `cargo test --test tls idle -- --nocapture` prints it.
+#[tokio::test]
+async fn an_idle_line_costs_what_is_documented() {
+    let (dir, signed) = (tempfile::tempdir().unwrap(), Signed::new());
+    let hub = hub(dir.path(), &signed, &[]);
+    let (tls, mut held) = (signed.trust(), Vec::new());
+    let resident = async || {
+        let text = hub.metrics().await;
+        let line = text.lines().find_map(|line| line.strip_prefix("process_resident_memory_bytes ")).unwrap();
+        line.parse::<f64>().unwrap() / 1024.0
+    };
+    for n in 0..50 {
+        held.push(Peer::enter(&hub.address, &tls, &format!("warm{n}")).await);
+    }
+    let before = resident().await;
+    for n in 0..300 {
+        held.push(Peer::enter(&hub.address, &tls, &format!("u{n}")).await);
+    }
+    let each = (resident().await - before) / 300.0;
+    println!("{each:.1} KB per idle TLS connection");
+    assert!(each < 20.0, "{each} KB");
+}
+
+#[tokio::test]
+async fn a_certificate_is_checked_beforehand() {
+    let (dir, signed) = (tempfile::tempdir().unwrap(), Signed::new());
+    signed.write(dir.path());
+    let check = |cert: &str| {
+        let file = |name: &str| dir.path().join(name).to_str().unwrap().to_owned();
+        let settings = [("SERVER__TLS_CERT_FILE", file(cert)), ("SERVER__TLS_KEY_FILE", file("key.pem"))];
+        let settings: Vec<(&str, &str)> = settings.iter().map(|(name, value)| (*name, value.as_str())).collect();
+        crate::hub::Hub::command(dir.path(), &settings).arg("check-config").output().unwrap()
+    };
+    assert!(check("cert.pem").status.success());
+    let said = check("nowhere.pem");
+    assert!(!said.status.success() && String::from_utf8_lossy(&said.stderr).contains("nowhere.pem"), "{said:?}");
 }
 
 /// Waits until so many reloads have had this outcome.

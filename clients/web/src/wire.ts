@@ -58,7 +58,7 @@ export type RoomEvent = { rev: number; by: string; op_id?: string; at_ms: number
 export type RoomMessage = { type: "room_message"; room_id: string; seq: number; msg_cursor?: string; from_user_id: string; system?: boolean; class: "must" | "normal" | "droppable"; kind: string; body: string; dedup_id?: string; at_ms: number; skipped?: boolean };
 export type RoomPresence = { type: "room_presence"; room_id: string; online: number; changes: PresenceChange[] };
 export type RoomReset = { type: "room_reset"; room_id: string; reason: string; revoked?: string[] };
-export type RoomSnapshot = { type: "room_snapshot"; room_id: string; cursor: string; rev: number; state: RoomState; server_time_ms: number };
+export type RoomSnapshot = { type: "room_snapshot"; room_id: string; cursor: string; rev: number; state: RoomState; server_time_ms: number; stale?: boolean };
 export type RoomState = { room_id: string; rev: number; status: RoomStatus; owner_user_id: string; mode: Mode; rules_rev: number; rules: Rules; flags: Flags; seats: Seat[]; queue: Entry[]; applies: Apply[]; invites: Invite[]; turns: Turn[]; roles: Record<string, string>; bans: Record<string, number | null>; queue_bans: Record<string, number>; cooldowns: Record<string, number>; talk?: TalkJson; undo: Undo[] };
 export type RoomStatus = "open" | "closed";
 export type RoomUpdate = { type: "room_update"; room_id: string; prev: string; cursor: string; events: RoomEvent[] };
@@ -169,7 +169,7 @@ export type Commands = {
 /** What each other frame of a client carries beside `id`. */
 export type ClientFrames = {
   /** Opens the session; the first frame of a socket. */
-  user_online: { user_id: string; user_type?: string; token?: string; session_token?: string; heard?: string; rooms?: { room_id: string; cursor?: string; msg_cursor?: string }[]; attempt?: number; down_ms?: number; timestamp?: number };
+  user_online: { user_id?: string; user_type?: string; token?: string; session_token?: string; heard?: string; rooms?: { room_id: string; cursor?: string; msg_cursor?: string }[]; attempt?: number; down_ms?: number; timestamp?: number };
   /** Every 30 s; any frame counts as a sign of life. */
   heartbeat: { user_id?: string; user_type?: string; timestamp?: number; ts_ms?: number };
   /** The status that the user chooses for himself. */

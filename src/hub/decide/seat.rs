@@ -165,9 +165,9 @@ impl Draft {
                 media: None,
             };
             if mine(user) && self_muted != on {
-                self.emit(event(None, Some(on)));
+                self.emit(event(Some(seat.admin_muted), Some(on)));
             } else if !mine(user) && seat.admin_muted != on {
-                self.emit(event(Some(on), None));
+                self.emit(event(Some(on), Some(self_muted)));
             }
         }
         Ok(self.first())

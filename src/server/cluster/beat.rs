@@ -40,6 +40,17 @@ impl Cluster {
         Ok(beat)
     }
 
+    /// Shows by how much this node's clock is off. Returns whether it is near enough to that of Redis; `before`: whether it was.
+    pub(super) fn note_time(&self, before: bool) -> bool {
+        let (off_ms, in_time) = (self.clock.off(), self.clock.is_in_time());
+        #[expect(clippy::cast_precision_loss, reason = "as exact as anybody needs")]
+        metrics::gauge!("michub_clock_off_seconds").set(off_ms as f64 / 1_000.0);
+        if before && !in_time {
+            tracing::error!(off_ms, "the clock of Redis is another one by now: not ready, no timers until this node is near it");
+        }
+        in_time
+    }
+
     /// Sees whether Redis still is the one that it was.
     pub(super) async fn check_epoch(&self) -> Result<(), Unreachable> {
         let name = self.store.keys().hub("epoch");

@@ -31,6 +31,8 @@ struct Keeper {
     /// When the next node is silent for too long, unless it is heard of.
     silent_at: Option<UnixMs>,
     beats: u64,
+    /// Whether its own clock was near enough to that of Redis.
+    in_time: bool,
 }
 
 /// Beats until the process ends.
@@ -42,8 +44,18 @@ pub(super) async fn live(cluster: Arc<Cluster>, presence: Presence, rooms: Rooms
     tokio::spawn(creep(cluster.clone()));
     tokio::spawn(watch_itself(cluster.clone(), presence.clone()));
     let patience = cluster.lease();
-    let mut keeper =
-        Keeper { cluster, presence, rooms, claims: Vec::new(), steady: None, patience, timeout, silent_at: None, beats: 0 };
+    let mut keeper = Keeper {
+        cluster,
+        presence,
+        rooms,
+        claims: Vec::new(),
+        steady: None,
+        patience,
+        timeout,
+        silent_at: None,
+        beats: 0,
+        in_time: true,
+    };
     while !keeper.cluster.leaving.load(Relaxed) {
         let mut wait = RETRY;
         match keeper.beat().await {
@@ -114,7 +126,8 @@ impl Keeper {
         let others = beat.nodes.iter().filter(|(node, _)| *node != me);
         // A node that lives has said so long before.
         self.silent_at = others.map(|(_, at)| at.plus(cluster.lease()).plus(Millis(1))).min();
-        if now.since(since) >= self.patience.0 {
+        self.in_time = self.cluster.note_time(self.in_time);
+        if self.in_time && now.since(since) >= self.patience.0 {
             self.judge(&beat).await?;
         }
         for claim in &self.claims {
@@ -157,6 +170,9 @@ impl Keeper {
 
     /// Does what is due for the dead.
     async fn clear(&mut self) -> Result<(), Unreachable> {
+        if !self.cluster.clock.is_in_time() {
+            return Ok(());
+        }
         let (now, slack, timeout) = (self.cluster.clock.now(), self.slack(), self.timeout);
         for claim in &mut self.claims {
             match &mut claim.leaving {

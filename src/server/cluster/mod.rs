@@ -5,6 +5,7 @@ mod keeper;
 mod mail;
 pub mod parts;
 pub mod people;
+mod projection;
 mod seen;
 
 use super::{

@@ -5,6 +5,7 @@ use crate::hub::{
     presence::{Elsewhere, Status},
     time::{Millis, UnixMs},
 };
+use crate::server::msg::ShownStatus;
 use crate::server::store::redis::{
     keys::bucket_of,
     link::text,
@@ -98,6 +99,16 @@ pub struct PersonNews {
     pub own: bool,
 }
 
+/// What other tools are shown of a person.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[allow(missing_docs, reason = "the names say it")]
+pub struct Projected {
+    pub user_type: UserType,
+    pub status: ShownStatus,
+    /// Unix seconds.
+    pub last_seen: u64,
+}
+
 /// A session of a dead node.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[allow(missing_docs, reason = "the names say it")]
@@ -145,7 +156,7 @@ fn unread(what: &str) -> Unreachable {
 
 impl Cluster {
     /// Reads a person's record as other nodes see it: without this node's own part.
-    fn person(&self, user: UserId, stamp: &str, record: &[u8]) -> Option<PersonNews> {
+    pub(super) fn person(&self, user: UserId, stamp: &str, record: &[u8]) -> Option<PersonNews> {
         let record: Record = if record.is_empty() { Record::default() } else { serde_json::from_slice(record).ok()? };
         let me = self.me();
         let others = || record.n.iter().filter(|(node, _)| **node != *me).map(|(_, part)| part);
@@ -162,7 +173,7 @@ impl Cluster {
         Some(PersonNews { user, stamp: stamp.parse().ok()?, elsewhere, own: record.n.contains_key(&*me) })
     }
 
-    fn bucket(&self, user: &UserId) -> String {
+    pub(super) fn bucket(&self, user: &UserId) -> String {
         self.store.keys().bucket(bucket_of(user))
     }
 
@@ -349,18 +360,5 @@ impl Cluster {
     /// Does not listen to a bucket any more.
     pub fn unlisten_to(&self, bucket: u16) {
         self.store.live().unlisten(self.store.keys().bucket(bucket));
-    }
-
-    /// Shows people to other tools, for five minutes: never the truth.
-    pub async fn project(&self, people: &[(UserId, UserType, Status, UnixMs)], now: UnixMs) -> Result<(), Unreachable> {
-        for (user, user_type, status, last_seen) in people {
-            let value = serde_json::json!({
-                "status": status.name(), "last_seen": last_seen.seconds(), "timestamp": now.seconds(), "user_type": user_type.as_str()
-            });
-            let mut set = redis::cmd("SET");
-            set.arg(self.store.keys().projection(user, user_type.as_str())).arg(value.to_string()).arg("EX").arg(300);
-            self.run(&set).await?;
-        }
-        Ok(())
     }
 }

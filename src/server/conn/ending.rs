@@ -32,6 +32,8 @@ pub(in crate::server) struct Deadlines {
     pub ping_ms: u64,
     pub idle_ms: u64,
     pub message_ms: u64,
+    /// More than this may not wait for a reader.
+    pub waiting_bytes: usize,
 }
 
 impl Conn {
@@ -115,6 +117,8 @@ impl Conn {
             State::Open => {
                 if inner.unfinished.get().is_some_and(|since| now.since(since) >= deadlines.message_ms) {
                     self.close(Close::TooLarge, 0);
+                } else if inner.outbox.borrow().bytes() > deadlines.waiting_bytes {
+                    self.too_slow();
                 } else if now.since(inner.last_inbound.get()) >= deadlines.idle_ms {
                     self.close(Close::HeartbeatTimeout, 0);
                 } else if now.since(inner.last_ping.get()) >= deadlines.ping_ms {

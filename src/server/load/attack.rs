@@ -18,7 +18,7 @@ const ADDRESSES: u32 = 8;
 /// How many frames a flood sends at once.
 const BURST: u64 = 32;
 /// How long an attacker that was refused waits before it tries again.
-const REFUSED: Duration = Duration::from_millis(50);
+const REFUSED: Duration = Duration::from_millis(500);
 /// How many joins are open at a time.
 const JOINS: u64 = 128;
 /// How often `/healthz` is asked for.
@@ -28,7 +28,9 @@ const PROBE: Duration = Duration::from_millis(50);
 pub(super) async fn part(crew: Crew) {
     let args = crew.args().clone();
     let room = crew.room(0);
-    let mut quiet = crew.enter_all('c', crew.share(args.clients)).await;
+    // The others have a thread for themselves: it is the hub that is attacked, not they.
+    let quiet = if crew.thread == 0 { args.clients } else { 0 };
+    let mut quiet = crew.enter_all('c', 0..quiet).await;
     crew.step().await;
     for (_, client) in &mut quiet {
         crew.join(client, &room).await;
@@ -37,7 +39,9 @@ pub(super) async fn part(crew: Crew) {
     crew.step().await;
     crew.step().await;
     let deadline = crew.deadline();
-    let attacking = crew.share(args.attackers).map(|number| {
+    let beside = args.threads.saturating_sub(1).max(1);
+    let is_own = |number: &u32| args.threads == 1 || crew.thread == 1 + number % beside;
+    let attacking = (0..args.attackers).filter(is_own).map(|number| {
         let crew = crew.clone();
         tokio::task::spawn_local(async move { attack(&crew, number, deadline).await })
     });

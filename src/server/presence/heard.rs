@@ -65,8 +65,9 @@ impl Actor {
                 }
             }
             FromCluster::Chosen { user, status, news, reply } => {
+                let mut told = None;
                 match news {
-                    Ok(Some(news)) => self.news(news),
+                    Ok(Some(news)) => told = Some(news),
                     Ok(None) => {}
                     Err(_) => {
                         if let Some(shared) = &mut self.shared {
@@ -76,12 +77,22 @@ impl Actor {
                     }
                 }
                 let done = self.people.choose(&user, status);
+                if let Some(news) = told {
+                    self.project(&news);
+                    self.news(news);
+                }
                 if let Some(reply) = reply {
                     let _ = reply.send(done);
                 }
             }
             FromCluster::News(news) => self.news(news),
             FromCluster::Gap(bucket) => self.look_again(bucket),
+            FromCluster::ToProject(news) => {
+                for news in news {
+                    self.project(&news);
+                }
+            }
+            FromCluster::Projected => self.projected(),
             FromCluster::SeenWritten(outcome) => {
                 if let Err(error) = &outcome {
                     tracing::debug!(%error, "the others cannot read yet when sessions were heard");
@@ -179,6 +190,7 @@ impl Actor {
         if let Some(from) = from.filter(|from| Some(from) != me.as_ref()) {
             self.post(&from, Mail::Moved { user: user.clone(), session: session.clone() });
         }
+        self.project(&news);
         self.news(news);
         let _ = reply.send(Ok(Entered { session, resumed, kept: all_kept, rooms, set, watches }));
     }
@@ -261,6 +273,7 @@ impl Actor {
                     for session in moved {
                         self.moved(&user, &session).await;
                     }
+                    self.project(&news);
                     self.news(news);
                 }
                 Err(error) => {

@@ -3,6 +3,7 @@
 //! Heartbeats never come here: a session stamps its own [`Seen`], and the actor reads it when somebody asks.
 mod actor;
 mod heard;
+mod projection;
 mod seen;
 mod sessions;
 mod shared;
@@ -236,6 +237,8 @@ pub struct PresenceSettings {
     pub ping: Millis,
     /// How often other nodes may read when sessions were last heard.
     pub seen: Millis,
+    /// How often people are shown to other tools; 0 = never.
+    pub projection: Millis,
 }
 
 impl Presence {

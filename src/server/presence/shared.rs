@@ -1,6 +1,6 @@
 //! Presence over many nodes: what happens here is told to the others by person, what happens there is heard of people who matter here.
 //! While Redis cannot be reached everything goes on with what this node knows, and is told when it is back.
-use super::{Answer, Ask, Entered, Opening, TooMany, actor::Actor, seen::SeenLog};
+use super::{Answer, Ask, Entered, Opening, TooMany, actor::Actor, projection::Projection, seen::SeenLog};
 use crate::hub::{
     id::{RoomId, SessionId, UserId, UserType},
     presence::Status,
@@ -52,6 +52,10 @@ pub(super) enum FromCluster {
     Gap(u16),
     /// When sessions were heard was written.
     SeenWritten(Result<(), Unreachable>),
+    /// People whose turn it is to be shown to other tools again.
+    ToProject(Vec<PersonNews>),
+    /// Some were shown.
+    Projected,
     /// Everything here must be told anew.
     Announce(Option<oneshot::Sender<()>>),
     /// From another node.
@@ -94,10 +98,12 @@ pub(super) struct Shared {
     /// Who waits until everything is told.
     pub announced: Vec<oneshot::Sender<()>>,
     pub seen: SeenLog,
+    /// What other tools are shown, if they are.
+    pub projection: Option<Projection>,
 }
 
 impl Shared {
-    pub fn new(cluster: Arc<Cluster>, own: mpsc::WeakUnboundedSender<Ask>) -> Self {
+    pub fn new(cluster: Arc<Cluster>, own: mpsc::WeakUnboundedSender<Ask>, projection: Millis) -> Self {
         Self {
             cluster,
             own,
@@ -111,6 +117,7 @@ impl Shared {
             retry_at: UnixMs(0),
             announced: Vec::new(),
             seen: SeenLog::default(),
+            projection: Projection::new(projection),
         }
     }
 

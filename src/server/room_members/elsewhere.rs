@@ -63,8 +63,8 @@ impl MemberList {
         self.looks.extend(ends.filter(|at| *at > now));
     }
 
-    /// Takes over what all other nodes have, in the place of what was known of them.
-    pub fn hear_all(&mut self, me: &Node, all: AllParts) {
+    /// Takes over what all other nodes have, in the place of what was known of them; `complete`: whoever is not named is not there.
+    pub fn hear_all(&mut self, me: &Node, all: AllParts, complete: bool) {
         let elsewhere = self.people.iter().filter(|(_, person)| !person.elsewhere.is_empty());
         let mut known: BTreeSet<UserId> = elsewhere.map(|(user, _)| user.clone()).collect();
         for (user, user_type, mut parts) in all.people {
@@ -72,7 +72,7 @@ impl MemberList {
             known.remove(&user);
             self.set_parts(&user, user_type, parts);
         }
-        for user in known {
+        for user in known.into_iter().filter(|_| complete) {
             self.change(&user, |slot| {
                 if let Some(person) = slot {
                     person.elsewhere.clear();

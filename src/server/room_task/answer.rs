@@ -17,7 +17,7 @@ use crate::{
         answer::decision_ack,
         codec::text_frame,
         membership::{self, MemberJson, Messages},
-        server::room_snapshot,
+        server::last_snapshot,
     },
 };
 use bytes::Bytes;
@@ -111,7 +111,7 @@ impl Task {
             }
             (RoomMsg::Snapshot { reader, known, reply }, _) => {
                 let news = known != Some(self.room.head);
-                let body = || if news { room_snapshot(&self.room, self.now()).into() } else { Bytes::new() };
+                let body = || if news { last_snapshot(&self.room, self.now(), self.is_stale()).into() } else { Bytes::new() };
                 let polled = || Polled { cursor: self.room.head, news, body: body() };
                 let _ = reply.send(self.may_read(reader.as_ref()).map(|()| polled()));
             }
@@ -130,7 +130,7 @@ impl Task {
                 }
             },
             (RoomMsg::Create { reply, .. }, _) => {
-                let snapshot = room_snapshot(&self.room, self.now()).into();
+                let snapshot = last_snapshot(&self.room, self.now(), self.is_stale()).into();
                 let _ = reply.send(Ok(Created { new: false, snapshot }));
             }
             (RoomMsg::Settle(done), _) => {
@@ -242,13 +242,18 @@ impl Task {
                 let updates: Vec<&[u8]> = updates.iter().map(AsRef::as_ref).collect();
                 membership::polled(Ok(&updates), self.room.head)
             }
-            None => membership::polled(Err(&room_snapshot(&self.room, self.now())), self.room.head),
+            None => membership::polled(Err(&last_snapshot(&self.room, self.now(), self.is_stale())), self.room.head),
         };
         Polled { cursor: self.room.head, news: cursor != Some(self.room.head), body: body.into() }
     }
 
+    /// Tells whether other nodes may have changed the room without this one being able to hear of it.
+    fn is_stale(&self) -> bool {
+        self.follow.is_some() && !self.store().healthy()
+    }
+
     pub(super) fn snapshot(&self) -> Frame {
-        Frame(text_frame(&room_snapshot(&self.room, self.now())))
+        Frame(text_frame(&last_snapshot(&self.room, self.now(), self.is_stale())))
     }
 
     pub(super) fn standing_now(&self) -> Option<u64> {

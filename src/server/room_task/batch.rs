@@ -24,7 +24,7 @@ use crate::{
     },
 };
 
-use std::time::Duration;
+use std::{sync::atomic::Ordering::Relaxed, time::Duration};
 
 /// How often a batch is decided again when the store's log has moved on.
 const ATTEMPTS: usize = 32;
@@ -145,6 +145,8 @@ impl Task {
             }
         }
         let changed = committed.is_some();
+        // Before the answers: whoever was let in is counted when he hears of it.
+        self.seat.online.store(self.members.count(), Relaxed);
         self.publish(batch, fates, committed).await;
         if let Some(since) = since {
             let micros = self.seat.rooms.deps().clock.micros().saturating_sub(since);
@@ -237,7 +239,9 @@ impl Task {
             let handover = self.seat.rooms.deps().settings.load().handover;
             self.draft.after_load(&self.members, handover);
         }
-        self.draft.due(&self.members);
+        if self.is_in_time() {
+            self.draft.due(&self.members);
+        }
         let mut fates = Vec::with_capacity(batch.len());
         let (mut steps, mut bytes) = (0, 0);
         for message in &*batch {

@@ -64,11 +64,13 @@ pub(super) struct Follow {
     pub tell_at: UnixMs,
     /// How many changes of people were heard of.
     pub count: u64,
-    audit_at: UnixMs,
+    pub audit_at: UnixMs,
     /// Whether a look at the store is due at once.
     pub look: bool,
     /// What other nodes have of people must be read in any case.
     pub missed_parts: bool,
+    /// Until then other nodes tell of their people to a Redis that has begun anew.
+    pub told_until: UnixMs,
     /// Who waits until everything is told.
     pub settling: Vec<mpsc::Sender<()>>,
     pub project_at: Option<UnixMs>,
@@ -104,6 +106,7 @@ impl Follow {
             audit_at: UnixMs(0),
             look: true,
             missed_parts: true,
+            told_until: UnixMs(0),
             settling: Vec::new(),
             project_at: None,
         })

@@ -55,6 +55,8 @@ const BATCH: usize = 128;
 const SNAPSHOT_EVERY: u64 = 64;
 /// The longest sleep of a task.
 const SLEEP_MAX: Millis = Millis(60_000);
+/// The wait until a node whose clock is off looks again whether it may fire a timer.
+const UNTIMED: Millis = Millis(1_000);
 
 /// A task's place in the directory, with its mailbox.
 pub(in crate::server) struct Seat {
@@ -188,6 +190,11 @@ impl Task {
         self.seat.rooms.deps().clock.now()
     }
 
+    /// Tells whether this node's clock may say that something is due.
+    fn is_in_time(&self) -> bool {
+        self.seat.rooms.deps().clock.is_in_time()
+    }
+
     async fn live(mut self, first: Option<RoomMsg>) {
         let mut inbox = Vec::with_capacity(BATCH);
         let mut queue: VecDeque<RoomMsg> = first.into_iter().collect();
@@ -240,13 +247,15 @@ impl Task {
         let idle = self.idle_since.map(|since| since.plus(self.seat.rooms.deps().settings.load().idle));
         let first = self.due_at().into_iter().chain(self.tell_at).chain(self.next_wait()).chain(idle);
         let first = first.chain(self.follow_at()).min();
-        first.unwrap_or(UnixMs(u64::MAX)).min(self.now().plus(SLEEP_MAX))
+        let sleep = if self.is_in_time() { SLEEP_MAX } else { UNTIMED };
+        first.unwrap_or(UnixMs(u64::MAX)).min(self.now().plus(sleep))
     }
 
     /// Returns when a batch is due although nobody asks for anything.
     fn due_at(&self) -> Option<UnixMs> {
         let deadline = self.draft.next_deadline().map(|at| at.max(self.retry_at));
-        deadline.into_iter().chain(self.members.next_look()).chain(self.level_at).min()
+        let timers = deadline.into_iter().chain(self.members.next_look()).filter(|_| self.is_in_time());
+        timers.chain(self.level_at).min()
     }
 
     fn may_leave(&mut self) -> bool {

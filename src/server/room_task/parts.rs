@@ -1,11 +1,14 @@
 //! A room's people on many nodes: what the others have of them is heard, what this node has is told.
 use super::{Task, follow::Heard};
-use crate::hub::{decide::Members, id::UserId};
+use crate::hub::{decide::Members, id::UserId, time::Millis};
 use crate::server::cluster::{
     Unreachable,
     parts::{News, PartsNews},
 };
 use std::collections::BTreeSet;
+
+/// How long nodes have for telling of their people after Redis has begun anew.
+const TOLD_AGAIN: Millis = Millis(3_000);
 
 impl Task {
     pub(super) fn hear_news(&mut self, news: PartsNews) {
@@ -55,14 +58,25 @@ impl Task {
         };
         let (me, now) = (cluster.me(), self.now());
         let forgotten = !all.nodes.remove(&me);
+        // Redis has begun anew: whoever is not in it yet is not gone, his node will tell of him.
+        let mut anew = all.count < heard;
         if let Some(follow) = &mut self.follow {
-            (follow.count, follow.missed_parts) = (all.count, false);
-            follow.others = std::mem::take(&mut all.nodes);
+            if anew {
+                follow.told_until = now.plus(TOLD_AGAIN);
+            }
+            anew = follow.told_until > now;
+            (follow.count, follow.missed_parts) = (all.count, anew);
+            if anew {
+                follow.audit_at = follow.told_until;
+                follow.others.append(&mut all.nodes);
+            } else {
+                follow.others = std::mem::take(&mut all.nodes);
+            }
             if forgotten && follow.told_as.take().is_some() {
                 self.members.tell_again();
             }
         }
-        self.members.hear_all(&me, all);
+        self.members.hear_all(&me, all, !anew);
         self.level_at = Some(now);
         self.settle_members();
         true

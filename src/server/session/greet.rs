@@ -18,6 +18,13 @@ use crate::{
 };
 use std::time::Duration;
 
+/// Whoever has proved who he is.
+pub(super) struct Greeted {
+    pub user: UserId,
+    pub online: UserOnline,
+    pub claims: Option<Claims>,
+}
+
 /// A connection before its session.
 pub(super) struct Greeter<'a> {
     pub all: &'a SessionDeps,
@@ -28,7 +35,7 @@ pub(super) struct Greeter<'a> {
 
 impl Greeter<'_> {
     /// Waits for a good `user_online`. `None`: the connection is closed.
-    pub(super) async fn greet(&mut self, hello: &Hello) -> Option<(UserOnline, Option<Claims>)> {
+    pub(super) async fn greet(&mut self, hello: &Hello) -> Option<Greeted> {
         let timeout = Duration::from_millis(self.all.settings.load().auth_timeout_ms);
         match tokio::time::timeout(timeout, self.first_frame(hello)).await {
             Ok(greeted) => greeted,
@@ -36,7 +43,7 @@ impl Greeter<'_> {
         }
     }
 
-    async fn first_frame(&mut self, hello: &Hello) -> Option<(UserOnline, Option<Claims>)> {
+    async fn first_frame(&mut self, hello: &Hello) -> Option<Greeted> {
         loop {
             let line = match self.reader.next().await {
                 Inbound::Text(line) => line,
@@ -61,13 +68,7 @@ impl Greeter<'_> {
         }
     }
 
-    fn identify(
-        &self,
-        id: Option<i64>,
-        senders: &[UserId],
-        mut online: UserOnline,
-        hello: &Hello,
-    ) -> Option<(UserOnline, Option<Claims>)> {
+    fn identify(&self, id: Option<i64>, senders: &[UserId], mut online: UserOnline, hello: &Hello) -> Option<Greeted> {
         let query = hello.query_token.as_deref().filter(|_| self.all.settings.load().query_token);
         let token = online.token.as_deref().or(hello.bearer.as_deref()).or(query);
         let claims = match token.map(|token| self.all.auth.verify(token)) {
@@ -76,11 +77,14 @@ impl Greeter<'_> {
             Some(Err(AuthError::Banned)) => return self.banned(id),
             None | Some(Err(_)) => return self.refuse(Some(error(id, Code::Unauthorized)), Close::Unauthorized),
         };
-        let user = claims.as_ref().map_or(&online.user, |claims| &claims.user);
-        if online.user != *user || senders.iter().any(|sender| sender != user) {
+        let Some(user) = claims.as_ref().map(|claims| &claims.user).or(online.user.as_ref()).cloned() else {
+            let bad = BadFrame { id, ..BadFrame::argument("/user_id".to_owned(), "this field, or a token") };
+            return self.refuse(Some(text(&ErrorJson::from_bad_frame(&bad))), Close::BadRequest);
+        };
+        if senders.iter().any(|sender| *sender != user) {
             return self.refuse(Some(error(id, Code::IdentityMismatch)), Close::Unauthorized);
         }
-        if claims.is_none() && self.all.auth.allow(user, None).is_err() {
+        if claims.is_none() && self.all.auth.allow(&user, None).is_err() {
             return self.banned(id);
         }
         if !self.all.settings.load().user_types.iter().any(|known| known == online.user_type.as_str()) {
@@ -90,7 +94,7 @@ impl Greeter<'_> {
         if let Some(user_type) = claims.as_ref().and_then(|claims| claims.user_type.clone()) {
             online.user_type = user_type;
         }
-        Some((online, claims))
+        Some(Greeted { user, online, claims })
     }
 
     fn banned<T>(&self, id: Option<i64>) -> Option<T> {

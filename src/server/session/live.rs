@@ -52,6 +52,9 @@ impl Session {
                 Inbound::Control => Next::Stay,
                 Inbound::Ended => break,
             };
+            if let Some(rest) = self.rates.rest(self.all().clock.mono()) {
+                Box::pin(tokio::time::sleep(rest)).await;
+            }
         }
         self.end(next);
         // The connection is closed by now, or will be by the peer: the rest is the reader's.

@@ -137,9 +137,9 @@ impl ShardSessions {
     /// Waits until the client has said who it is, and opens its session. `None`: the connection is closed.
     async fn begin(self: Rc<Self>, conn: Conn, reader: &mut Reader, hello: Hello) -> Option<Session> {
         let mut greeter = greet::Greeter { all: &self.shared, conn: &conn, reader, bad_requests: 0 };
-        let (online, claims) = greeter.greet(&hello).await?;
+        let greeted = greeter.greet(&hello).await?;
         let bad_requests = greeter.bad_requests;
-        Session::open(self, conn, online, claims, bad_requests).await
+        Session::open(self, conn, greeted, bad_requests).await
     }
 }
 

@@ -1,7 +1,7 @@
 //! How a session begins: opened or resumed, its rooms entered, and welcomed.
-use super::{RATE_RETRY_MS, Session, SessionDeps, ShardSessions, error, text};
+use super::{RATE_RETRY_MS, Session, SessionDeps, ShardSessions, error, greet::Greeted, text};
 use crate::server::{
-    auth::{Claims, SessionClaim},
+    auth::SessionClaim,
     conn::Conn,
     entry::{Entry, fresh_session},
     metrics,
@@ -27,15 +27,10 @@ use std::rc::Rc;
 
 impl Session {
     /// Opens the session, enters the rooms it names, and says welcome. `None`: refused, and the connection is closed.
-    pub(super) async fn open(
-        shard: Rc<ShardSessions>,
-        conn: Conn,
-        online: UserOnline,
-        claims: Option<Claims>,
-        bad_requests: u32,
-    ) -> Option<Self> {
+    pub(super) async fn open(shard: Rc<ShardSessions>, conn: Conn, greeted: Greeted, bad_requests: u32) -> Option<Self> {
         let all = shard.shared.clone();
-        let UserOnline { id, user, user_type, session_token, heard, rooms, attempt, down_ms, .. } = online;
+        let Greeted { user, online, claims } = greeted;
+        let UserOnline { id, user_type, session_token, heard, rooms, attempt, down_ms, .. } = online;
         let resume = session_token.and_then(|token| all.auth.verify_session(&token)).filter(|claim| claim.user == user);
         let seen = Seen::new(all.clock.now());
         // From here on others may send to this session; it hears them after its welcome.

@@ -18,7 +18,7 @@ pub(super) const EVENT_ENVELOPE: &str = "rev:count! by:text! at_ms:ms! op_id:key
 shapes! {
     /// What a client says.
     CLIENT {
-        "user_online" "Opens the session; the first frame of a socket." "user_id:user! user_type:id token:text session_token:text heard:text rooms:room_at[0..64] attempt:number down_ms:number timestamp:number"
+        "user_online" "Opens the session; the first frame of a socket." "user_id:user user_type:id token:text session_token:text heard:text rooms:room_at[0..64] attempt:number down_ms:number timestamp:number"
         "heartbeat" "Every 30 s; any frame counts as a sign of life." "user_id:user user_type:id timestamp:number ts_ms:int"
         "status_change" "The status that the user chooses for himself." "status:online|busy|away|offline! user_id:user user_type:id timestamp:number"
         "message" "A direct message to every session of somebody." "to_user_id:user! message:text4096! from_user_id:user timestamp:number"
@@ -96,7 +96,7 @@ shapes! {
         "ack" "The answer to a request that was accepted: with the fields of the command's own event." "id:int room_id:room rev:count dup:true noop:true by:text cursor:cursor role:role recovered:bool event:text user_id:user index:count why:text[] results:object[] members:member[] total:count delivered:count expires_at_ms:ms user_status:person[] seq:count msg_cursor:cursor at_ms:ms blocked:user[] would:ok|error code:int name:text message:text details:object"
         "error" "A request was refused; nothing has changed." "id:int code:int! name:text! message:text! temporary:bool! retry_after_ms:ms! details:object!"
         "closing" "The hub is about to close the connection." "code:int! name:text! retry_after_ms:ms!"
-        "room_snapshot" "The whole state of a room." "room_id:room! cursor:cursor! rev:count! state:state! server_time_ms:ms!"
+        "room_snapshot" "The whole state of a room; `stale`: as this node last knew it, while the store cannot be reached." "room_id:room! cursor:cursor! rev:count! state:state! server_time_ms:ms! stale:true"
         "room_update" "What has happened since `prev`." "room_id:room! prev:cursor! cursor:cursor! events:event[]!"
         "room_reset" "What the client holds is no longer part of the history; a snapshot follows." "room_id:room! reason:text! revoked:text[]"
         "room_message" "Something said in a room; `skipped`: older ones are left out." "room_id:room! seq:count! msg_cursor:cursor from_user_id:text! system:true class:must|normal|droppable! kind:text! body:text! dedup_id:key64 at_ms:ms! skipped:true"

@@ -66,6 +66,11 @@ impl Hub {
         Self::start(name, &[&own, more].concat())
     }
 
+    /// Returns the process's number.
+    pub fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
     /// Sends it a signal by its name.
     pub fn signal(&self, name: &str) -> Result<(), String> {
         bed::signal(&self.child, name).map_err(|error| error.to_string())

@@ -5,6 +5,7 @@ mod clients;
 pub mod hub;
 mod python;
 mod schemathesis;
+mod slow;
 
 use std::fs;
 
@@ -43,6 +44,7 @@ struct Suite {
 const ALL: &[Suite] = &[
     Suite { name: "schemathesis", columns: &["seen"], run: schemathesis::run },
     Suite { name: "autobahn", columns: &["seen"], run: autobahn::run },
+    Suite { name: "slow", columns: &["seen"], run: slow::run },
     Suite { name: "clients", columns: clients::NAMES, run: clients::run },
 ];
 

@@ -119,7 +119,11 @@ impl RedisSettings {
 
     fn certificates(&self) -> RedisResult<Option<TlsCertificates>> {
         let Some(path) = &self.ca_file else { return Ok(None) };
-        let root_cert = std::fs::read(path).map_err(RedisError::from)?;
+        let unread = |error| {
+            let detail = format!("{}: {error}", path.display());
+            RedisError::from((redis::ErrorKind::InvalidClientConfig, "store.redis.ca_file", detail))
+        };
+        let root_cert = std::fs::read(path).map_err(unread)?;
         Ok(Some(TlsCertificates { client_tls: None, root_cert: Some(root_cert) }))
     }
 

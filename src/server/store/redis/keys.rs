@@ -15,7 +15,8 @@ impl Keys {
         Self(prefix.into())
     }
 
-    /// `{r:ID}:m` (head), `:l` (log and channel), `:s` (snapshot), `:q` (queue for other tools), `:p` (members).
+    /// `{r:ID}:m` (head), `:l` (log and channel), `:s` (snapshot), `:q` (queue for other tools), `:p` (members), `:w` (who has still to read the
+    /// log), `:c` and `:h` (messages and their head), `:t` (slow mode).
     #[must_use]
     pub fn room(&self, room: &RoomId, part: char) -> String {
         format!("{}{{r:{room}}}:{part}", self.0)

@@ -2,12 +2,13 @@
 //! beside it and takes its place once it has all of them. A gap is never silent: whoever listens hears that he must look for himself.
 use super::{
     connect::{Conn, Shape, Shared},
+    fault::{Verdict, judge},
     link::{Up, text},
 };
 use bytes::Bytes;
 use dashmap::DashMap;
 use redis::{
-    PushInfo, PushKind, RedisResult, Value,
+    PushInfo, PushKind, RedisError, RedisResult, Value,
     cluster_routing::{RoutingInfo, SingleNodeRoutingInfo},
 };
 use std::{collections::BTreeSet, sync::Arc, time::Duration};
@@ -70,6 +71,7 @@ impl Live {
             late: BTreeSet::new(),
             waiting: Vec::new(),
             failed: 0,
+            complaint: String::new(),
         };
         tokio::spawn(keeper.keep(receiver, up));
         Self { ears, asks }
@@ -112,6 +114,8 @@ struct Keeper {
     /// Who waits for that, as there is none before it.
     waiting: Vec<oneshot::Sender<bool>>,
     failed: u32,
+    /// What was last said of a path that cannot be opened.
+    complaint: String,
 }
 
 /// Waits for the path that is being opened.
@@ -153,7 +157,7 @@ impl Keeper {
                         Some(Ok(path)) => self.change_to(path),
                         failed => {
                             if let Some(Err(error)) = failed {
-                                tracing::debug!(%error, "the live path cannot be opened");
+                                self.complain(&error);
                             }
                             // Whoever waits for a confirmation goes on without; the gap is told when there is a path.
                             self.waiting.clear();
@@ -182,6 +186,20 @@ impl Keeper {
         }
     }
 
+    /// Says why there is no path, once: a server that is away is known from the link, a missing right is not.
+    fn complain(&mut self, error: &RedisError) {
+        let text = error.to_string();
+        if text == self.complaint {
+            return;
+        }
+        if judge(error) == Verdict::Refused {
+            tracing::error!(%error, "nothing can be heard from Redis");
+        } else {
+            tracing::debug!(%error, "the live path cannot be opened");
+        }
+        self.complaint = text;
+    }
+
     /// Begins to open another path, unless that is being done.
     fn open(&mut self) {
         if self.opening.is_some() {
@@ -207,6 +225,7 @@ impl Keeper {
     /// Goes on with another path; everybody looks for himself what came in between.
     fn change_to(&mut self, path: Path) {
         self.failed = 0;
+        self.complaint.clear();
         let (late, waiting) = (std::mem::take(&mut self.late), std::mem::take(&mut self.waiting));
         if late.is_empty() {
             tell_of_gap(&self.ears);
