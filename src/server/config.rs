@@ -24,7 +24,7 @@ use std::{
     path::{Path, PathBuf},
     time::Duration,
 };
-use webhook::WebhookConfig;
+pub use webhook::WebhookConfig;
 
 macro_rules! sections {
     ($($(#[$doc:meta])* $name:ident { $($field:ident: $type:ty = $default:expr,)* })*) => {$(
