@@ -4,10 +4,10 @@ mod bans;
 #[allow(dead_code, reason = "shared with the tests of one hub")]
 #[path = "../it/client.rs"]
 mod client;
+mod clock;
 #[allow(dead_code, reason = "shared with the tests of one hub")]
 #[path = "../it/fake.rs"]
 mod fake;
-mod clock;
 mod faults;
 mod flow;
 mod history;

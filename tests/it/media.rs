@@ -218,6 +218,33 @@ async fn livekit_is_heard_only_with_its_own_content_type_and_hash() {
     media(&mut user, "lost").await;
 }
 
+#[tokio::test]
+async fn agora_knows_people_by_the_numbers_of_the_hub() {
+    let dir = tempfile::tempdir().unwrap();
+    let settings = [("MEDIA__M__SECRET", "ncs-secret-01")];
+    let (hub, mut user, _) = seated(dir.path(), "agora", &settings).await;
+    let uid = async |who: &str| hub.get(&format!("/api/media/m/uid?user_id={who}")).await.1["uid"].as_u64().unwrap();
+    let number = uid("u").await;
+    assert_eq!(uid("u").await, number);
+    assert_ne!(uid("v").await, number);
+    assert_eq!(hub.get("/api/media/x/uid?user_id=u").await.0, 404);
+    let call = async |event: u64, uid: u64, seq: u64| {
+        use hmac::Mac;
+        let body = json!({"noticeId": "1", "productId": 1, "eventType": event, "notifyMs": 1, "sid": "S1",
+            "payload": {"channelName": "r1", "uid": uid, "platform": 1, "clientSeq": seq, "ts": 1_780_000_000}});
+        let body = body.to_string();
+        let mac =
+            hmac::Hmac::<sha2::Sha256>::new_from_slice(b"ncs-secret-01").unwrap().chain_update(&body).finalize().into_bytes();
+        let mac: String = mac.iter().map(|byte| format!("{byte:02x}")).collect();
+        let headers = format!("Agora-Signature-V2: {mac}\r\nContent-Type: application/json\r\n");
+        assert_eq!(http(&hub.address, "POST", &format!("/api/hooks/m/{SECRET_PATH}"), &headers, &body).await.0, 200);
+    };
+    call(103, number, 1).await;
+    media(&mut user, "publishing").await;
+    call(104, number, 2).await;
+    media(&mut user, "lost").await;
+}
+
 /// Plays a vendor's callbacks against a hub; with losses, which polls repair, if `lose` of 100 are to get lost.
 async fn simulated(kind: &str, lose: Option<u32>) {
     let dir = tempfile::tempdir().unwrap();

@@ -4,14 +4,20 @@ use super::{
     gate::{self, Denied},
     nonces::{self, Met},
     owner::Owner,
+    uids::Uids,
 };
 use crate::{
-    hub::{code::Code, time::UnixMs},
+    hub::{
+        code::Code,
+        media::{Fact, Publisher},
+        time::UnixMs,
+    },
     server::{
         config::Gate,
         hooks::{self, Call, Heard, Kind, PublishRequest, Refused},
         http::{Failure, reply},
     },
+    wire::webhook::Denial,
 };
 use axum::{
     body::Bytes,
@@ -74,7 +80,12 @@ impl Media {
                 count("ignored");
                 Ok(answer(hooks::thanks(source.kind).to_owned()))
             }
-            Heard::Report(report) => {
+            Heard::Report(mut report) => {
+                if let Some(uids) = &source.uids {
+                    for fact in &mut report.facts {
+                        name_publisher(uids, fact).await;
+                    }
+                }
                 let met = match &report.nonce {
                     Some(nonce) => Some(self.meet(source, nonce, body, UnixMs(call.wall_ms)).await),
                     None => None,
@@ -126,7 +137,7 @@ impl Media {
 
     /// Decides whether somebody may begin to publish.
     async fn gate(&self, index: usize, source: &Source, request: PublishRequest) -> Result<(), Denied> {
-        let (stream, session) = (request.stream.clone(), request.session.clone());
+        let (stream, session, ticket) = (request.stream.clone(), request.session.clone(), request.ticket.clone());
         let verdict = match self.may(&request).await {
             Ok(grant) => self.ask_actor(index, request, grant).await,
             // What is let in all the same belongs to the picture.
@@ -141,6 +152,12 @@ impl Media {
         tracing::warn!(source = %source.name, stream, session, %why, lets_in, "a publish request without the right to it");
         metrics::counter!("michub_media_denied_total", "source" => source.name.to_string(), "why" => why.to_string())
             .increment(1);
+        if let Some(webhooks) = &self.webhooks {
+            let owner = ticket.and_then(|text| self.tickets.read(&text));
+            let (room_id, user_id) = owner.map(|ticket| (ticket.room.to_string(), ticket.user.to_string())).unzip();
+            let (source, why) = (source.name.to_string(), why.to_string());
+            webhooks.denied(Denial { source, stream, why, let_in: lets_in, room_id, user_id });
+        }
         if lets_in { Ok(()) } else { Err(why) }
     }
 
@@ -159,6 +176,15 @@ impl Media {
         let (reply, answer) = oneshot::channel();
         self.to_actor.try_send(Ask::Publish { source, request, grant, reply }).map_err(|_| Denied::HubError)?;
         answer.await.map_err(|_| Denied::HubError)?
+    }
+}
+
+/// Puts the person in the place of the number that the hub gave him.
+async fn name_publisher(uids: &Uids, fact: &mut Fact) {
+    if let Fact::Numbered { publisher, .. } = fact
+        && let Some(user) = uids.user_of(publisher.as_str()).await
+    {
+        *publisher = Publisher::new(&user);
     }
 }
 

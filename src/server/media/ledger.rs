@@ -100,6 +100,11 @@ impl Ledger {
         ledger
     }
 
+    /// Returns the notes beneath.
+    pub fn notes(&self) -> Arc<dyn Notes> {
+        self.notes.clone()
+    }
+
     /// Tells whether other nodes are told.
     pub const fn shared(&self) -> bool {
         self.redis.is_some()

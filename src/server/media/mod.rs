@@ -10,9 +10,10 @@ mod nonces;
 mod owner;
 mod routes;
 pub mod simulate;
+mod uids;
 
 pub use gate::Denied;
-pub(super) use routes::{live, named_hook, plain_hook, ticket};
+pub(super) use routes::{live, named_hook, plain_hook, ticket, uid};
 
 use super::{
     clock::Clock,
@@ -22,6 +23,7 @@ use super::{
     rooms::Rooms,
     store::{notes::Notes, redis::RedisStore},
     ticket::TicketKey,
+    webhooks::Webhooks,
 };
 use crate::hub::time::{Millis, UnixMs};
 use actor::Actor;
@@ -32,6 +34,7 @@ use regex::Regex;
 use serde::Serialize;
 use std::{collections::BTreeMap, sync::Arc};
 use tokio::sync::{mpsc, oneshot};
+use uids::Uids;
 
 /// How many reports may wait for the actor; beyond it senders are told to come back.
 const WAITING_MAX: usize = 4096;
@@ -74,16 +77,20 @@ pub struct Source {
     poll: Millis,
     keepalive: Millis,
     nonces: Nonces,
+    /// Agora: who is behind which number.
+    uids: Option<Uids>,
 }
 
-/// Where what is known of media is kept, and how other nodes hear of it.
-pub struct Kept {
+/// Where what is known of media is kept, how other nodes hear of it, and who else is told.
+pub struct Surroundings {
     /// The hub's own notes.
     pub notes: Arc<dyn Notes>,
     /// The Redis of all nodes, if there are several.
     pub redis: Option<Arc<RedisStore>>,
     /// This process.
     pub node: Arc<str>,
+    /// Who is told of people that were not let on air.
+    pub webhooks: Option<Webhooks>,
 }
 
 /// All sources, and the way to what is known of them. Cheap to clone.
@@ -95,6 +102,7 @@ pub struct Media {
     rooms: Rooms,
     clock: Clock,
     ledger: Ledger,
+    webhooks: Option<Webhooks>,
 }
 
 /// What the actor is asked.
@@ -142,13 +150,16 @@ impl Media {
         rooms: Rooms,
         clock: Clock,
         seats: mpsc::UnboundedReceiver<SeatsOf>,
-        kept: Kept,
+        around: Surroundings,
     ) -> Result<Self, MediaSetupError> {
-        let sources =
-            config.iter().map(|(name, config)| Source::new(name, config, clock)).collect::<Result<Arc<[Source]>, _>>()?;
+        let ledger = Ledger::start(around.notes, around.redis, around.node, clock);
+        let open = |(name, config): (&String, &MediaConfig)| {
+            let uids = (config.kind == Kind::Agora).then(|| Uids::new(&ledger, name));
+            Ok(Source { uids, ..Source::new(name, config, clock)? })
+        };
+        let sources = config.iter().map(open).collect::<Result<Arc<[Source]>, MediaSetupError>>()?;
         let (to_actor, inbox) = mpsc::channel(WAITING_MAX);
-        let ledger = Ledger::start(kept.notes, kept.redis, kept.node, clock);
-        let media = Self { sources, tickets, to_actor, rooms, clock, ledger };
+        let media = Self { sources, tickets, to_actor, rooms, clock, ledger, webhooks: around.webhooks };
         if !media.sources.is_empty() {
             tokio::spawn(Actor::new(media.clone()).run(inbox, seats));
         }
@@ -193,6 +204,7 @@ impl Source {
             poll: Millis(config.poll_s.saturating_mul(1000)),
             keepalive: Millis(config.keepalive_s.saturating_mul(1000)),
             nonces: Nonces::default(),
+            uids: None,
         })
     }
 

@@ -73,7 +73,7 @@ pub(in crate::server) async fn live(
 }
 
 #[derive(Deserialize)]
-pub(in crate::server) struct TicketQuery {
+pub(in crate::server) struct WhoQuery {
     user_id: Option<String>,
 }
 
@@ -87,20 +87,48 @@ struct Shown<'a> {
     expires_at_ms: u64,
 }
 
+/// Who is meant: a person only means himself.
+fn person(api: &Api, headers: &HeaderMap, named: Option<String>) -> Result<UserId, Failure> {
+    let needed = || BadFrame::argument("/user_id".to_owned(), "an id");
+    let named = named.map(|text| UserId::parse(&text).map_err(|_| needed())).transpose()?;
+    match api.caller(headers)? {
+        Caller::Person(claims) if named.as_ref().is_none_or(|named| *named == claims.user) => Ok(claims.user),
+        Caller::Person(_) => Err(Failure::new(Code::IdentityMismatch)),
+        Caller::Service | Caller::Anybody => Ok(named.ok_or_else(needed)?),
+    }
+}
+
+#[derive(Serialize)]
+struct Uid<'a> {
+    source: &'a str,
+    user_id: &'a str,
+    uid: u32,
+}
+
+pub(in crate::server) async fn uid(
+    State(api): State<Api>,
+    headers: HeaderMap,
+    Path(source): Path<String>,
+    Query(query): Query<WhoQuery>,
+) -> Result<Response, Failure> {
+    let user = person(&api, &headers, query.user_id)?;
+    let uids = api.media.sources.iter().find(|known| *known.name == *source).and_then(|known| known.uids.as_ref());
+    let uids = uids.ok_or_else(|| Failure::nothing_there("There is no such source of media that names people by numbers."))?;
+    let uid = uids.uid_of(&user).await.map_err(|error| {
+        tracing::warn!(source, %user, %error, "somebody gets no number");
+        Failure::new(Code::Unavailable)
+    })?;
+    Ok(reply(StatusCode::OK, json(&Uid { source: &source, user_id: user.as_str(), uid }).into()))
+}
+
 pub(in crate::server) async fn ticket(
     State(api): State<Api>,
     headers: HeaderMap,
     Path(room): Path<String>,
-    Query(query): Query<TicketQuery>,
+    Query(query): Query<WhoQuery>,
 ) -> Result<Response, Failure> {
     let room = room_id(&room)?;
-    let needed = || BadFrame::argument("/user_id".to_owned(), "an id");
-    let named = query.user_id.map(|text| UserId::parse(&text).map_err(|_| needed())).transpose()?;
-    let user = match api.caller(&headers)? {
-        Caller::Person(claims) if named.as_ref().is_none_or(|named| *named == claims.user) => claims.user,
-        Caller::Person(_) => return Err(Failure::new(Code::IdentityMismatch)),
-        Caller::Service | Caller::Anybody => named.ok_or_else(needed)?,
-    };
+    let user = person(&api, &headers, query.user_id)?;
     let (text, ticket) = api.media.ticket(room, user, api.ticket_seconds).await?;
     let shown = Shown {
         ticket: &text,

@@ -3,13 +3,31 @@ use super::{Actor, HOLE, Key, Known, PENDING, POLLS_PER_TICK, Person, SOON};
 use crate::{
     hub::{
         id::RoomId,
-        media::{EpochId, Fact, Phase, Space, StreamId},
+        media::{EpochId, Fact, Phase, Publisher, Space, StreamId},
         time::{Millis, UnixMs},
     },
-    server::media::{Ask, Listed, Source, api},
+    server::media::{
+        Ask, Listed, Media, Source,
+        api::{Api, ApiError, Snapshot},
+    },
     wire::media::MediaWord,
 };
 use std::collections::{BTreeMap, BTreeSet};
+
+impl Media {
+    /// Reads a list, with people in the place of numbers that the hub gave them.
+    async fn list(&self, api: &Api, source: usize, space: &str) -> Result<Snapshot, ApiError> {
+        let mut snapshot = api.list(space).await?;
+        if let Some(uids) = self.sources.get(source).and_then(|source| source.uids.as_ref()) {
+            for sighting in &mut snapshot.sightings {
+                if let Some(user) = uids.user_of(sighting.stream.as_str()).await {
+                    sighting.publisher = Some(Publisher::new(&user));
+                }
+            }
+        }
+        Ok(snapshot)
+    }
+}
 
 impl Known {
     /// A hole in the numbers that stays brings a look, and the next one only after the same time again.
@@ -84,7 +102,10 @@ impl Actor {
             let mine = media.ledger.may_list(&name, &space, api.least_gap().0, sweep).await;
             // What is claimed may have waited: the list is as old as the question.
             let asked_at = media.clock.now();
-            let outcome = if mine { Listed::Here(api.list(&space).await) } else { Listed::Elsewhere { urgent } };
+            let outcome = match mine {
+                true => Listed::Here(media.list(&api, source, &space).await),
+                false => Listed::Elsewhere { urgent },
+            };
             let _ = media.to_actor.send(Ask::Polled { source, space, asked_at, outcome }).await;
         });
     }
@@ -133,7 +154,7 @@ impl Actor {
     }
 
     /// Joins a list, keeps what it has changed, and tells the other nodes.
-    fn join_list(&mut self, key: &Key, asked_at: UnixMs, snapshot: api::Snapshot) {
+    fn join_list(&mut self, key: &Key, asked_at: UnixMs, snapshot: Snapshot) {
         let media = self.media.clone();
         let (Some(source), Some(known)) = (media.sources.get(key.0), self.known.get_mut(key)) else { return };
         let mut new_epoch = false;
