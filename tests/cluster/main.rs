@@ -22,5 +22,6 @@ mod refusals;
 mod rolling;
 mod rooms;
 mod secure;
+mod shapes;
 mod talk;
 mod worker;

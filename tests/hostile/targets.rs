@@ -1,4 +1,4 @@
-//! What must hold for any bytes whatever: shared by the fuzzer (`fuzz/`) and by the tests that play its corpus.
+//! What must hold for any bytes whatever: shared by the fuzzer (`tests/fuzz`) and by the tests that play its corpus.
 use michub::{
     hub::{
         actor::Actor,

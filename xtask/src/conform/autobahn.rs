@@ -1,4 +1,4 @@
-//! Autobahn's test suite against an echo server that is made of the hub's own connection code (`examples/echo.rs`): what is a frame, and what is not.
+//! Autobahn's test suite against an echo server that is made of the hub's own connection code (`tests/net/echo.rs`): what is a frame, and what is not.
 use super::{Row, python};
 use serde_json::{Map, Value, json};
 use std::{

@@ -1,7 +1,0 @@
-//! `cargo +nightly fuzz run record` (from the project's root, with `cargo install cargo-fuzz`). What is held: `tests/hostile/targets.rs`.
-#![no_main]
-#[allow(dead_code, reason = "one target of several")]
-#[path = "../../tests/hostile/targets.rs"]
-mod targets;
-
-libfuzzer_sys::fuzz_target!(|bytes: &[u8]| targets::record(bytes));
