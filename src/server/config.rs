@@ -70,6 +70,7 @@ sections! {
         media: BTreeMap<String, MediaConfig> = BTreeMap::new(),
         demo: DemoConfig = DemoConfig::default(),
         log: LogConfig = LogConfig::default(),
+        telemetry: TelemetryConfig = TelemetryConfig::default(),
         webhook: BTreeMap<String, WebhookConfig> = BTreeMap::new(),
     }
     /// `[server]`
@@ -221,6 +222,15 @@ sections! {
         format: LogFormat = LogFormat::Pretty,
         level: String = "info".to_owned(),
     }
+    /// `[telemetry]`
+    TelemetryConfig {
+        otlp_endpoint: Address = Address::default(),
+        sample_percent: u32 = 100,
+        queue_max: usize = 4096,
+        batch_max: usize = 512,
+        interval_ms: u64 = 1000,
+        timeout_ms: u64 = 3000,
+    }
 }
 
 /// What a media server is told about somebody without the right to publish.
@@ -286,21 +296,22 @@ const OFF_IN_DEV: &[&str] = &[
 ];
 
 impl Config {
-    /// Reads the configuration: `file` if given (it must be there then), else `config.toml` if it is there; then the environment.
-    pub fn load(file: Option<&Path>) -> Result<Self, ConfigError> {
+    /// Reads the configuration: `file` if given (it must be there then), else `config.toml` if it is there; then the environment, then the flags.
+    pub fn load(file: Option<&Path>, flags: impl FnOnce(&mut Self)) -> Result<Self, ConfigError> {
         let path = file.unwrap_or(Path::new("config.toml"));
         let there = path.is_file();
         if file.is_some() && !there {
             return Err(ConfigError::NoFile(path.to_owned()));
         }
         let figment = if there { Figment::from(Toml::file_exact(path)) } else { Figment::new() };
-        let read = Self::read(&figment.merge(Env::prefixed(PREFIX).split("__")));
+        let read = Self::read(&figment.merge(Env::prefixed(PREFIX).split("__")), flags);
         read.map_err(|error| if there { error.in_file(path) } else { error })
     }
 
-    /// Reads the configuration from prepared sources.
-    pub fn read(figment: &Figment) -> Result<Self, ConfigError> {
+    /// Reads the configuration from prepared sources. What the flags change is checked with everything else.
+    pub fn read(figment: &Figment, flags: impl FnOnce(&mut Self)) -> Result<Self, ConfigError> {
         let mut config: Self = figment.extract()?;
+        flags(&mut config);
         if config.auth.mode == AuthMode::Dev {
             for key in OFF_IN_DEV.iter().filter(|key| figment.find_value(&format!("limits.{key}")).is_err()) {
                 config.limits.switch_off(key);

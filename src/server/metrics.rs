@@ -1,7 +1,9 @@
 //! Every number of the hub, each name once, with what it says; the gauges that are read at a scrape are read here.
+pub mod table;
+
 use super::{admit, process};
 use crate::{hub::code::Code, wire::close::Close};
-use metrics::{Counter, Gauge, Histogram, Unit};
+use metrics::{Counter, Gauge, Histogram};
 use metrics_exporter_prometheus::{BuildError, Matcher, PrometheusBuilder, PrometheusHandle};
 use std::{sync::LazyLock, time::Duration};
 
@@ -13,45 +15,54 @@ const SECONDS: &[f64] = &[0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.
 const AWAY: &[f64] = &[0.5, 1.0, 3.0, 6.0, 12.0, 24.0, 60.0, 120.0, 600.0];
 
 macro_rules! counters {
-    ($($(#[$doc:meta])* $name:ident $wire:literal $help:literal)*) => {
+    ($($(#[$doc:meta])* $name:ident $wire:literal)*) => {
         $(
             $(#[$doc])*
-            #[doc = $help]
             pub static $name: LazyLock<Counter> = LazyLock::new(|| metrics::counter!($wire));
         )*
         /// Makes those without labels known before they count.
         fn begin_counters() {
-            $(metrics::describe_counter!($wire, $help); $name.increment(0);)*
+            $($name.increment(0);)*
         }
     };
 }
 
 macro_rules! histograms {
-    ($($name:ident $wire:literal $help:literal)*) => {
+    ($($(#[$doc:meta])* $name:ident $wire:literal)*) => {
         $(
-            #[doc = $help]
+            $(#[$doc])*
             pub static $name: LazyLock<Histogram> = LazyLock::new(|| metrics::histogram!($wire));
         )*
         fn begin_histograms() {
-            $(metrics::describe_histogram!($wire, Unit::Seconds, $help); LazyLock::force(&$name);)*
+            $(LazyLock::force(&$name);)*
         }
     };
 }
 
 counters! {
-    HEARTBEATS "michub_heartbeats_total" "Heartbeats answered."
-    RESUMED "michub_sessions_resumed_total" "Sessions resumed by their token."
-    LINES_LOST "michub_lines_lost_total" "Lines gone without a goodbye."
-    FANNED_OUT "michub_fanout_frames_total" "Room frames given to connections."
-    UPGRADES_REFUSED "michub_upgrades_refused_total" "Upgrades refused because of a cap, a rate, memory or a drain."
-    CONNECTIONS_REFUSED "michub_connections_refused_total" "Connections refused before their request was read, because of a cap."
-    SLOW_CONSUMERS "michub_slow_consumers_total" "Connections closed because their reader was too slow."
+    /// Heartbeats answered.
+    HEARTBEATS "michub_heartbeats_total"
+    /// Sessions resumed by their token.
+    RESUMED "michub_sessions_resumed_total"
+    /// Lines gone without a goodbye.
+    LINES_LOST "michub_lines_lost_total"
+    /// Room frames given to connections.
+    FANNED_OUT "michub_fanout_frames_total"
+    /// Upgrades refused because of a cap, a rate, memory or a drain.
+    UPGRADES_REFUSED "michub_upgrades_refused_total"
+    /// Connections refused before their request was read, because of a cap.
+    CONNECTIONS_REFUSED "michub_connections_refused_total"
+    /// Connections closed because their reader was too slow.
+    SLOW_CONSUMERS "michub_slow_consumers_total"
 }
 
 histograms! {
-    STATUS_SECONDS "michub_status_seconds" "From a change of somebody's status to its watchers, coalescing included."
-    COMMIT_SECONDS "michub_commit_seconds" "How long the store takes for a commit."
-    AWAY_SECONDS "michub_reconnect_away_seconds" "How long clients say they were away before they came back."
+    /// From a change of somebody's status to its watchers, coalescing included.
+    STATUS_SECONDS "michub_status_seconds"
+    /// How long the store takes for a commit.
+    COMMIT_SECONDS "michub_commit_seconds"
+    /// How long clients say they were away before they came back.
+    AWAY_SECONDS "michub_reconnect_away_seconds"
 }
 
 /// What a message latency is about.
@@ -174,47 +185,7 @@ pub fn install(started_ms: u64) -> Result<PrometheusHandle, BuildError> {
     let handle = builder.install_recorder()?;
     begin_counters();
     begin_histograms();
-    for (name, help) in [
-        (
-            "michub_connects_total",
-            "Sessions opened (ok), refused by the rules (refused), or not opened by the hub's fault (failed).",
-        ),
-        ("michub_reconnects_total", "Attempts to come back, as the clients that came back tell them."),
-        ("michub_closes_total", "Connections that the hub has closed, by the name of the close code."),
-        ("michub_commands_total", "Room commands by what became of them."),
-        ("michub_refusals_total", "Refused room commands by the name of their error."),
-        ("michub_history_written_total", "Commits and states written to PostgreSQL."),
-        ("michub_history_failures_total", "Attempts to write to PostgreSQL that failed."),
-        ("michub_history_dropped_total", "Commits given up because too many waited."),
-        ("michub_commits_total", "Commits by what the store said."),
-        ("michub_config_reloads_total", "Reloads of the configuration."),
-        ("michub_tls_failed_total", "TLS lines that failed: no handshake, or not what was agreed."),
-        ("michub_http_requests_total", "HTTP requests by route and status."),
-    ] {
-        metrics::describe_counter!(name, help);
-    }
-    metrics::describe_histogram!(
-        "michub_message_seconds",
-        Unit::Seconds,
-        "From a message's arrival to its way out to everybody."
-    );
-    metrics::describe_histogram!("michub_http_seconds", Unit::Seconds, "How long HTTP answers take, long polls included.");
-    for (name, help) in [
-        ("michub_info", "The version."),
-        ("michub_ready", "1 = it can serve: the store takes writes, and it does not drain."),
-        ("michub_connections", "Open sockets."),
-        ("michub_connections_unauthenticated", "Open sockets that have not proved who they are."),
-        ("michub_sessions", "Sessions, the lost ones that may come back included."),
-        ("michub_history_waiting", "Commits that PostgreSQL does not have yet."),
-        ("michub_rooms", "Rooms in memory."),
-        ("michub_memory_limit_bytes", "limits.memory_bytes; 0 = off."),
-        ("process_resident_memory_bytes", "Resident memory."),
-        ("process_open_fds", "Open file descriptors."),
-        ("process_max_fds", "How many may be open."),
-        ("process_start_time_seconds", "When the process began, Unix time."),
-    ] {
-        metrics::describe_gauge!(name, help);
-    }
+    table::describe();
     // A ratio needs its parts from the first scrape on.
     for outcome in ["ok", "refused", "failed"] {
         metrics::counter!("michub_connects_total", "outcome" => outcome).increment(0);

@@ -50,6 +50,7 @@ mod settings;
 pub mod shard;
 pub mod store;
 mod stream;
+pub mod telemetry;
 pub mod ticket;
 pub mod tls;
 pub mod watch;

@@ -8,6 +8,7 @@ use super::{
     room_task::{self, MessageSettings},
     shard::ShardHandle,
     store::Store,
+    telemetry::Traces,
 };
 use crate::hub::{code::Code, id::RoomId, rules::Rules, talk::Weight, time::Millis};
 use bytes::Bytes;
@@ -53,6 +54,8 @@ pub struct RoomSettings {
     pub long_polls_max: usize,
     /// Who hears of the people on seats.
     pub seats: Option<mpsc::UnboundedSender<SeatsOf>>,
+    /// Who hears where the time goes.
+    pub traces: Option<Traces>,
 }
 
 impl Default for RoomSettings {
@@ -70,6 +73,7 @@ impl Default for RoomSettings {
             presence_timeout: Millis(60_000),
             long_polls_max: 1000,
             seats: None,
+            traces: None,
         }
     }
 }
@@ -186,10 +190,11 @@ impl Rooms {
         &self.0
     }
 
-    /// Replaces the settings but for who hears of seats: rooms read them anew each time.
+    /// Replaces the settings but for who hears of seats and times: rooms read them anew each time.
     pub fn set(&self, settings: RoomSettings) {
-        let seats = self.0.settings.load().seats.clone();
-        self.0.settings.set(RoomSettings { seats, ..settings });
+        let now = self.0.settings.load();
+        let (seats, traces) = (now.seats.clone(), now.traces.clone());
+        self.0.settings.set(RoomSettings { seats, traces, ..settings });
     }
 
     /// Sends a message to a room, which is loaded if it is not. Errors: `busy` for a command when too many wait.

@@ -16,6 +16,7 @@ use super::{
     letters::Letters,
     live::Live,
     media::{Media, MediaSetupError},
+    outgoing::OutgoingError,
     presence::Presence,
     reload::{Reload, Reloader},
     rooms::{RoomSettings, Rooms},
@@ -32,6 +33,7 @@ use super::{
         outbox::Outboxed,
         redis::{RedisReport, RedisStore},
     },
+    telemetry::Traces,
     tls::{Tls, TlsError},
     webhooks::{
         WebhookDeps, Webhooks,
@@ -75,6 +77,9 @@ pub enum StartError {
     /// The hub's own certificate cannot be used.
     #[error("server.tls_cert_file, server.tls_key_file: {0}")]
     Tls(#[from] TlsError),
+    /// Traces cannot be told.
+    #[error("telemetry.otlp_endpoint: {0}")]
+    Traces(#[from] OutgoingError),
     /// Metrics cannot be set up.
     #[error("metrics: {0}")]
     Metrics(#[from] metrics_exporter_prometheus::BuildError),
@@ -223,7 +228,9 @@ async fn serve(config: Config, reload: Reload) -> Result<(), StartError> {
         .map_err(io(format!("server.listen {}", config.server.listen)))?;
     let (presence, inbox) = Presence::new();
     let (seats, seats_told) = mpsc::unbounded_channel();
-    let room_settings = RoomSettings { seats: (!config.media.is_empty()).then_some(seats), ..settings::room_settings(&config) };
+    let seats = (!config.media.is_empty()).then_some(seats);
+    let traces = settings::trace_settings(&config).map(|settings| Traces::start(settings, clock, &node)).transpose()?;
+    let room_settings = RoomSettings { seats, traces, ..settings::room_settings(&config) };
     tokio::spawn(look_after_messages(store.clone(), room_settings.messages, clock));
     let rooms = Rooms::new(bound.handles().to_vec(), store.clone(), presence.clone(), clock, room_settings, cluster.clone());
     let media = Media::start(&config.media, auth.ticket_key(), rooms.clone(), clock, seats_told)?;

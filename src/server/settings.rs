@@ -6,12 +6,14 @@ use super::{
     config::{AuthMode, Config},
     history::postgres::{CONSUMER, PostgresSettings},
     letters::LetterSettings,
+    outgoing::Target,
     presence::PresenceSettings,
     proxies::Proxies,
     room_task::MessageSettings,
     rooms::RoomSettings,
     shard::NetSettings,
     store::fjall::FjallSettings,
+    telemetry::TraceSettings,
     tls::{Tls, TlsFiles},
 };
 use crate::hub::time::Millis;
@@ -63,6 +65,21 @@ pub(super) fn net_settings(config: &Config, clock: Clock, tls: Option<Tls>) -> N
         drain_timeout_ms: config.server.drain_timeout_ms,
         ..NetSettings::new(config.server.listen, clock)
     }
+}
+
+/// Returns how traces are told, if anybody wants them.
+pub(super) fn trace_settings(config: &Config) -> Option<TraceSettings> {
+    let telemetry = &config.telemetry;
+    // It was looked at when the configuration was checked.
+    let endpoint = Target::parse(&telemetry.otlp_endpoint.0).ok()?;
+    Some(TraceSettings {
+        endpoint,
+        sample_percent: telemetry.sample_percent,
+        queue_max: telemetry.queue_max,
+        batch_max: telemetry.batch_max,
+        interval: Duration::from_millis(telemetry.interval_ms),
+        timeout: Duration::from_millis(telemetry.timeout_ms),
+    })
 }
 
 /// Tells whether the history is kept by another program.
@@ -123,6 +140,7 @@ pub(super) fn room_settings(config: &Config) -> RoomSettings {
         presence_timeout: Millis(config.presence.heartbeat_timeout_ms),
         long_polls_max: config.limits.long_polls_per_room,
         seats: None,
+        traces: None,
     }
 }
 

@@ -105,6 +105,81 @@ async fn the_numbers_count() {
     assert!(value("process_resident_memory_bytes") > 1e6);
 }
 
+/// Every name in a scrape is in the table of metrics, with its kind and what it says.
+#[tokio::test]
+async fn every_name_in_a_scrape_is_in_the_table() {
+    use michub::server::metrics::table::ALL;
+    let text = scrape().await;
+    let kinds: Vec<(&str, &str)> = text.lines().filter_map(|line| line.strip_prefix("# TYPE ")?.split_once(' ')).collect();
+    assert!(kinds.len() > 30, "{kinds:?}");
+    for (name, kind) in kinds {
+        let metric = ALL.iter().find(|metric| metric.name == name).unwrap_or_else(|| panic!("{name} is not in the table"));
+        assert_eq!(metric.kind.name(), kind, "{name}");
+        assert!(text.contains(&format!("# HELP {name} {}", metric.help)), "{name}");
+        let label = |line: &str| Some(line.strip_prefix(name)?.strip_prefix('{')?.split_once('}')?.0.to_owned());
+        for labels in text.lines().filter_map(label) {
+            let names: BTreeSet<&str> = labels.split(',').filter_map(|pair| pair.split_once('=')).map(|pair| pair.0).collect();
+            let known = metric.labels.split_whitespace().collect();
+            assert!(names.is_subset(&known), "{name} has the labels {names:?}");
+        }
+    }
+}
+
+/// Reads what a program of the system says of a file.
+fn said_by(program: &str, args: &[&str]) -> (bool, String) {
+    let output = Command::new(program).args(args).output().unwrap_or_else(|error| panic!("{program}: {error}"));
+    let text = [output.stdout, output.stderr].concat();
+    (output.status.success(), String::from_utf8_lossy(&text).into_owned())
+}
+
+#[test]
+fn systemd_understands_the_unit() {
+    let dir = tempfile::tempdir().unwrap();
+    let unit = dir.path().join("michub.service");
+    let text = fs::read_to_string(deploy("michub.service")).unwrap();
+    fs::write(&unit, text.replace("/usr/bin/michub", env!("CARGO_BIN_EXE_michub"))).unwrap();
+    let (good, said) = said_by("systemd-analyze", &["verify", "--man=no", unit.to_str().unwrap()]);
+    assert!(good && said.is_empty(), "{said}");
+    let (good, said) = said_by("systemd-analyze", &["security", "--offline=yes", "--threshold=20", unit.to_str().unwrap()]);
+    assert!(good, "an exposure above 2.0: {said}");
+}
+
+/// What the image and the containers are started with is understood by this version.
+#[test]
+fn the_containers_are_what_the_hub_expects() {
+    let dockerfile = fs::read_to_string(deploy("Dockerfile")).unwrap();
+    for needed in ["USER 10001", "HEALTHCHECK", "\"health\"]", "STOPSIGNAL SIGTERM", "--locked", "AS build"] {
+        assert!(dockerfile.contains(needed), "{needed}");
+    }
+    assert!(!dockerfile.contains(":latest"));
+    let compose = fs::read_to_string(deploy("compose.yml")).unwrap();
+    let own = compose.split("\n  redis:").next().unwrap();
+    let set = |text: &str| -> Vec<(String, String)> {
+        let lines = text.lines().flat_map(|line| line.trim().trim_start_matches("ENV ").split_whitespace().collect::<Vec<_>>());
+        let pairs = lines.filter_map(|word| word.split_once('=')).filter(|(name, _)| name.starts_with("MICHUB_"));
+        pairs.map(|(name, value)| (name.to_owned(), value.to_owned())).collect()
+    };
+    let mut settings = set(&dockerfile);
+    for line in own.lines().map(str::trim).filter(|line| line.starts_with("MICHUB_")) {
+        let (name, value) = line.split_once(": ").unwrap();
+        let value = value.trim_matches('\'').replace("${MICHUB_STORE_KIND:-embedded}", "embedded");
+        let secret = |text: &str| {
+            text.split("${").skip(1).fold(text.to_owned(), |text, part| {
+                let variable = part.split('}').next().unwrap_or_default();
+                text.replace(&format!("${{{variable}}}"), "0123456789abcdef0123456789abcdef")
+            })
+        };
+        settings.push((name.to_owned(), secret(&value)));
+    }
+    assert!(settings.len() >= 9, "{settings:?}");
+    let dir = tempfile::tempdir().unwrap();
+    let mut check = Command::new(env!("CARGO_BIN_EXE_michub"));
+    let config = Path::new(env!("CARGO_MANIFEST_DIR")).join("config.toml");
+    let output = check.arg("--config").arg(config).arg("check-config").current_dir(&dir).envs(settings).output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    promtool(&["check", "config", "--syntax-only", "prometheus.yml"], "");
+}
+
 #[test]
 fn the_rules_do_what_they_say() {
     promtool(&["check", "rules", "michub.rules.yml"], "");

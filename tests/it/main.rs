@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
 mod access;
 mod backend;
+mod cli;
 mod client;
 mod crash;
 mod crowd;
@@ -22,3 +23,4 @@ mod rooms;
 mod routes;
 mod srs;
 mod talk;
+mod traces;

@@ -57,6 +57,11 @@ async fn a_wrong_method_is_405_and_names_the_right_ones() {
         assert!(head.starts_with("HTTP/1.1 405 ") && header(&head, "allow").is_some(), "{method} {path}: {head}");
         is_error(&answer, "bad_request", path);
     }
+    for (method, path, status) in [("GET", "/nothing", 404), ("POST", "/healthz", 405), ("DELETE", "/metrics", 405)] {
+        let (got, answer) = http(&hub.admin, method, path, "", "").await;
+        assert_eq!(got, status, "{method} {path}");
+        is_error(&answer, "bad_request", path);
+    }
 }
 
 #[tokio::test]

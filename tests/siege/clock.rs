@@ -40,6 +40,7 @@ async fn a_jump_of_the_wall_clock_moves_nobody() {
     own.ok("seat_lock", json!({"seat_nos": "all", "on": true})).await;
     let mut p1 = hub.member("p1").await;
     p1.ok("queue_join", json!({})).await;
+    own.event("queue_joined").await;
     own.drain().await;
     let mut last = 0;
     for jump in ["+2d", "-2d", "+0"] {

@@ -21,10 +21,6 @@ fn main() -> ExitCode {
     let rest: Vec<String> = std::env::args().skip(2).collect();
     match std::env::args().nth(1).as_deref() {
         Some("test") => all(),
-        Some("ci") => match deny() {
-            Ok(()) => all(),
-            refused => done(refused),
-        },
         Some("deny") => done(deny()),
         Some("web") => done(web::test()),
         Some("picture") => done(web::picture()),
@@ -41,7 +37,7 @@ fn main() -> ExitCode {
         Some("webhooks") => done(webhooks(rest.first().map_or("120000", String::as_str))),
         _ => {
             eprintln!(
-                "usage: cargo xtask test | ci (deny, then test) | deny | web | picture | webhooks [EVENTS] | srs BINARY | faults [SEED [MS [NAME]]]"
+                "usage: cargo xtask test | deny | web | picture | webhooks [EVENTS] | srs BINARY | faults [SEED [MS [NAME]]]"
             );
             eprintln!("       cargo xtask cluster [HUBS] [standalone|cluster|sentinel]");
             eprintln!("       cargo xtask sim [--seed S] [--seeds N] [--steps K] [--cluster] [--hub URL] | --own-hub");
@@ -54,7 +50,7 @@ fn main() -> ExitCode {
 }
 
 fn all() -> ExitCode {
-    if let Err(why) = setup::servers() {
+    if let Err(why) = setup::servers().and_then(|()| deny()) {
         eprintln!("{why}");
         return ExitCode::FAILURE;
     }
@@ -91,7 +87,8 @@ fn all() -> ExitCode {
     done(web::test())
 }
 
-/// Checks licences, bans and sources of all dependencies; installs cargo-deny if it is missing (some minutes).
+/// Checks licences, bans, sources and known weaknesses of all dependencies; installs cargo-deny if it is missing (some minutes). Where the
+/// database of weaknesses cannot be reached, the others are checked all the same.
 fn deny() -> Result<(), String> {
     let run = |args: &[&str]| Command::new("cargo").args(args).status().is_ok_and(|status| status.success());
     if !run(&["deny", "--version"]) {
@@ -99,11 +96,15 @@ fn deny() -> Result<(), String> {
         run(&["install", "cargo-deny", "--locked"]);
     }
     println!("== licences, bans and sources of the dependencies");
-    if run(&["deny", "check", "licenses", "bans", "sources"]) {
-        Ok(())
-    } else {
-        Err("cargo deny refuses, or is missing".to_owned())
+    if !run(&["deny", "check", "licenses", "bans", "sources"]) {
+        return Err("cargo deny refuses, or is missing".to_owned());
     }
+    println!("== known weaknesses of the dependencies");
+    if !run(&["deny", "fetch", "db"]) {
+        println!("the database of weaknesses cannot be reached: not checked");
+        return Ok(());
+    }
+    if run(&["deny", "check", "advisories"]) { Ok(()) } else { Err("a dependency has a known weakness".to_owned()) }
 }
 
 /// Breaks what three hubs on one Redis live on, and checks the history: `[SEED [MILLISECONDS [NAME]]]`.

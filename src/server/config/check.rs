@@ -1,6 +1,6 @@
 //! Ranges of the configuration and what its values have to do with each other: looked at before anything starts.
 use super::{AuthMode, Config, ConfigError, MediaConfig, StoreKind};
-use crate::server::hooks::Kind;
+use crate::server::{hooks::Kind, outgoing::Target};
 
 /// The words that `log.level` may be, or be made of.
 const LEVELS: [&str; 6] = ["error", "warn", "info", "debug", "trace", "off"];
@@ -11,6 +11,7 @@ impl Config {
         let presence = &self.presence;
         let jwt = &self.auth.jwt;
         let redis = &self.store.redis;
+        let telemetry = &self.telemetry;
         let remote = self.auth.mode == AuthMode::Dev && !self.server.listen.ip().is_loopback() && !self.auth.dev_allow_remote;
         let no_key = self.auth.mode == AuthMode::Jwt && jwt.secret.0.is_empty() && jwt.jwks_file.is_none();
         let checks: &[(bool, &'static str, &'static str)] = &[
@@ -89,6 +90,16 @@ impl Config {
                 "auth.jwt.secret",
                 "at least 32 bytes",
             ),
+            (
+                telemetry.otlp_endpoint.0.is_empty() || Target::parse(&telemetry.otlp_endpoint.0).is_ok(),
+                "telemetry.otlp_endpoint",
+                "http://host:port or https://host, or nothing",
+            ),
+            (telemetry.sample_percent <= 100, "telemetry.sample_percent", "0 to 100"),
+            ((1..=1_000_000).contains(&telemetry.queue_max), "telemetry.queue_max", "1 to 1000000 traces"),
+            ((1..=10_000).contains(&telemetry.batch_max), "telemetry.batch_max", "1 to 10000 traces"),
+            ((10..=60_000).contains(&telemetry.interval_ms), "telemetry.interval_ms", "10 to 60000 ms"),
+            ((100..=60_000).contains(&telemetry.timeout_ms), "telemetry.timeout_ms", "100 to 60000 ms"),
             (
                 level_is_good(&self.log.level),
                 "log.level",

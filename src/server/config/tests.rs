@@ -2,14 +2,14 @@
 use super::*;
 
 fn read(toml: &str) -> Result<Config, ConfigError> {
-    Config::read(&Figment::from(Toml::string(toml)))
+    Config::read(&Figment::from(Toml::string(toml)), |_| ())
 }
 
 #[test]
 fn the_file_says_what_is_built_in() {
     let file = include_str!("../../../config.toml");
     assert_eq!(read(file).unwrap(), read("").unwrap());
-    let sections: [&[&str]; 14] = [
+    let sections: [&[&str]; 15] = [
         ServerConfig::KEYS,
         StoreConfig::KEYS,
         EmbeddedConfig::KEYS,
@@ -23,6 +23,7 @@ fn the_file_says_what_is_built_in() {
         LimitsConfig::KEYS,
         MediaConfig::KEYS,
         LogConfig::KEYS,
+        TelemetryConfig::KEYS,
         WebhookConfig::KEYS,
     ];
     for key in sections.concat().iter().chain(crate::wire::rules::KEYS) {
@@ -64,7 +65,7 @@ fn mistakes_in_variables_are_named_by_their_variable() {
         ("server.shards", "x", "MICHUB_SERVER__SHARDS: string \"x\" is not a whole number from 0 up"),
     ] {
         let provider = Variable(key, value);
-        let message = Config::read(&Figment::from(provider)).unwrap_err().to_string();
+        let message = Config::read(&Figment::from(provider), |_| ()).unwrap_err().to_string();
         assert_eq!(message, part);
     }
 }
@@ -119,13 +120,21 @@ fn a_mistake_is_found_on_its_line() {
         ("listen = 1\n", "1: listen: there is no such key; did you mean store?"),
     ] {
         std::fs::write(&path, toml).unwrap();
-        let message = Config::load(Some(&path)).unwrap_err().to_string();
+        let message = Config::load(Some(&path), |_| ()).unwrap_err().to_string();
         assert_eq!(message, format!("{}:{expected}", path.display()), "{toml}");
     }
     std::fs::write(&path, "a = [broken").unwrap();
-    let message = Config::load(Some(&path)).unwrap_err().to_string();
+    let message = Config::load(Some(&path), |_| ()).unwrap_err().to_string();
     assert!(message.contains("c.toml") && message.contains("line 1, column"), "{message}");
     let missing = dir.path().join("none.toml");
-    let message = Config::load(Some(&missing)).unwrap_err().to_string();
+    let message = Config::load(Some(&missing), |_| ()).unwrap_err().to_string();
     assert_eq!(message, format!("--config {}: there is no such file", missing.display()));
+}
+
+#[test]
+fn flags_come_last_and_are_checked_too() {
+    let open = |config: &mut Config| config.server.listen = "0.0.0.0:80".parse().unwrap();
+    let file = Figment::from(Toml::string("[server]\nlisten = \"0.0.0.0:80\""));
+    assert!(Config::read(&Figment::new(), open).is_err(), "a flag may not let everybody in");
+    assert!(Config::read(&file, |config| config.server.listen = loopback(80)).is_ok(), "the flag is in force, not the file");
 }

@@ -58,6 +58,7 @@ impl Task {
         let deps = self.seat.rooms.deps();
         self.bucket.set_rate(deps.settings.load().commands_per_second, deps.clock.mono());
         let since = self.seat.waiting.begin();
+        self.mark_begin(since, batch.iter().filter(|message| message.is_counted()).count());
         if self.follow.is_some() && batch.iter().any(|message| self.is_ahead(message)) {
             self.resync().await;
         }
@@ -66,11 +67,13 @@ impl Task {
         for _ in batch.iter().filter(|message| message.is_counted()) {
             self.seat.waiting.taken();
         }
+        self.mark_settled(&outcome);
         match outcome {
             Settled::Done => self.conclude(batch, fates, committed, since).await,
             Settled::Failed(refusal) => self.abandon(batch, &refusal).await,
             Settled::Moved => self.abandon(batch, &unavailable("none")).await,
         }
+        self.mark_told();
         rest
     }
 
@@ -125,7 +128,12 @@ impl Task {
         }
         let outcome = match &committed {
             None => self.confirm(batch).await,
-            Some(commit) => self.commit(commit).await,
+            Some(commit) => {
+                self.mark_commit();
+                let outcome = self.commit(commit).await;
+                self.mark_committed();
+                outcome
+            }
         };
         if matches!(outcome, Settled::Moved) {
             self.raced_at = Some(self.seat.rooms.deps().clock.mono());

@@ -10,6 +10,7 @@ mod replay;
 mod resync;
 mod talk;
 mod tell;
+mod traced;
 mod waits;
 
 pub use talk::MessageSettings;
@@ -18,6 +19,7 @@ use self::{
     follow::Follow,
     parked::Parked,
     talk::{Plan, Talking},
+    traced::Marks,
     waits::Ears,
 };
 use crate::server::{
@@ -147,6 +149,8 @@ struct Task {
     follow: Option<Follow>,
     /// When a batch last found that another node had been faster.
     raced_at: Option<Mono>,
+    /// When the parts of the batch at hand happened, if somebody wants to know.
+    marks: Option<Marks>,
 }
 
 impl Task {
@@ -183,6 +187,7 @@ impl Task {
             standing,
             follow,
             raced_at: None,
+            marks: None,
         }
     }
 
