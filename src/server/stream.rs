@@ -231,7 +231,11 @@ impl Stream {
 }
 
 impl AsyncRead for Stream {
-    fn poll_read(self: Pin<&mut Self>, context: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+    fn poll_read(mut self: Pin<&mut Self>, context: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        // Straight into the buffer: to initialize all of it would make every connection pay for all of it.
+        if let Self::Plain(tcp) = &mut *self {
+            return Pin::new(tcp).poll_read(context, buffer);
+        }
         loop {
             ready!(self.poll_read_ready(context))?;
             match self.try_read(buffer.initialize_unfilled()) {

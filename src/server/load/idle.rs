@@ -16,15 +16,25 @@ fn beat(user: &str) -> String {
 
 /// Connected clients, a heartbeat each interval.
 pub(super) async fn idle(crew: Crew) {
+    all(crew, rest).await;
+}
+
+/// Clients with `depth` heartbeats open each, at a rate or as fast as they are answered.
+pub(super) async fn heartbeat(crew: Crew) {
+    all(crew, pulse).await;
+}
+
+/// Connects this thread's clients, and lets each of them live until the deadline.
+async fn all(crew: Crew, life: impl AsyncFn(&Crew, u32, &mut Client, u64) -> Result<(), Failure>) {
     let clients = crew.enter_all('c', crew.share(crew.args().clients)).await;
     crew.step().await;
     crew.step().await;
     crew.step().await;
     let deadline = crew.deadline();
     let alive = clients.into_iter().map(|(number, mut client)| {
-        let crew = crew.clone();
+        let (crew, life) = (&crew, &life);
         async move {
-            let lived = rest(&crew, number, &mut client, deadline).await;
+            let lived = life(crew, number, &mut client, deadline).await;
             crew.checked(lived);
             client
         }
@@ -56,27 +66,6 @@ async fn rest(crew: &Crew, number: u32, client: &mut Client, deadline: u64) -> R
         }
     }
     Ok(())
-}
-
-/// Clients with `depth` heartbeats open each, at a rate or as fast as they are answered.
-pub(super) async fn heartbeat(crew: Crew) {
-    let clients = crew.enter_all('c', crew.share(crew.args().clients)).await;
-    crew.step().await;
-    crew.step().await;
-    crew.step().await;
-    let deadline = crew.deadline();
-    let alive = clients.into_iter().map(|(number, mut client)| {
-        let crew = crew.clone();
-        async move {
-            let lived = pulse(&crew, number, &mut client, deadline).await;
-            crew.checked(lived);
-            client
-        }
-    });
-    let clients = join_all(alive).await;
-    crew.step().await;
-    crew.step().await;
-    drop(clients);
 }
 
 async fn pulse(crew: &Crew, number: u32, client: &mut Client, deadline: u64) -> Result<(), Failure> {

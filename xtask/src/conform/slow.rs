@@ -11,11 +11,11 @@ use std::{
 };
 
 /// How many connections each attack holds.
-const CONNECTIONS: usize = 300;
+const CONNECTIONS: usize = 200;
 /// How long each attack lasts: longer than anything slow is borne.
-const SECONDS: &str = "22";
-/// By then everything slow is gone: `limits.message_timeout_ms`, and what 16 bytes per millisecond add to it.
-const GONE_AFTER: Duration = Duration::from_secs(17);
+const SECONDS: &str = "30";
+/// By then everything slow is gone: the last has come after some seconds, and has `limits.message_timeout_ms` from there.
+const GONE_AFTER: Duration = Duration::from_secs(24);
 /// Sockets that may be open at any time: listeners, the admin, a probe.
 const OWN: usize = 8;
 
@@ -23,7 +23,7 @@ const OWN: usize = 8;
 const ATTACKS: &[(&str, Option<&[&str]>, &str)] = &[
     ("slow headers", Some(&["-H", "-i", "1"]), "/"),
     ("slow body", Some(&["-B", "-i", "1", "-s", "200000", "-t", "POST"]), "/api/online-status"),
-    ("slow reading", Some(&["-X", "-w", "256", "-y", "512", "-n", "1", "-z", "32", "-k", "3"]), "/api/openapi.json"),
+    ("slow reading", Some(&["-X", "-w", "256", "-y", "512", "-n", "1", "-z", "32"]), "/api/openapi.json"),
     ("no byte at all", None, ""),
 ];
 
@@ -50,7 +50,7 @@ fn attack(what: &str, words: Option<&[&str]>, path: &str) -> Result<Row, String>
         Some(words) => {
             let mut command = Command::new("slowhttptest");
             let (count, url) = (CONNECTIONS.to_string(), format!("http://{}{path}", hub.address));
-            command.args(words).args(["-c", &count, "-r", "150", "-l", SECONDS, "-p", "2", "-g", "-o"]).arg(&statistics);
+            command.args(words).args(["-c", &count, "-r", "100", "-l", SECONDS, "-p", "2", "-g", "-o"]).arg(&statistics);
             command.args(["-u", &url]).stdin(Stdio::null()).stdout(Stdio::null());
             attacker = Some(command.spawn().map_err(|error| format!("slowhttptest: {error}"))?);
         }

@@ -177,7 +177,7 @@ pub fn slow_readers() -> Result<Vec<Row>, String> {
         },
         Row {
             key: "slow_droppable",
-            what: "of the 36,000 droppable messages for the 10 slow clients: dropped",
+            what: "of the 18,000 droppable messages for the 10 slow clients: dropped",
             value: some.number("/counts/droppable dropped for slow clients")?,
             unit: "",
             goal: Goal::None,
@@ -205,7 +205,7 @@ pub fn slow_readers() -> Result<Vec<Row>, String> {
         },
         Row {
             key: "slow_behind",
-            what: "clients, slow ones included, that do not have every message in order at the end",
+            what: "clients, slow ones included, that lack at the end a message which may not be lost and of which they were not told that it is skipped",
             value: 1_000.0
                 - some.number("/counts/clients with everything")?
                 - some.number("/counts/slow clients with everything")?,
