@@ -5,6 +5,9 @@ mod bans;
 #[path = "../it/client.rs"]
 mod client;
 mod clock;
+#[allow(dead_code, reason = "shared with the tests of one hub")]
+#[path = "../it/fake.rs"]
+mod fake;
 mod faults;
 mod flow;
 mod history;
@@ -14,6 +17,7 @@ mod hot;
 mod hub;
 mod letters;
 mod lost;
+mod media;
 mod nodes;
 mod offline;
 mod outage;
