@@ -147,6 +147,44 @@ fn a_poll_finds_what_nobody_reported() {
 }
 
 #[test]
+fn a_list_brings_back_what_was_wrongly_said_to_be_over() {
+    let at = |seconds: u64| UnixMs(AT.0 + seconds * 1000);
+    for births in [Births::Times, Births::Grants] {
+        let mut space = joined(births, [&session("k", "c1", Phase::Open, Some(10))]);
+        assert_eq!(space.end_all(at(0), at(1)), [], "heard of just now");
+        assert_eq!(space.end_all(at(1), at(1)).len(), 1);
+        let list = [sighting("s1", Some("c1"), None)];
+        space.reconcile(&epoch("k"), &list, at(9));
+        assert_eq!(live(&space), [], "the list may be older than the end");
+        for later in [11, 12, 60] {
+            space.reconcile(&epoch("k"), &list, at(later));
+            let on_air = space.live();
+            assert_eq!(on_air.len(), 1);
+            assert_eq!((on_air[0].session.as_str(), on_air[0].session.at_the_server()), ("c1+1011000", "c1"));
+        }
+        for later in [80, 90] {
+            space.reconcile(&epoch("k"), &[], at(later));
+        }
+        assert_eq!(live(&space), []);
+        space.join(&session("k", "c2", Phase::Open, Some(20)), at(91));
+        assert_eq!(live(&space), [("s1".to_owned(), "c2".to_owned())]);
+    }
+}
+
+#[test]
+fn two_nodes_count_the_lists_that_miss_something_together() {
+    let at = |seconds: u64| UnixMs(AT.0 + seconds * 1000);
+    let (mut one, mut other) = (joined(Births::Times, [&change("A", 1, false, "S1")]), Space::new(Births::Times));
+    other.merge(&one);
+    assert_eq!(one.reconcile(&epoch("A"), &[], at(20)), []);
+    other.merge(&one);
+    assert_eq!(other.reconcile(&epoch("A"), &[sighting("s1", None, Some(100))], at(30)), [], "seen again");
+    assert_eq!(other.reconcile(&epoch("A"), &[], at(40)), []);
+    one.merge(&other);
+    assert_eq!(one.reconcile(&epoch("A"), &[], at(50)).len(), 1);
+}
+
+#[test]
 fn without_numbers_the_sessions_decide() {
     let facts = vec![session("A", "S1", Phase::Open, Some(10)), session("A", "S2", Phase::Open, Some(20))];
     always(Births::Times, facts.clone(), &[("s1", "S2")]);

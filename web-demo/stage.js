@@ -55,18 +55,20 @@ function seatItem(seat, state, now) {
   const held = seat.occupant?.held_until_ms;
   const muted = who && seat.occupant.silenced;
   const reserved = seat.reserved_for;
+  const onAir = who && seat.media === "publishing", lost = who && seat.media === "lost";
   const kind = who ? (held ? "held" : "on") : seat.locked ? "locked" : reserved ? "kept" : "free";
   const below = held ? chip("held", t("heldFor", clock(held - now)), "clock")
+    : lost ? chip("warn", t("soundLost", clock(seat.media_lost_until_ms - now)), "micOff")
     : turn ? h("span", { class: `time ${turn.paused ? "paused" : ""}` }, turn.paused && icon("pause", 14), left ? clock(left.ms) : t("endless"), roleChip(state, who))
       : who ? roleChip(state, who) ?? h("span", { class: "soft" }, label)
         : reserved ? h("span", { class: "soft" }, `${t("reserved")} ${nameOf(reserved.user_id)} ${clock(reserved.until_ms - now)}`)
           : h("span", { class: "soft" }, seat.locked ? t("locked") : t("free"));
   const name = who ? nameOf(who) : label;
-  return h("li", { key: seat.no, class: `seat ${kind} ${speaking.has(who) && !muted ? "speaks" : ""} ${seat.kind}`, "data-user": who ?? null, "data-seat": seat.no },
+  return h("li", { key: seat.no, class: `seat ${kind} ${speaking.has(who) && !muted ? "speaks" : ""} ${seat.kind}`, "data-user": who ?? null, "data-seat": seat.no, "data-media": who ? seat.media : null },
     h("span", { class: "no" }, seat.kind === "host" ? t("host") : seat.no),
     h("span", { class: "spot" }, turn && left && ring(left.part, turn.paused),
       who ? face(who, "big") : h("span", { class: "face big none", "aria-hidden": "true" }, icon(seat.locked ? "lock" : reserved ? "hand" : "plus", 26)),
-      who && h("span", { class: `mic ${muted ? "off" : ""}`, title: muted ? t("muted") : "" }, icon(muted ? "micOff" : "mic", 15))),
+      who && h("span", { class: `mic ${muted ? "off" : ""} ${onAir ? "air" : ""}`, title: [muted && t("muted"), onAir && t("onAir")].filter(Boolean).join(", ") }, icon(muted ? "micOff" : "mic", 15))),
     h("b", { class: "name" }, name), h("span", { class: "below" }, below),
     h("span", { class: "acts" },
       turn && left && iconButton(turn.paused ? "play" : "pause", `${t(turn.paused ? "resume" : "pause")}: ${name}`, () => send(turn.paused ? "turn_resume" : "turn_pause", { expect_turn_id: turn.turn_id }), { "data-act": "pause" }),

@@ -24,7 +24,7 @@ const WORDS = {
   requests: ["Requests", "申请"], noRequests: ["No requests. In mode Apply people ask here.", "暂无申请。申请模式下，上麦申请显示在这里。"], wantsUp: [(who) => `${who} asks to speak`, (who) => `${who} 申请上麦`], approve: ["Approve", "同意"], reject: ["Reject", "拒绝"],
   invited: [(who, n) => `${who} is invited to seat ${n}`, (who, n) => `已邀请 ${who} 上 ${n} 号麦`], invitesYou: [(who, n) => `${who} invites you to seat ${n}`, (who, n) => `${who} 邀请你上 ${n} 号麦`], accept: ["Accept", "接受"], decline: ["Decline", "谢绝"], cancel: ["Cancel", "取消"],
   join: ["Join the queue", "排麦"], leave: ["Leave the queue", "退出排麦"], apply: ["Ask to speak", "申请上麦"], unapply: ["Take the request back", "撤回申请"], takeSeat: ["Take a seat", "上麦"], back: ["Come back in", "重新进房"],
-  youSeat: [(n) => `On seat ${n}`, (n) => `在 ${n} 号麦上`], youQueue: [(n) => `Number ${n} in the queue`, (n) => `排在第 ${n} 位`], youListen: ["Listening", "在听"], youOut: ["Not in the room", "不在房间"], left: [(s) => `${s} left`, (s) => `剩 ${s}`], muted: ["muted", "已静音"],
+  youSeat: [(n) => `On seat ${n}`, (n) => `在 ${n} 号麦上`], youQueue: [(n) => `Number ${n} in the queue`, (n) => `排在第 ${n} 位`], youListen: ["Listening", "在听"], youOut: ["Not in the room", "不在房间"], left: [(s) => `${s} left`, (s) => `剩 ${s}`], muted: ["muted", "已静音"], onAir: ["on air, the media server says", "媒体服务器确认正在推流"], soundLost: [(s) => `no sound ${s}`, (s) => `断流 ${s}`],
   ownReplica: ["A replica of its own, folded from a connection of its own.", "由他自己的连接独立还原的房间副本。"],
   whatIf: ["What if he joined the queue?", "如果他排麦会怎样？"], wouldBe: [(n) => `would be number ${n}`, (n) => `会排在第 ${n} 位`],
   waitsForRoom: ["no room yet", "尚未进房"], muteMe: ["Mute me", "静音自己"], unmuteMe: ["Unmute me", "取消静音"],

@@ -24,7 +24,7 @@ use std::{
     path::{Path, PathBuf},
     time::Duration,
 };
-use webhook::WebhookConfig;
+pub use webhook::WebhookConfig;
 
 macro_rules! sections {
     ($($(#[$doc:meta])* $name:ident { $($field:ident: $type:ty = $default:expr,)* })*) => {$(
@@ -214,6 +214,7 @@ sections! {
         gate: Gate = Gate::Off,
         on_hub_error: OnHubError = OnHubError::Deny,
         continue_push_ms: u64 = 3000,
+        keepalive_s: u64 = 10,
     }
     /// `[demo]`
     DemoConfig { enabled: bool = true, faults: bool = false, }

@@ -116,6 +116,7 @@ fn served(route: &Route) -> MethodRouter<Api> {
         Operation::PollHeartbeat => on(method, poll::heartbeat),
         Operation::PollFrame => on(method, poll::frame),
         Operation::Live => on(method, media::live),
+        Operation::MediaUid => on(method, media::uid),
         Operation::Hook => on(method, media::plain_hook),
         Operation::NamedHook => on(method, media::named_hook),
         Operation::OpenApi => on(method, openapi),

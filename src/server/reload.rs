@@ -2,13 +2,14 @@
 use super::{
     admit::Admission,
     auth::Auth,
-    config::{Config, ConfigError},
+    config::{Config, ConfigError, WebhookConfig},
     live::Live,
     metrics,
     rooms::Rooms,
     session::SessionSettings,
     settings::{caps, http_caps, room_settings, tls_files},
     tls::Tls,
+    webhooks::Webhooks,
 };
 use std::collections::BTreeMap;
 
@@ -34,6 +35,7 @@ pub(super) struct Reloader {
     pub doors: Admission,
     pub origins: Live<Vec<String>>,
     pub tls: Option<Tls>,
+    pub webhooks: Option<Webhooks>,
 }
 
 impl Reloader {
@@ -49,6 +51,7 @@ impl Reloader {
     fn try_reload(&mut self) -> Result<(), String> {
         let new = (self.from.read)().map_err(|error| error.to_string())?;
         let merged = merge(&self.config, &new);
+        let endpoints = merged.webhooks().map_err(|error| error.to_string())?;
         // What can fail comes first; each of the three leaves the old value where it does.
         let certificate = self.tls.as_ref().zip(tls_files(&merged)).map(|(tls, files)| tls.read(&files)).transpose();
         let certificate = certificate.map_err(|error| format!("server.tls_cert_file, server.tls_key_file: {error}"))?;
@@ -67,6 +70,9 @@ impl Reloader {
         self.admission.set_caps(caps(&merged));
         self.doors.set_caps(http_caps(&merged));
         self.origins.set(merged.auth.allowed_origins.clone());
+        if let Some(webhooks) = &self.webhooks {
+            webhooks.set(endpoints);
+        }
         let (before, now, asked) = (keys(&self.config), keys(&merged), keys(&new));
         tracing::info!(changed = %changed(&before, &now), "the configuration is reloaded");
         if merged != new {
@@ -105,6 +111,12 @@ fn merge(old: &Config, new: &Config) -> Config {
     limits.rooms_per_session = new.limits.rooms_per_session;
     limits.watches_per_session = new.limits.watches_per_session;
     limits.memory_bytes = new.limits.memory_bytes;
+    for (name, webhook) in &mut merged.webhook {
+        if let Some(new) = new.webhook.get(name).filter(|new| new.enabled == webhook.enabled) {
+            let concurrency = webhook.concurrency;
+            *webhook = WebhookConfig { concurrency, ..new.clone() };
+        }
+    }
     merged
 }
 

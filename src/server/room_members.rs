@@ -202,6 +202,8 @@ impl MemberList {
                 person.user_type = user_type.clone();
                 person.status = Some(*status);
                 self.untold.insert(user.clone(), None);
+            } else if let Some(Some(last)) = self.untold.get_mut(user) {
+                *last = *status;
             }
         }
         !self.untold.is_empty()

@@ -15,7 +15,7 @@ use super::{
     http::{self, Api},
     letters::Letters,
     live::Live,
-    media::{Media, MediaSetupError},
+    media::{Media, MediaSetupError, Surroundings},
     outgoing::OutgoingError,
     presence::Presence,
     reload::{Reload, Reloader},
@@ -201,7 +201,7 @@ async fn serve(config: Config, reload: Reload) -> Result<(), StartError> {
     let history = History::new(opened.store.clone(), opened.archive.clone());
     let node = format!("{:08x}", rand::random::<u32>());
     let cluster = opened.redis.clone().map(|redis| Cluster::new(redis, clock, node.clone()));
-    let notes = opened.notes.clone();
+    let (notes, redis) = (opened.notes.clone(), opened.redis.clone());
     let (store, webhooks) = webhooks(&config, opened, clock, &node)?;
     let admin = Admin::new(store.clone(), history.clone(), webhooks.clone(), clock)?;
     let admin_listener =
@@ -233,7 +233,9 @@ async fn serve(config: Config, reload: Reload) -> Result<(), StartError> {
     let room_settings = RoomSettings { seats, traces, ..settings::room_settings(&config) };
     tokio::spawn(look_after_messages(store.clone(), room_settings.messages, clock));
     let rooms = Rooms::new(bound.handles().to_vec(), store.clone(), presence.clone(), clock, room_settings, cluster.clone());
-    let media = Media::start(&config.media, auth.ticket_key(), rooms.clone(), clock, seats_told)?;
+    let reloaded = webhooks.clone();
+    let around = Surroundings { notes: notes.clone(), redis, node: node.as_str().into(), webhooks: webhooks.clone() };
+    let media = Media::start(&config.media, auth.ticket_key(), rooms.clone(), clock, seats_told, around)?;
     let sessions = if cluster.is_some() { SessionStore::none() } else { SessionStore::new(store.clone()) };
     tokio::spawn(inbox.told_to(webhooks).noting(people).run(
         settings::presence_settings(&config),
@@ -281,6 +283,7 @@ async fn serve(config: Config, reload: Reload) -> Result<(), StartError> {
         doors: bound.doors().clone(),
         origins: bound.origins().clone(),
         tls,
+        webhooks: reloaded,
     };
     let (drain, draining) = watch::channel(false);
     let sessions = deps.clone();

@@ -10,6 +10,7 @@ pub mod fields;
 pub mod heartbeat;
 pub mod history;
 pub mod letters;
+pub mod media;
 pub mod membership;
 pub mod message;
 pub mod record;

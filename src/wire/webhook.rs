@@ -127,6 +127,29 @@ pub fn status_changed(user: &UserId, user_type: &str, status: &str, last_seen: u
     Message { id: format!("msg_{unique:016x}_status"), kind: "user.status.changed".to_owned(), at, position: None, data }
 }
 
+/// Somebody was not let on air, or should not have been.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[allow(missing_docs, reason = "the names are those that WEBHOOKS.md lists")]
+pub struct Denial {
+    pub source: String,
+    pub stream: String,
+    pub why: String,
+    /// The gate only logs, or lets people in while rooms cannot be asked.
+    pub let_in: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub room_id: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub user_id: Option<String>,
+}
+
+/// Writes `media.publish.denied`. `unique` makes its id.
+#[must_use]
+pub fn publish_denied(denial: &Denial, at: UnixMs, unique: u64) -> Message {
+    let mut data = object(denial);
+    data.insert("at_ms".to_owned(), at.0.into());
+    Message { id: format!("msg_{unique:016x}_denied"), kind: "media.publish.denied".to_owned(), at, position: None, data }
+}
+
 #[derive(Serialize)]
 struct Body<'a> {
     #[serde(rename = "type")]

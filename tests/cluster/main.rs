@@ -5,14 +5,19 @@ mod bans;
 #[path = "../it/client.rs"]
 mod client;
 mod clock;
+#[allow(dead_code, reason = "shared with the tests of one hub")]
+#[path = "../it/fake.rs"]
+mod fake;
 mod faults;
 mod flow;
 mod history;
+mod hot;
 #[allow(dead_code, reason = "shared with the tests of one hub")]
 #[path = "../it/hub.rs"]
 mod hub;
 mod letters;
 mod lost;
+mod media;
 mod nodes;
 mod offline;
 mod outage;

@@ -28,9 +28,14 @@ pub struct Closed {
 
 impl Client {
     pub async fn connect(address: &str) -> Self {
-        let stream = TcpStream::connect(address).await.unwrap();
-        let (socket, _) = client_async(format!("ws://{address}/ws"), stream).await.unwrap();
-        Self { socket, welcome: Value::Null, next: 1, early: VecDeque::new() }
+        Self::try_connect(address).await.unwrap()
+    }
+
+    /// As `connect`. `None`: nobody takes the line, or it is cut.
+    pub async fn try_connect(address: &str) -> Option<Self> {
+        let stream = TcpStream::connect(address).await.ok()?;
+        let (socket, _) = client_async(format!("ws://{address}/ws"), stream).await.ok()?;
+        Some(Self { socket, welcome: Value::Null, next: 1, early: VecDeque::new() })
     }
 
     pub async fn say(&mut self, frame: Value) {

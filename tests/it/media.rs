@@ -1,99 +1,15 @@
-//! Media servers: callbacks in the vendors' shapes over HTTP, an API that the test plays, and what a room shows of it.
+//! Media servers: callbacks in the vendors' shapes over HTTP, and what a room shows of it.
 use crate::{
     client::Client,
+    fake::Fake,
     hub::{Hub, http},
 };
-use axum::{
-    Router,
-    extract::{Query, State},
-    routing::{delete, get},
-};
 use serde_json::{Value, json};
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    sync::{Arc, Mutex},
-};
 
 const SECRET_PATH: &str = "0123456789abcdef";
 
-/// A media server's API, as far as the hub asks it.
-#[derive(Clone, Default)]
-struct Fake {
-    /// Name of the stream and, for SRS, the client.
-    streams: Arc<Mutex<BTreeSet<(String, String)>>>,
-    kicked: Arc<Mutex<Vec<String>>>,
-}
-
-impl Fake {
-    async fn start() -> (Self, String) {
-        let fake = Self::default();
-        let router = Router::new()
-            .route("/api/v1/streams/", get(srs_streams))
-            .route("/api/v1/vhosts/", get(|| async { json!({"vhosts": [{"name": "__defaultVhost__"}]}).to_string() }))
-            .route("/api/v1/clients/{id}", delete(srs_kick))
-            .route("/index/api/getMediaList", get(zlm_list))
-            .route(
-                "/index/api/getServerConfig",
-                get(|| async { json!({"code": 0, "data": [{"general.mediaServerId": "zlm1:B1"}]}).to_string() }),
-            )
-            .route("/index/api/close_streams", get(zlm_kick))
-            .with_state(fake.clone());
-        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let address = listener.local_addr().unwrap();
-        tokio::spawn(async move { axum_serve(listener, router).await });
-        (fake, format!("http://{address}"))
-    }
-
-    fn on_air(&self, stream: &str, client: &str) {
-        self.streams.lock().unwrap().insert((stream.to_owned(), client.to_owned()));
-    }
-
-    fn clear(&self) {
-        self.streams.lock().unwrap().clear();
-    }
-
-    fn kicked(&self) -> Vec<String> {
-        self.kicked.lock().unwrap().clone()
-    }
-}
-
-async fn axum_serve(listener: tokio::net::TcpListener, router: Router) {
-    while let Ok((stream, _)) = listener.accept().await {
-        let service = hyper_util::service::TowerToHyperService::new(router.clone());
-        let io = hyper_util::rt::TokioIo::new(stream);
-        tokio::spawn(hyper::server::conn::http1::Builder::new().serve_connection(io, service));
-    }
-}
-
-async fn srs_streams(State(fake): State<Fake>) -> String {
-    let streams = fake.streams.lock().unwrap();
-    let line = |(name, client): &(String, String)| {
-        json!({"id": "vid-1", "name": name, "vhost": "vid-0", "app": "live", "tcUrl": "rtmp://127.0.0.1/live",
-            "url": format!("/live/{name}"), "publish": {"active": true, "cid": client}})
-    };
-    let streams: Vec<Value> = streams.iter().map(line).collect();
-    json!({"code": 0, "server": "vid-s", "service": "k3v9x1ab", "pid": "1", "streams": streams}).to_string()
-}
-
-async fn srs_kick(State(fake): State<Fake>, axum::extract::Path(id): axum::extract::Path<String>) -> String {
-    fake.kicked.lock().unwrap().push(id);
-    json!({"code": 0}).to_string()
-}
-
-async fn zlm_list(State(fake): State<Fake>) -> String {
-    let streams = fake.streams.lock().unwrap();
-    let of = |name: &str, schema: &str| json!({"schema": schema, "vhost": "__defaultVhost__", "app": "live", "stream": name});
-    let streams: Vec<Value> = streams.iter().flat_map(|(name, _)| [of(name, "rtsp"), of(name, "rtmp")]).collect();
-    json!({"code": 0, "data": streams}).to_string()
-}
-
-async fn zlm_kick(State(fake): State<Fake>, Query(query): Query<BTreeMap<String, String>>) -> String {
-    fake.kicked.lock().unwrap().push(query["stream"].clone());
-    json!({"code": 0, "count_hit": 1, "count_closed": 1}).to_string()
-}
-
-/// A hub with one source, and `u` on seat 1 of room `r1`.
-async fn seated(dir: &std::path::Path, kind: &str, settings: &[(&str, &str)]) -> (Hub, Client, Value) {
+/// The settings of a hub with one source of this kind.
+pub fn settings_of<'a>(kind: &'a str, settings: &[(&'a str, &'a str)]) -> Vec<(&'a str, &'a str)> {
     let mut all = vec![
         ("MEDIA__M__KIND", kind),
         ("MEDIA__M__SECRET_PATH", "\"0123456789abcdef\""),
@@ -102,37 +18,43 @@ async fn seated(dir: &std::path::Path, kind: &str, settings: &[(&str, &str)]) ->
         ("ROOM__RULES__STREAM_STOP_GRACE_SECONDS", "1"),
     ];
     all.extend_from_slice(settings);
-    let hub = Hub::with(dir, &all);
+    all
+}
+
+/// A hub with one source, and `u` on seat 1 of room `r1`.
+pub async fn seated(dir: &std::path::Path, kind: &str, settings: &[(&str, &str)]) -> (Hub, Client, Value) {
+    let hub = Hub::with(dir, &settings_of(kind, settings));
     let mut user = hub.member("u").await;
     user.ok("seat_take", json!({})).await;
     let ticket = ticket(&hub).await;
     (hub, user, ticket)
 }
 
-async fn ticket(hub: &Hub) -> Value {
+pub async fn ticket(hub: &Hub) -> Value {
     let (status, ticket) = hub.get("/api/rooms/r1/publish-ticket?user_id=u").await;
     assert_eq!(status, 200, "{ticket}");
     ticket
 }
 
-async fn hook(hub: &Hub, hook: &str, body: &Value) -> (u16, Value) {
+pub async fn hook(hub: &Hub, hook: &str, body: &Value) -> (u16, Value) {
     hub.post(&format!("/api/hooks/m/{SECRET_PATH}/{hook}"), body.clone()).await
 }
 
 /// Waits until the seat shows this, or the seat's person has left.
-async fn media(user: &mut Client, wanted: &str) -> Value {
+pub async fn media(user: &mut Client, wanted: &str) -> Value {
     let named = |event: &Value| event["media"] == wanted || event["reason"] == wanted;
-    let update = user.until(|frame| frame["events"].as_array().is_some_and(|events| events.iter().any(named))).await;
+    let waited = user.until(|frame| frame["events"].as_array().is_some_and(|events| events.iter().any(named)));
+    let update = tokio::time::timeout(crate::hub::DEADLINE, waited).await.expect(wanted);
     update["events"].as_array().unwrap().iter().find(|event| named(event)).unwrap().clone()
 }
 
-fn srs(action: &str, client: &str, ticket: &str) -> Value {
+pub fn srs(action: &str, client: &str, ticket: &str) -> Value {
     json!({"server_id": "vid-s", "service_id": "k3v9x1ab", "action": action, "client_id": client, "ip": "10.0.0.9",
         "vhost": "__defaultVhost__", "app": "live", "tcUrl": "rtmp://h/live", "stream": "r1_u_main", "param": format!("?t={ticket}"),
         "stream_url": "/live/r1_u_main", "stream_id": "vid-1"})
 }
 
-fn zlm(regist: Option<bool>, ticket: &str) -> Value {
+pub fn zlm(regist: Option<bool>, ticket: &str) -> Value {
     let mut body = json!({"mediaServerId": "zlm1:B1", "hook_index": 3, "schema": "rtsp", "vhost": "__defaultVhost__", "app": "live",
         "stream": "r1_u_main", "params": format!("t={ticket}")});
     match regist {
@@ -218,36 +140,6 @@ async fn zlmediakit_names_sessions_by_ticket() {
 }
 
 #[tokio::test]
-async fn a_poll_repairs_what_callbacks_lost() {
-    let dir = tempfile::tempdir().unwrap();
-    let (fake, api) = Fake::start().await;
-    let settings = [
-        ("MEDIA__M__API", api.as_str()),
-        ("MEDIA__M__POLL_S", "5"),
-        ("MEDIA__M__STREAM_PATTERN", "^(?P<room>[a-z0-9]+)_(?P<user>[a-z0-9]+)_main$"),
-    ];
-    let (_hub, mut user, _) = seated(dir.path(), "zlmediakit", &settings).await;
-    fake.on_air("r1_u_main", "");
-    media(&mut user, "publishing").await;
-}
-
-#[tokio::test]
-async fn a_poll_shows_strays_out() {
-    let dir = tempfile::tempdir().unwrap();
-    let (fake, api) = Fake::start().await;
-    let settings = [("MEDIA__M__API", api.as_str()), ("MEDIA__M__POLL_S", "5"), ("MEDIA__M__GATE", "enforce")];
-    let (hub, _user, _) = seated(dir.path(), "srs", &settings).await;
-    fake.on_air("r1_nobody_main", "c9");
-    let kicked = async {
-        while fake.kicked().is_empty() {
-            hub.get("/healthz").await;
-        }
-    };
-    tokio::time::timeout(crate::hub::DEADLINE, kicked).await.expect("the stray is shown out");
-    assert_eq!(fake.kicked()[0], "c9");
-}
-
-#[tokio::test]
 async fn signed_callbacks_change_something_and_others_nothing() {
     let dir = tempfile::tempdir().unwrap();
     let settings = [("MEDIA__M__SECRET", "cb-secret-01")];
@@ -323,6 +215,33 @@ async fn livekit_is_heard_only_with_its_own_content_type_and_hash() {
     assert_eq!(hub.get("/api/rooms/r1").await.1["state"]["seats"][0]["media"], "publishing");
     let left = event("participant_left", "PA_2", 1_780_000_000_200);
     assert_eq!(call(&left, &left, "application/webhook+json").await, 200);
+    media(&mut user, "lost").await;
+}
+
+#[tokio::test]
+async fn agora_knows_people_by_the_numbers_of_the_hub() {
+    let dir = tempfile::tempdir().unwrap();
+    let settings = [("MEDIA__M__SECRET", "ncs-secret-01")];
+    let (hub, mut user, _) = seated(dir.path(), "agora", &settings).await;
+    let uid = async |who: &str| hub.get(&format!("/api/media/m/uid?user_id={who}")).await.1["uid"].as_u64().unwrap();
+    let number = uid("u").await;
+    assert_eq!(uid("u").await, number);
+    assert_ne!(uid("v").await, number);
+    assert_eq!(hub.get("/api/media/x/uid?user_id=u").await.0, 404);
+    let call = async |event: u64, uid: u64, seq: u64| {
+        use hmac::Mac;
+        let body = json!({"noticeId": "1", "productId": 1, "eventType": event, "notifyMs": 1, "sid": "S1",
+            "payload": {"channelName": "r1", "uid": uid, "platform": 1, "clientSeq": seq, "ts": 1_780_000_000}});
+        let body = body.to_string();
+        let mac =
+            hmac::Hmac::<sha2::Sha256>::new_from_slice(b"ncs-secret-01").unwrap().chain_update(&body).finalize().into_bytes();
+        let mac: String = mac.iter().map(|byte| format!("{byte:02x}")).collect();
+        let headers = format!("Agora-Signature-V2: {mac}\r\nContent-Type: application/json\r\n");
+        assert_eq!(http(&hub.address, "POST", &format!("/api/hooks/m/{SECRET_PATH}"), &headers, &body).await.0, 200);
+    };
+    call(103, number, 1).await;
+    media(&mut user, "publishing").await;
+    call(104, number, 2).await;
     media(&mut user, "lost").await;
 }
 

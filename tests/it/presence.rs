@@ -158,3 +158,36 @@ async fn a_room_hears_of_a_choice_made_right_after_the_join() {
     let members = other.ok("room_members", json!({})).await;
     assert_eq!(members["members"][1]["status"], "offline", "{members}");
 }
+
+/// Waits until somebody is told to be out of the room, and returns how he is.
+async fn gone(other: &mut crate::client::Client, user: &str) -> Value {
+    let is_gone = |change: &&Value| change["user_id"] == user && change["joined"] == false;
+    let find = |frame: &Value| frame["changes"].as_array().and_then(|changes| changes.iter().find(is_gone).cloned());
+    find(&other.until(|frame| find(frame).is_some()).await).unwrap()["status"].clone()
+}
+
+#[tokio::test]
+async fn a_room_hears_how_somebody_is_who_is_gone() {
+    let dir = tempfile::tempdir().unwrap();
+    let hub = Hub::with(dir.path(), &[("PRESENCE__COALESCE_MS", "200")]);
+    let mut other = hub.member("other").await;
+    let mut leaver = hub.member("leaver").await;
+    leaver.ok("status_change", json!({"status": "busy"})).await;
+    leaver.ok("room_members", json!({})).await;
+    leaver.ok("room_leave", json!({})).await;
+    assert_eq!(gone(&mut other, "leaver").await, "busy", "he is still there, only not in the room");
+    let mut ended = hub.member("ended").await;
+    ended.ok("user_offline", json!({})).await;
+    assert_eq!(gone(&mut other, "ended").await, "offline");
+}
+
+#[tokio::test]
+async fn a_room_hears_that_somebody_is_offline_who_was_lost() {
+    let dir = tempfile::tempdir().unwrap();
+    let times = [("INTERVAL", "1000"), ("TIMEOUT", "4000")].map(|(name, ms)| (format!("PRESENCE__HEARTBEAT_{name}_MS"), ms));
+    let times: Vec<(&str, &str)> = times.iter().map(|(name, ms)| (name.as_str(), *ms)).collect();
+    let hub = Hub::with(dir.path(), &[&times[..], &[("PRESENCE__PING_INTERVAL_MS", "500")]].concat());
+    let mut other = hub.member("other").await;
+    drop(hub.member("lost").await);
+    assert_eq!(gone(&mut other, "lost").await, "offline");
+}

@@ -8,4 +8,5 @@ mod contract;
 #[path = "../it/hub.rs"]
 mod hub;
 mod receiver;
+mod settings;
 mod storm;

@@ -11,13 +11,13 @@ mod stream;
 
 pub use poll::Sighting;
 pub use stream::{Mark, Phase};
+pub(crate) use stream::{Session, Stream};
 
 use super::time::{Millis, UnixMs};
 use std::{
     collections::{BTreeMap, BTreeSet},
     sync::Arc,
 };
-use stream::Stream;
 
 /// How long what is over is remembered, so that a late word about it finds its tombstone.
 const TOMBSTONE: Millis = Millis::from_seconds(15 * 60);
@@ -43,6 +43,12 @@ macro_rules! names {
             #[must_use]
             pub fn as_str(&self) -> &str {
                 &self.0
+            }
+        }
+
+        impl std::fmt::Display for $name {
+            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.write_str(&self.0)
             }
         }
     )*};
@@ -140,21 +146,21 @@ pub enum Told {
 /// All that one source told about one of its rooms, or (where streams are global) about one server.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Space {
-    births: Births,
-    epochs: BTreeMap<EpochId, Epoch>,
-    streams: BTreeMap<(EpochId, StreamId), Stream>,
-    ended_parents: BTreeMap<(EpochId, MediaSession), UnixMs>,
+    pub(crate) births: Births,
+    pub(crate) epochs: BTreeMap<EpochId, Epoch>,
+    pub(crate) streams: BTreeMap<(EpochId, StreamId), Stream>,
+    pub(crate) ended_parents: BTreeMap<(EpochId, MediaSession), UnixMs>,
     /// What is older was forgotten.
-    horizon: UnixMs,
+    pub(crate) horizon: UnixMs,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
-struct Epoch {
-    birth: u64,
-    closed: bool,
-    cleared_at: Option<u64>,
-    runs: BTreeSet<(u64, u64)>,
-    seen_at: UnixMs,
+pub(crate) struct Epoch {
+    pub(crate) birth: u64,
+    pub(crate) closed: bool,
+    pub(crate) cleared_at: Option<u64>,
+    pub(crate) runs: BTreeSet<(u64, u64)>,
+    pub(crate) seen_at: UnixMs,
 }
 
 impl Epoch {
@@ -189,6 +195,12 @@ impl Space {
     #[must_use]
     pub const fn new(births: Births) -> Self {
         Self { births, epochs: BTreeMap::new(), streams: BTreeMap::new(), ended_parents: BTreeMap::new(), horizon: UnixMs(0) }
+    }
+
+    /// Tells what births count here.
+    #[must_use]
+    pub const fn births(&self) -> Births {
+        self.births
     }
 
     /// Joins one fact that came in `at`. Order and repetition do not matter to what [`Self::live`] shows.
@@ -261,6 +273,44 @@ impl Space {
             *seen = (*seen).max(*at);
         }
         self.horizon = self.horizon.max(other.horizon);
+    }
+
+    /// Copies what is known of one stream, with the epochs that it belongs to; or (`None`) of the space as a whole. All parts, merged, are the space.
+    #[must_use]
+    pub fn part(&self, stream: Option<&StreamId>) -> Self {
+        let mut part = Self { horizon: self.horizon, ..Self::new(self.births) };
+        let Some(stream) = stream else {
+            part.epochs.clone_from(&self.epochs);
+            part.ended_parents.clone_from(&self.ended_parents);
+            return part;
+        };
+        for (id, epoch) in &self.epochs {
+            let key = (id.clone(), stream.clone());
+            if let Some(known) = self.streams.get(&key) {
+                part.epochs.insert(id.clone(), epoch.clone());
+                part.streams.insert(key, known.clone());
+            }
+        }
+        part
+    }
+
+    /// Tells whether this fact about the space as a whole would change it.
+    #[must_use]
+    pub fn is_news(&self, fact: &Fact) -> bool {
+        let epoch = self.epochs.get(fact.epoch());
+        match fact {
+            Fact::EpochSeen { birth, .. } => epoch.is_none_or(|known| *birth < known.birth),
+            Fact::EpochEnded { .. } => epoch.is_none_or(|known| !known.closed),
+            Fact::Cleared { at, .. } => epoch.is_none_or(|known| known.cleared_at < Some(*at)),
+            Fact::ParentEnded { epoch, parent } => !self.ended_parents.contains_key(&(epoch.clone(), parent.clone())),
+            Fact::Numbered { .. } | Fact::Session { .. } => false,
+        }
+    }
+
+    /// Returns the names of all streams that something is known of.
+    #[must_use]
+    pub fn names(&self) -> BTreeSet<StreamId> {
+        self.streams.keys().map(|(_, stream)| stream.clone()).collect()
     }
 
     /// Returns the epoch in force: the one born last; equals are told apart by their ids.

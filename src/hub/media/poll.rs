@@ -5,8 +5,17 @@ use std::collections::{BTreeMap, BTreeSet};
 
 /// Whatever began so shortly before a poll may be missing in it.
 const FRESH: Millis = Millis::from_seconds(10);
-/// In so many polls in a row something must be missing before it counts as gone.
-const ABSENCES: u8 = 2;
+
+/// What stands behind the name of a session that came back after it was over.
+const AGAIN: char = '+';
+
+impl MediaSession {
+    /// Returns the name that the media server knows: a session that came back has another one here.
+    #[must_use]
+    pub fn at_the_server(&self) -> &str {
+        self.as_str().split(AGAIN).next().unwrap_or_default()
+    }
+}
 
 /// One stream that a poll found on air.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -42,10 +51,23 @@ impl Space {
             if !settled {
                 continue;
             }
-            known.absences = known.absences.saturating_add(1);
-            if known.absences >= ABSENCES {
+            if known.missed(asked_at) {
                 close(known, live, asked_at);
                 ended.push(live.clone());
+            }
+        }
+        ended
+    }
+
+    /// Ends everything on air that was last heard of before `since`: the server has ended, or begun anew. Returns what it ended.
+    pub fn end_all(&mut self, since: UnixMs, at: UnixMs) -> Vec<Live> {
+        let Some(epoch) = self.current().cloned() else { return Vec::new() };
+        let mut ended = Vec::new();
+        for live in self.live() {
+            let known = self.streams.get_mut(&(epoch.clone(), live.stream.clone())).filter(|known| known.seen_at() < since);
+            if let Some(known) = known {
+                close(known, &live, at);
+                ended.push(live);
             }
         }
         ended
@@ -55,9 +77,21 @@ impl Space {
         self.epochs.entry(epoch.clone()).or_insert_with(|| super::Epoch::unborn(at));
         let key = (epoch.clone(), sighting.stream.clone());
         let known = self.streams.entry(key).or_insert_with(|| Stream::first_seen(at));
-        known.absences = 0;
-        let birth = sighting.birth.or(live.map(|live| live.birth)).unwrap_or(at.0);
+        known.sighted(at);
+        let unknown = if self.births == Births::Times { at.0 } else { 0 };
+        let birth = sighting.birth.or(live.map(|live| live.birth)).unwrap_or(unknown);
         if let Some(session) = &sighting.session {
+            if let Some(over) = known.session_of(session).filter(|known| known.closed) {
+                // It was said to be over some time ago, and is on air: then it has come back, under a name of its own.
+                let again = format!("{session}{AGAIN}");
+                let stays = live.is_some_and(|live| live.session.as_str().starts_with(&again));
+                if !stays && over.seen_at.plus(FRESH) <= at {
+                    let (birth, publisher) = (over.birth, over.publisher.clone());
+                    let session = MediaSession::new(&format!("{again}{}", at.0));
+                    known.session(&session, Phase::Open, Some(birth), publisher.as_ref(), None, at);
+                }
+                return;
+            }
             known.session(session, Phase::Open, Some(birth), sighting.publisher.as_ref(), None, at);
             if self.births == Births::Times {
                 known.polled(session, at);

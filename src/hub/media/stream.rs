@@ -20,11 +20,11 @@ pub enum Phase {
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Mark {
     /// Twice the server's number, so that a poll fits between two of them.
-    half_steps: u64,
-    closed: bool,
-    birth: u64,
-    session: MediaSession,
-    publisher: Publisher,
+    pub(crate) half_steps: u64,
+    pub(crate) closed: bool,
+    pub(crate) birth: u64,
+    pub(crate) session: MediaSession,
+    pub(crate) publisher: Publisher,
 }
 
 impl Mark {
@@ -43,18 +43,19 @@ impl Mark {
     }
 }
 
+/// One publishing of a stream.
 #[derive(Clone, Debug, PartialEq, Eq)]
-struct Session {
-    birth: u64,
-    pending: bool,
-    opened: bool,
-    dropped: bool,
-    closed: bool,
-    publisher: Option<Publisher>,
-    parent: Option<MediaSession>,
-    seen_at: UnixMs,
-    /// When a poll last named it as the one on air.
-    polled_at: UnixMs,
+pub(crate) struct Session {
+    pub(crate) birth: u64,
+    pub(crate) pending: bool,
+    pub(crate) opened: bool,
+    pub(crate) dropped: bool,
+    pub(crate) closed: bool,
+    pub(crate) publisher: Option<Publisher>,
+    pub(crate) parent: Option<MediaSession>,
+    pub(crate) seen_at: UnixMs,
+    /// When a poll named it as the one on air although another was thought to be.
+    pub(crate) polled_at: UnixMs,
 }
 
 impl Session {
@@ -88,24 +89,41 @@ impl Session {
 
 /// A stream of one epoch.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Stream {
-    register: Option<Mark>,
-    sessions: BTreeMap<MediaSession, Session>,
-    first_seen: UnixMs,
-    seen_at: UnixMs,
-    /// In how many polls in a row it was missing.
-    pub(super) absences: u8,
+pub(crate) struct Stream {
+    pub(crate) register: Option<Mark>,
+    pub(crate) sessions: BTreeMap<MediaSession, Session>,
+    pub(crate) first_seen: UnixMs,
+    pub(crate) seen_at: UnixMs,
+    /// Which poll missed it first, since it was heard of or seen.
+    pub(crate) missed_at: Option<UnixMs>,
+    /// Which poll saw it again after that.
+    pub(crate) sighted_at: UnixMs,
 }
 
 impl Stream {
     pub(super) const fn first_seen(at: UnixMs) -> Self {
-        Self { register: None, sessions: BTreeMap::new(), first_seen: at, seen_at: at, absences: 0 }
+        Self { register: None, sessions: BTreeMap::new(), first_seen: at, seen_at: at, missed_at: None, sighted_at: UnixMs(0) }
     }
 
     pub(super) fn seen(&mut self, at: UnixMs) {
         self.first_seen = self.first_seen.min(at);
         self.seen_at = self.seen_at.max(at);
-        self.absences = 0;
+        self.missed_at = self.missed_at.filter(|missed| *missed > at);
+    }
+
+    /// A poll saw it.
+    pub(super) fn sighted(&mut self, at: UnixMs) {
+        if self.missed_at.is_some_and(|missed| missed <= at) {
+            self.missed_at = None;
+            self.sighted_at = self.sighted_at.max(at);
+        }
+    }
+
+    /// A poll missed it. Tells whether an earlier one did, too.
+    pub(super) fn missed(&mut self, at: UnixMs) -> bool {
+        let again = self.missed_at.is_some_and(|missed| missed < at);
+        self.missed_at.get_or_insert(at);
+        again
     }
 
     pub(super) const fn born(&self) -> UnixMs {
@@ -118,6 +136,10 @@ impl Stream {
 
     pub(super) const fn register(&self) -> Option<&Mark> {
         self.register.as_ref()
+    }
+
+    pub(super) fn session_of(&self, session: &MediaSession) -> Option<&Session> {
+        self.sessions.get(session)
     }
 
     pub(super) fn highest_half_step(&self) -> u64 {
@@ -156,6 +178,9 @@ impl Stream {
 
     /// Notes that a poll named this session as the one on air. Only where births are times.
     pub(super) fn polled(&mut self, session: &MediaSession, at: UnixMs) {
+        if self.newest().is_some_and(|(newest, _)| newest == session) {
+            return;
+        }
         if let Some(session) = self.sessions.get_mut(session) {
             session.polled_at = session.polled_at.max(at);
         }
@@ -173,7 +198,9 @@ impl Stream {
         }
         self.first_seen = self.first_seen.min(other.first_seen);
         self.seen_at = self.seen_at.max(other.seen_at);
-        self.absences = self.absences.min(other.absences);
+        self.sighted_at = self.sighted_at.max(other.sighted_at);
+        let since = self.sighted_at.max(self.seen_at);
+        self.missed_at = [self.missed_at, other.missed_at].into_iter().flatten().filter(|missed| *missed > since).min();
     }
 
     pub(super) fn has_closed(&self, session: &MediaSession) -> bool {

@@ -8,7 +8,7 @@ use crate::hub::{
 use crate::server::msg::ShownStatus;
 use crate::server::store::redis::{
     keys::bucket_of,
-    link::text,
+    link::{Failed, text},
     live::{Ear, Heard},
 };
 use bytes::Bytes;
@@ -196,7 +196,16 @@ impl Cluster {
             },
             LOST_MAX.as_bytes(),
         ];
-        let value = self.script(&self.scripts.open, &keys, &args).await?;
+        // An answer that is late is no reason to begin a new session: asked again, the script finds it done.
+        let deadline = self.store.deadline();
+        let value = loop {
+            match self.store.link().script(&self.scripts.open, &keys, &args, deadline).await {
+                Err(Failed::Said(error)) if error.is_timeout() && self.clock.mono() < deadline => {
+                    tracing::debug!(%error, "an opening is asked for again");
+                }
+                outcome => break outcome?,
+            }
+        };
         let Value::Array(parts) = &value else { return Err(unread("an opening")) };
         match parts.as_slice() {
             [_] => Ok(None),

@@ -34,7 +34,7 @@ pub(super) fn hear(keys: &Keys, call: &Call) -> Result<Heard, Refused> {
 }
 
 fn report(space: String, fact: Fact) -> Heard {
-    Heard::Report(Report { space, births: Births::Times, facts: vec![fact], nonce: None, poll: false })
+    Heard::Report(Report { space, births: Births::Times, facts: vec![fact], nonce: None, poll: false, sign: None })
 }
 
 /// Checks the stronger of the two signatures that are there.

@@ -9,7 +9,10 @@ mod zlm;
 pub use loose::{Loose, pairs};
 
 use super::secret::Secret;
-use crate::hub::media::{Births, Fact};
+use crate::{
+    hub::media::{Births, Fact},
+    wire::media::Sign,
+};
 use axum::http::HeaderMap;
 use serde::{Deserialize, Serialize};
 
@@ -68,6 +71,8 @@ pub struct Report {
     pub nonce: Option<String>,
     /// Something is known to be missing: ask the server.
     pub poll: bool,
+    /// What the server says of itself.
+    pub sign: Option<Sign>,
 }
 
 /// Somebody wants to publish, and the server waits for the answer.
@@ -110,8 +115,11 @@ pub enum Refused {
 
 /// Reads one call.
 ///
-/// Errors: see [`Refused`]; the sender gets 401 for a signature, 415 for a content type and 400 for a body. Cost: one parse and one hash.
+/// Errors: see [`Refused`]; the sender gets 401 for a signature or a content type and 400 for a body. Cost: one parse and one hash.
 pub fn hear(kind: Kind, keys: &Keys, call: &Call) -> Result<Heard, Refused> {
+    if !type_fits(kind, call) {
+        return Err(Refused::ContentType);
+    }
     match kind {
         Kind::Zego => zego::hear(keys, call),
         Kind::ZlMediaKit => zlm::hear(keys, call),
@@ -119,6 +127,16 @@ pub fn hear(kind: Kind, keys: &Keys, call: &Call) -> Result<Heard, Refused> {
         Kind::LiveKit => livekit::hear(keys, call),
         Kind::Agora => agora::hear(keys, call),
         Kind::Livego => Ok(Heard::Nothing),
+    }
+}
+
+/// LiveKit has a type of its own, and always names it; others send JSON or a form, and may say nothing.
+fn type_fits(kind: Kind, call: &Call) -> bool {
+    let Some(named) = call.headers.get("content-type") else { return kind != Kind::LiveKit };
+    let named = named.to_str().unwrap_or_default().split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
+    match kind {
+        Kind::LiveKit => named == "application/webhook+json",
+        _ => matches!(named.as_str(), "application/json" | "application/x-www-form-urlencoded"),
     }
 }
 

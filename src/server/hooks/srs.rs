@@ -1,10 +1,25 @@
-//! SRS: nothing is signed or numbered; `client_id` names the publishing. `on_publish` is a question, and no proof that it comes on air.
+//! SRS: nothing is signed or numbered; `client_id` names the publishing. `on_publish` is a question, and no proof that it comes on air. Its
+//! `heartbeat`, if it is sent here, shows that it lives.
 use super::{Call, Heard, Keys, Loose, PublishRequest, Refused, Report, pairs};
-use crate::hub::media::{Births, EpochId, Fact, MediaSession, Phase, Publisher, StreamId};
+use crate::{
+    hub::media::{Births, EpochId, Fact, MediaSession, Phase, Publisher, StreamId},
+    wire::media::Sign,
+};
 
 pub(super) fn hear(keys: &Keys, call: &Call) -> Result<Heard, Refused> {
     let body = Loose::parse(call.body).ok_or(Refused::Body)?;
     let action = body.text("action").unwrap_or_else(|| call.hook.to_owned());
+    if action == "heartbeat" {
+        let space = body.text("device_id").unwrap_or_default();
+        return Ok(Heard::Report(Report {
+            space,
+            births: Births::Times,
+            facts: Vec::new(),
+            nonce: None,
+            poll: false,
+            sign: Some(Sign::Alive),
+        }));
+    }
     let phase = match action.as_str() {
         "on_publish" => Phase::Pending,
         "on_unpublish" => Phase::Closed,
@@ -28,7 +43,7 @@ pub(super) fn hear(keys: &Keys, call: &Call) -> Result<Heard, Refused> {
         publisher: ticket.as_deref().map(Publisher::new),
         parent: None,
     };
-    let report = Report { space: server, births: Births::Times, facts: vec![seen, fact], nonce: None, poll: false };
+    let report = Report { space: server, births: Births::Times, facts: vec![seen, fact], nonce: None, poll: false, sign: None };
     Ok(match phase {
         Phase::Pending => Heard::Publish(PublishRequest { stream, ticket, session: client, report }),
         _ => Heard::Report(report),

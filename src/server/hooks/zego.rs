@@ -21,7 +21,7 @@ pub(super) fn hear(keys: &Keys, call: &Call) -> Result<Heard, Refused> {
         "stream_close" => stream(&body, epoch, true),
         _ => return Ok(Heard::Nothing),
     };
-    Ok(Heard::Report(Report { space: room, births: Births::Times, facts, nonce: Some(nonce), poll: false }))
+    Ok(Heard::Report(Report { space: room, births: Births::Times, facts, nonce: Some(nonce), poll: false, sign: None }))
 }
 
 /// Checks SHA1 over secret, timestamp and nonce, sorted as texts. Returns the nonce.

@@ -1,7 +1,10 @@
 //! ZLMediaKit: our ticket in the publish URL names the publishing, and comes back when it ends. Its counter orders nothing: a retried old
 //! event gets a newer number, so it is only a hint for streams without a ticket.
 use super::{Call, Heard, Keys, Loose, PublishRequest, Refused, Report, pairs};
-use crate::hub::media::{Births, EpochId, Fact, MediaSession, Phase, Publisher, StreamId};
+use crate::{
+    hub::media::{Births, EpochId, Fact, MediaSession, Phase, Publisher, StreamId},
+    wire::media::Sign,
+};
 
 pub(super) fn hear(keys: &Keys, call: &Call) -> Result<Heard, Refused> {
     let body = Loose::parse(call.body).ok_or(Refused::Body)?;
@@ -9,7 +12,8 @@ pub(super) fn hear(keys: &Keys, call: &Call) -> Result<Heard, Refused> {
     // `node:boot`: a boot id that rises tells which streams died with the process.
     let (node, boot) = id.rsplit_once(':').unwrap_or((&id, ""));
     let epoch = EpochId::new(boot);
-    let report = |facts, poll| Report { space: node.to_owned(), births: Births::Grants, facts, nonce: None, poll };
+    let report = |facts, poll| Report { space: node.to_owned(), births: Births::Grants, facts, nonce: None, poll, sign: None };
+    let sign = |facts, poll, sign| Report { sign: Some(sign), ..report(facts, poll) };
     match call.hook {
         "on_publish" => {
             let (stream, fact, ticket) = stream(keys, &body, epoch, Phase::Pending)?;
@@ -21,8 +25,9 @@ pub(super) fn hear(keys: &Keys, call: &Call) -> Result<Heard, Refused> {
             let (_, fact, ticket) = stream(keys, &body, epoch, if on { Phase::Open } else { Phase::Closed })?;
             Ok(Heard::Report(report(vec![fact], ticket.is_none())))
         }
-        "on_server_started" => Ok(Heard::Report(report(vec![Fact::EpochSeen { epoch, birth: 0 }], true))),
-        "on_server_exited" => Ok(Heard::Report(report(Vec::new(), true))),
+        "on_server_started" => Ok(Heard::Report(sign(vec![Fact::EpochSeen { epoch, birth: 0 }], true, Sign::Started))),
+        "on_server_keepalive" => Ok(Heard::Report(sign(Vec::new(), false, Sign::Alive))),
+        "on_server_exited" => Ok(Heard::Report(sign(Vec::new(), true, Sign::Exited))),
         _ => Ok(Heard::Nothing),
     }
 }

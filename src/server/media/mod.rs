@@ -3,14 +3,17 @@
 //! Seats belong to the rooms. What media servers say only informs them; who may publish is decided from the seats, at once.
 mod actor;
 mod api;
+mod calls;
 mod gate;
+mod ledger;
 mod nonces;
 mod owner;
 mod routes;
 pub mod simulate;
+mod uids;
 
 pub use gate::Denied;
-pub(super) use routes::{live, named_hook, plain_hook, ticket};
+pub(super) use routes::{live, named_hook, plain_hook, ticket, uid};
 
 use super::{
     clock::Clock,
@@ -18,16 +21,20 @@ use super::{
     hooks::{Keys, Kind, PublishRequest, Report},
     msg::SeatsOf,
     rooms::Rooms,
+    store::{notes::Notes, redis::RedisStore},
     ticket::TicketKey,
+    webhooks::Webhooks,
 };
 use crate::hub::time::{Millis, UnixMs};
 use actor::Actor;
 use api::Api;
+use ledger::Ledger;
 use nonces::Nonces;
 use regex::Regex;
 use serde::Serialize;
 use std::{collections::BTreeMap, sync::Arc};
 use tokio::sync::{mpsc, oneshot};
+use uids::Uids;
 
 /// How many reports may wait for the actor; beyond it senders are told to come back.
 const WAITING_MAX: usize = 4096;
@@ -56,7 +63,7 @@ pub enum MediaSetupError {
 /// One media server, or one account with a vendor.
 pub struct Source {
     /// Its name in the configuration.
-    pub name: String,
+    pub name: Arc<str>,
     /// Whose callbacks these are.
     pub kind: Kind,
     keys: Keys,
@@ -68,7 +75,22 @@ pub struct Source {
     continue_push_ms: u64,
     api: Option<Api>,
     poll: Millis,
+    keepalive: Millis,
     nonces: Nonces,
+    /// Agora: who is behind which number.
+    uids: Option<Uids>,
+}
+
+/// Where what is known of media is kept, how other nodes hear of it, and who else is told.
+pub struct Surroundings {
+    /// The hub's own notes.
+    pub notes: Arc<dyn Notes>,
+    /// The Redis of all nodes, if there are several.
+    pub redis: Option<Arc<RedisStore>>,
+    /// This process.
+    pub node: Arc<str>,
+    /// Who is told of people that were not let on air.
+    pub webhooks: Option<Webhooks>,
 }
 
 /// All sources, and the way to what is known of them. Cheap to clone.
@@ -79,6 +101,8 @@ pub struct Media {
     to_actor: mpsc::Sender<Ask>,
     rooms: Rooms,
     clock: Clock,
+    ledger: Ledger,
+    webhooks: Option<Webhooks>,
 }
 
 /// What the actor is asked.
@@ -92,9 +116,17 @@ enum Ask {
     /// Something may have been missed: poll soon.
     Doubt { source: usize },
     /// What a poll brought.
-    Polled { source: usize, space: String, asked_at: UnixMs, outcome: Result<api::Snapshot, api::ApiError> },
+    Polled { source: usize, space: String, asked_at: UnixMs, outcome: Listed },
     /// A stream that is on air without the right to it.
     Stray { source: usize, space: String, stray: actor::Stray },
+}
+
+/// What came of the wish to read a list.
+enum Listed {
+    /// It was read, or could not be.
+    Here(Result<api::Snapshot, api::ApiError>),
+    /// Another node reads it now, or has done so lately.
+    Elsewhere { urgent: bool },
 }
 
 /// A stream on air, as the hub takes it.
@@ -118,11 +150,16 @@ impl Media {
         rooms: Rooms,
         clock: Clock,
         seats: mpsc::UnboundedReceiver<SeatsOf>,
+        around: Surroundings,
     ) -> Result<Self, MediaSetupError> {
-        let sources =
-            config.iter().map(|(name, config)| Source::new(name, config, clock)).collect::<Result<Arc<[Source]>, _>>()?;
+        let ledger = Ledger::start(around.notes, around.redis, around.node, clock);
+        let open = |(name, config): (&String, &MediaConfig)| {
+            let uids = (config.kind == Kind::Agora).then(|| Uids::new(&ledger, name));
+            Ok(Source { uids, ..Source::new(name, config, clock)? })
+        };
+        let sources = config.iter().map(open).collect::<Result<Arc<[Source]>, MediaSetupError>>()?;
         let (to_actor, inbox) = mpsc::channel(WAITING_MAX);
-        let media = Self { sources, tickets, to_actor, rooms, clock };
+        let media = Self { sources, tickets, to_actor, rooms, clock, ledger, webhooks: around.webhooks };
         if !media.sources.is_empty() {
             tokio::spawn(Actor::new(media.clone()).run(inbox, seats));
         }
@@ -132,7 +169,7 @@ impl Media {
     /// Returns the source of a name, if the secret fits.
     fn source(&self, name: &str, secret: &str) -> Option<(usize, &Source)> {
         use subtle::ConstantTimeEq;
-        let (index, source) = self.sources.iter().enumerate().find(|(_, source)| source.name == name)?;
+        let (index, source) = self.sources.iter().enumerate().find(|(_, source)| *source.name == *name)?;
         let fits = bool::from(source.secret_path.as_bytes().ct_eq(secret.as_bytes()));
         (fits && !secret.is_empty()).then_some((index, source))
     }
@@ -151,7 +188,7 @@ impl Source {
         }
         let api = Api::new(config, clock).map_err(|error| MediaSetupError::Api { name: name.to_owned(), error })?;
         Ok(Self {
-            name: name.to_owned(),
+            name: name.into(),
             kind: config.kind,
             keys: Keys {
                 secret: config.secret.clone(),
@@ -165,7 +202,9 @@ impl Source {
             continue_push_ms: config.continue_push_ms,
             api,
             poll: Millis(config.poll_s.saturating_mul(1000)),
+            keepalive: Millis(config.keepalive_s.saturating_mul(1000)),
             nonces: Nonces::default(),
+            uids: None,
         })
     }
 

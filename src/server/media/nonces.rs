@@ -32,10 +32,14 @@ struct Known {
     order: VecDeque<(UnixMs, String)>,
 }
 
+/// Returns what is remembered of a body.
+pub(super) fn hash(body: &[u8]) -> [u8; 32] {
+    Sha256::digest(body).into()
+}
+
 impl Nonces {
-    /// Notes a nonce and the body that it came with. Cost: one hash of the body.
-    pub fn meet(&self, nonce: &str, body: &[u8], now: UnixMs) -> Met {
-        let hash: [u8; 32] = Sha256::digest(body).into();
+    /// Notes a nonce and the hash of the body that it came with.
+    pub fn meet(&self, nonce: &str, hash: [u8; 32], now: UnixMs) -> Met {
         let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let old = |known: &Known| known.order.front().is_some_and(|(at, _)| at.plus(MEMORY) < now);
         while old(&known) || known.order.len() > NONCES_MAX {
@@ -62,9 +66,9 @@ mod tests {
     #[test]
     fn a_nonce_belongs_to_one_body() {
         let nonces = Nonces::default();
-        assert_eq!(nonces.meet("n", b"a", UnixMs(1)), Met::New);
-        assert_eq!(nonces.meet("n", b"a", UnixMs(2)), Met::Again);
-        assert_eq!(nonces.meet("n", b"b", UnixMs(3)), Met::Changed);
-        assert_eq!(nonces.meet("n", b"b", UnixMs(3_000_000)), Met::New, "forgotten by then");
+        assert_eq!(nonces.meet("n", hash(b"a"), UnixMs(1)), Met::New);
+        assert_eq!(nonces.meet("n", hash(b"a"), UnixMs(2)), Met::Again);
+        assert_eq!(nonces.meet("n", hash(b"b"), UnixMs(3)), Met::Changed);
+        assert_eq!(nonces.meet("n", hash(b"b"), UnixMs(3_000_000)), Met::New, "forgotten by then");
     }
 }

@@ -1,19 +1,11 @@
 //! The HTTP side of media: callbacks in, tickets out.
-use super::{
-    Ask, Media, OnAir, Source,
-    gate::{self, Denied},
-    nonces::Met,
-    owner::Owner,
-};
+use super::{Ask, Media, OnAir, gate};
 use crate::{
     hub::{
         code::Code,
         id::{RoomId, UserId},
-        time::UnixMs,
     },
     server::{
-        config::Gate,
-        hooks::{self, Call, Heard, Kind, PublishRequest, Refused},
         http::{Api, Caller, Failure, reply, room_id},
         ticket::Ticket,
     },
@@ -21,7 +13,7 @@ use crate::{
 };
 use axum::{
     body::Bytes,
-    extract::{Path, Query, State},
+    extract::{Path, Query, State, rejection::BytesRejection},
     http::{HeaderMap, StatusCode},
     response::Response,
 };
@@ -32,141 +24,27 @@ pub(in crate::server) async fn plain_hook(
     State(api): State<Api>,
     Path((source, secret)): Path<(String, String)>,
     headers: HeaderMap,
-    body: Bytes,
+    body: Result<Bytes, BytesRejection>,
 ) -> Result<Response, Failure> {
-    api.media.call(&source, &secret, "", &headers, &body).await
+    api.media.call(&source, &secret, "", &headers, body).await
 }
 
 pub(in crate::server) async fn named_hook(
     State(api): State<Api>,
     Path((source, secret, hook)): Path<(String, String, String)>,
     headers: HeaderMap,
-    body: Bytes,
+    body: Result<Bytes, BytesRejection>,
 ) -> Result<Response, Failure> {
-    api.media.call(&source, &secret, &hook, &headers, &body).await
-}
-
-fn answer(text: String) -> Response {
-    reply(StatusCode::OK, Bytes::from(text))
+    api.media.call(&source, &secret, &hook, &headers, body).await
 }
 
 impl Media {
-    /// Takes one callback. What it says is joined before the sender hears that it was heard.
-    async fn call(&self, name: &str, secret: &str, hook: &str, headers: &HeaderMap, body: &Bytes) -> Result<Response, Failure> {
-        let Some((index, source)) = self.source(name, secret) else {
-            tracing::warn!(source = name, "a callback for no source of media, or with a wrong secret in its path");
-            return Err(Failure::nothing_there("There is no such source of media."));
-        };
-        let count = |outcome: &'static str| {
-            metrics::counter!("michub_media_callbacks_total", "source" => source.name.clone(), "outcome" => outcome).increment(1);
-        };
-        let call = Call { hook, headers, body, wall_ms: self.clock.wall_ms() };
-        let heard = match hooks::hear(source.kind, &source.keys, &call) {
-            Ok(heard) => heard,
-            Err(refused) => {
-                count("refused");
-                tracing::warn!(source = name, hook, %refused, "a callback is refused; nothing has changed");
-                // Some senders take a refusal for a delivery: what it said may be true, and is asked for.
-                let _ = self.to_actor.try_send(Ask::Doubt { source: index });
-                return Err(match refused {
-                    Refused::Body => Failure::new(Code::BadRequest),
-                    Refused::Signature | Refused::ContentType => Failure::new(Code::Unauthorized),
-                });
-            }
-        };
-        match heard {
-            Heard::Nothing => {
-                count("ignored");
-                Ok(answer(hooks::thanks(source.kind).to_owned()))
-            }
-            Heard::Report(report) => {
-                let met = report.nonce.as_ref().map(|nonce| source.nonces.meet(nonce, body, UnixMs(call.wall_ms)));
-                match met {
-                    Some(Met::Changed) => {
-                        count("forged");
-                        tracing::error!(
-                            source = name,
-                            hook,
-                            "a callback repeats a nonce with another body: somebody forges callbacks; change the secrets"
-                        );
-                        let _ = self.to_actor.try_send(Ask::Doubt { source: index });
-                        return Err(Failure::new(Code::Unauthorized));
-                    }
-                    // A repetition is joined, too, which changes nothing: the first time may not have come as far as that.
-                    Some(Met::New | Met::Again) | None => {
-                        let (reply, joined) = oneshot::channel();
-                        let asked = self.to_actor.try_send(Ask::Report { source: index, report, reply });
-                        if asked.is_err() || joined.await.is_err() {
-                            count("busy");
-                            return Err(Failure::new(Code::Busy));
-                        }
-                        count("heard");
-                    }
-                }
-                Ok(answer(hooks::thanks(source.kind).to_owned()))
-            }
-            Heard::Publish(request) => {
-                let verdict = self.gate(index, source, request).await;
-                count(if verdict.is_ok() { "allowed" } else { "denied" });
-                Ok(answer(verdict_text(source, verdict)))
-            }
-        }
-    }
-
-    /// Decides whether somebody may begin to publish.
-    async fn gate(&self, index: usize, source: &Source, request: PublishRequest) -> Result<(), Denied> {
-        let (stream, session) = (request.stream.clone(), request.session.clone());
-        let verdict = match self.may(&request).await {
-            Ok(grant) => self.ask_actor(index, request, grant).await,
-            // What is let in all the same belongs to the picture.
-            Err(why) if source.gate != Gate::Enforce => self.ask_actor(index, request, None).await.and(Err(why)),
-            Err(why) => Err(why),
-        };
-        let Err(why) = verdict else { return Ok(()) };
-        if source.gate == Gate::Off {
-            return Ok(());
-        }
-        let lets_in = source.gate == Gate::Log || (why == Denied::HubError && source.allow_on_error);
-        tracing::warn!(source = %source.name, stream, session, %why, lets_in, "a publish request without the right to it");
-        metrics::counter!("michub_media_denied_total", "source" => source.name.clone(), "why" => why.to_string()).increment(1);
-        if lets_in { Ok(()) } else { Err(why) }
-    }
-
-    /// Looks at the ticket and the seat. Returns the grant that the ticket names.
-    async fn may(&self, request: &PublishRequest) -> Result<Option<u64>, Denied> {
-        let ticket = request.ticket.as_deref().and_then(|text| self.tickets.read(text)).ok_or(Denied::BadTicket)?;
-        if ticket.expires_at_ms < self.clock.wall_ms() {
-            return Err(Denied::TicketExpired);
-        }
-        let owner = Owner { room: ticket.room, user: ticket.user, grant: Some(ticket.grant) };
-        gate::may_publish(&self.rooms, &owner).await?;
-        Ok(owner.grant)
-    }
-
-    async fn ask_actor(&self, source: usize, request: PublishRequest, grant: Option<u64>) -> Result<(), Denied> {
-        let (reply, answer) = oneshot::channel();
-        self.to_actor.try_send(Ask::Publish { source, request, grant, reply }).map_err(|_| Denied::HubError)?;
-        answer.await.map_err(|_| Denied::HubError)?
-    }
-
     /// Writes the ticket of whoever sits.
     async fn ticket(&self, room: RoomId, user: UserId, seconds: u64) -> Result<(String, Ticket), Failure> {
         let standing = gate::standing(&self.rooms, &room, &user).await?.ok_or_else(|| Failure::new(Code::NotSeated))?;
         let expires_at_ms = self.clock.wall_ms().saturating_add(seconds.saturating_mul(1000));
         let ticket = Ticket { room, user, seat_no: standing.seat_no, grant: standing.grant, expires_at_ms };
         Ok((self.tickets.write(&ticket), ticket))
-    }
-}
-
-/// Writes the answer to a request to publish, as the server understands it. A refusal is a 200, too: another status would be tried again.
-fn verdict_text(source: &Source, verdict: Result<(), Denied>) -> String {
-    match (source.kind, verdict) {
-        (Kind::ZlMediaKit, Ok(())) => {
-            format!("{{\"code\":0,\"msg\":\"ok\",\"continue_push_ms\":{},\"enable_mp4\":false}}", source.continue_push_ms)
-        }
-        (Kind::ZlMediaKit, Err(why)) => format!("{{\"code\":-1,\"msg\":\"{why}\"}}"),
-        (_, Ok(())) => "{\"code\":0}".to_owned(),
-        (_, Err(why)) => format!("{{\"code\":1,\"msg\":\"{why}\"}}"),
     }
 }
 
@@ -184,7 +62,7 @@ pub(in crate::server) async fn live(
     if let Caller::Person(_) = api.caller(&headers)? {
         return Err(Failure::new(Code::Forbidden));
     }
-    let Some(index) = api.media.sources.iter().position(|known| known.name == source) else {
+    let Some(index) = api.media.sources.iter().position(|known| *known.name == *source) else {
         return Err(Failure::nothing_there("There is no such source of media."));
     };
     let (reply_to, streams) = oneshot::channel();
@@ -195,7 +73,7 @@ pub(in crate::server) async fn live(
 }
 
 #[derive(Deserialize)]
-pub(in crate::server) struct TicketQuery {
+pub(in crate::server) struct WhoQuery {
     user_id: Option<String>,
 }
 
@@ -209,20 +87,48 @@ struct Shown<'a> {
     expires_at_ms: u64,
 }
 
+/// Who is meant: a person only means himself.
+fn person(api: &Api, headers: &HeaderMap, named: Option<String>) -> Result<UserId, Failure> {
+    let needed = || BadFrame::argument("/user_id".to_owned(), "an id");
+    let named = named.map(|text| UserId::parse(&text).map_err(|_| needed())).transpose()?;
+    match api.caller(headers)? {
+        Caller::Person(claims) if named.as_ref().is_none_or(|named| *named == claims.user) => Ok(claims.user),
+        Caller::Person(_) => Err(Failure::new(Code::IdentityMismatch)),
+        Caller::Service | Caller::Anybody => Ok(named.ok_or_else(needed)?),
+    }
+}
+
+#[derive(Serialize)]
+struct Uid<'a> {
+    source: &'a str,
+    user_id: &'a str,
+    uid: u32,
+}
+
+pub(in crate::server) async fn uid(
+    State(api): State<Api>,
+    headers: HeaderMap,
+    Path(source): Path<String>,
+    Query(query): Query<WhoQuery>,
+) -> Result<Response, Failure> {
+    let user = person(&api, &headers, query.user_id)?;
+    let uids = api.media.sources.iter().find(|known| *known.name == *source).and_then(|known| known.uids.as_ref());
+    let uids = uids.ok_or_else(|| Failure::nothing_there("There is no such source of media that names people by numbers."))?;
+    let uid = uids.uid_of(&user).await.map_err(|error| {
+        tracing::warn!(source, %user, %error, "somebody gets no number");
+        Failure::new(Code::Unavailable)
+    })?;
+    Ok(reply(StatusCode::OK, json(&Uid { source: &source, user_id: user.as_str(), uid }).into()))
+}
+
 pub(in crate::server) async fn ticket(
     State(api): State<Api>,
     headers: HeaderMap,
     Path(room): Path<String>,
-    Query(query): Query<TicketQuery>,
+    Query(query): Query<WhoQuery>,
 ) -> Result<Response, Failure> {
     let room = room_id(&room)?;
-    let needed = || BadFrame::argument("/user_id".to_owned(), "an id");
-    let named = query.user_id.map(|text| UserId::parse(&text).map_err(|_| needed())).transpose()?;
-    let user = match api.caller(&headers)? {
-        Caller::Person(claims) if named.as_ref().is_none_or(|named| *named == claims.user) => claims.user,
-        Caller::Person(_) => return Err(Failure::new(Code::IdentityMismatch)),
-        Caller::Service | Caller::Anybody => named.ok_or_else(needed)?,
-    };
+    let user = person(&api, &headers, query.user_id)?;
     let (text, ticket) = api.media.ticket(room, user, api.ticket_seconds).await?;
     let shown = Shown {
         ticket: &text,

@@ -234,7 +234,13 @@ impl Actor {
             Ask::Asked { news, users, answer } => self.answer_once(news, &users, answer).await,
             Ask::Cluster(heard) => self.heard(heard).await,
             Ask::Watch { by, users, answer } => self.watch(by, users, answer).await,
-            Ask::Unwatch { by, users } => self.unwatch(&by, users.iter()),
+            Ask::Unwatch { by, users } => {
+                if let Watcher::Room(room) = &by {
+                    // That they have gone is told with how they are now.
+                    self.rooms.post(room, RoomMsg::Presence(users.iter().map(|user| self.shown(user)).collect()));
+                }
+                self.unwatch(&by, users.iter());
+            }
             Ask::Message { to, frame, reply } => {
                 if let Some((to, frame, reply)) = self.message_shared(to, frame, reply) {
                     let outcome = self.message(&to, frame).await;

@@ -31,6 +31,8 @@ const ATTEMPTS: usize = 32;
 /// From which attempt on there is a pause before the next one, so that nodes do not race in step; milliseconds, at most.
 const PAUSE_FROM: usize = 3;
 const PAUSE_MS: u64 = 8;
+/// With every how many attempts the others are asked for a moment of quiet instead.
+const QUIET_EVERY: usize = 4;
 /// For how long after a lost race a node that wins lets others go first, and how long it waits then; milliseconds, at most.
 const RACE_MS: u64 = 100;
 const YIELD_MS: u64 = 3;
@@ -62,6 +64,7 @@ impl Task {
         if self.follow.is_some() && batch.iter().any(|message| self.is_ahead(message)) {
             self.resync().await;
         }
+        self.keep_quiet().await;
         let mut rest = Vec::new();
         let Tried { outcome, fates, committed } = self.try_often(&mut batch, &mut rest).await;
         for _ in batch.iter().filter(|message| message.is_counted()) {
@@ -85,12 +88,19 @@ impl Task {
         self.members.begin();
         self.talking.begin();
         let mut tried = Tried { outcome: Settled::Moved, fates: Vec::new(), committed: None };
+        let mut begun = self.seat.rooms.deps().clock.mono();
         for attempt in 0..ATTEMPTS {
+            let clock = self.seat.rooms.deps().clock;
             if attempt >= PAUSE_FROM {
-                tokio::time::sleep(Duration::from_millis(rand::random_range(0..=PAUSE_MS))).await;
+                if attempt % QUIET_EVERY == 0 {
+                    self.ask_for_quiet(clock.mono().since(begun));
+                } else {
+                    tokio::time::sleep(Duration::from_millis(rand::random_range(0..=PAUSE_MS))).await;
+                }
                 // Others have gone on meanwhile: what is decided on the old head is lost before it is offered.
                 self.unsure = true;
             }
+            begun = clock.mono();
             let lost_touch = self.unsure && !self.catch_up().await;
             if lost_touch || (attempt > 0 && self.standing != self.standing_now()) {
                 tried.outcome = Settled::Failed(unavailable("none"));

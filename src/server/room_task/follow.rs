@@ -2,6 +2,7 @@
 //! and another history is taken over with a reset.
 use super::Task;
 use crate::server::{
+    clock::Mono,
     cluster::{
         Node, Unreachable,
         parts::{PartsNews, Told},
@@ -71,6 +72,8 @@ pub(super) struct Follow {
     pub missed_parts: bool,
     /// Until then other nodes tell of their people to a Redis that has begun anew.
     pub told_until: UnixMs,
+    /// Until then another node goes first.
+    pub quiet_until: Mono,
     /// Who waits until everything is told.
     pub settling: Vec<mpsc::Sender<()>>,
     pub project_at: Option<UnixMs>,
@@ -107,6 +110,7 @@ impl Follow {
             look: true,
             missed_parts: true,
             told_until: UnixMs(0),
+            quiet_until: Mono(0),
             settling: Vec::new(),
             project_at: None,
         })
@@ -193,6 +197,7 @@ impl Task {
                     self.look();
                 }
             }
+            Heard::Followed(Followed::Other(message)) if self.hear_quiet(&message) => {}
             Heard::Followed(Followed::Other(message)) if self.hear_echo(&message).await => {}
             Heard::Followed(Followed::Other(message)) => match PartsNews::decode(&message) {
                 Some(news) => self.hear_news(news),

@@ -6,6 +6,7 @@ mod follow;
 mod open;
 mod parked;
 mod parts;
+mod quiet;
 mod replay;
 mod resync;
 mod talk;

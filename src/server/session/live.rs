@@ -70,10 +70,11 @@ impl Session {
         all.settings.load().user_rates.forget(&self.user, all.clock.mono());
         let sent_away = self.conn.closed().is_some_and(|(close, _)| close == Close::Banned);
         if how == Next::Offline || sent_away {
+            // First: a room asks how somebody is who has left it.
+            all.presence.end(self.session.clone());
             for room in self.rooms.list() {
                 all.rooms.post(&room, RoomMsg::Leave { session: self.session.clone(), reply: None });
             }
-            all.presence.end(self.session.clone());
             self.conn.close(Close::Normal, 0);
         } else {
             metrics::LINES_LOST.increment(1);

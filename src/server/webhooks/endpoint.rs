@@ -12,6 +12,7 @@ use crate::{
     },
     server::{
         clock::Clock,
+        live::Live,
         outgoing::{Outgoing, OutgoingError, OutgoingSettings, Target},
         store::{StoreFault, notes::Notes},
     },
@@ -99,8 +100,9 @@ struct Waiting {
 
 /// One endpoint.
 pub struct Endpoint {
-    pub(super) settings: EndpointSettings,
-    outgoing: Outgoing,
+    pub(super) name: String,
+    settings: Live<EndpointSettings>,
+    outgoing: Live<Outgoing>,
     permits: Semaphore,
     pub(super) notes: Arc<dyn Notes>,
     pub(super) source: Source,
@@ -132,6 +134,9 @@ pub struct EndpointState {
     /// The age of the oldest message that has failed.
     pub oldest_ms: u64,
     pub dead: usize,
+    /// What receivers verify with, where a private key signs.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub public_keys: Vec<String>,
     /// Since the start of the process.
     pub sent: u64,
     pub failed: u64,
@@ -158,8 +163,9 @@ impl Endpoint {
         let dead = DeadLetters::open(&settings.name, settings.dead_max, notes.clone()).await?;
         let permits = Semaphore::new(settings.concurrency);
         let endpoint = Arc::new(Self {
-            settings,
-            outgoing,
+            name: settings.name.clone(),
+            settings: Live::new(settings),
+            outgoing: Live::new(outgoing),
             permits,
             notes,
             source,
@@ -177,6 +183,27 @@ impl Endpoint {
         Ok(endpoint)
     }
 
+    /// Returns the settings in force.
+    pub(super) fn settings(&self) -> Arc<EndpointSettings> {
+        self.settings.load().clone()
+    }
+
+    /// Takes other settings from now on; another address is another chance after a 410. How many requests are on their way at once stays.
+    pub(super) async fn set(&self, settings: EndpointSettings) -> Result<(), OpenError> {
+        self.outgoing.set(Outgoing::new(settings.target.clone(), settings.outgoing.clone())?);
+        let url = shown_url(&settings.target);
+        self.settings.set(settings);
+        let moved = self.known().url != url;
+        if moved {
+            let known = Known { gone: false, url, ..self.known().clone() };
+            *self.known() = known;
+            self.keep_known().await?;
+        }
+        // Whoever waits may try.
+        self.up.notify_waiters();
+        Ok(())
+    }
+
     fn known(&self) -> MutexGuard<'_, Known> {
         self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -187,7 +214,7 @@ impl Endpoint {
 
     async fn keep_known(&self) -> Result<(), StoreFault> {
         let note = serde_json::to_vec(&*self.known()).unwrap_or_default();
-        self.notes.put_note(&family(&self.settings.name), "known", Some(note.into()), None).await.map(|_| ())
+        self.notes.put_note(&family(&self.name), "known", Some(note.into()), None).await.map(|_| ())
     }
 
     pub(super) fn since(&self) -> UnixMs {
@@ -208,10 +235,7 @@ impl Endpoint {
     async fn close(&self) {
         let news = !std::mem::replace(&mut self.known().gone, true);
         if news {
-            tracing::error!(
-                endpoint = self.settings.name,
-                "the endpoint says 410: nothing is sent to it until it is enabled again"
-            );
+            tracing::error!(endpoint = self.name, "the endpoint says 410: nothing is sent to it until it is enabled again");
             if let Err(fault) = self.keep_known().await {
                 tracing::error!(%fault, "the end of an endpoint is not written down");
             }
@@ -219,11 +243,11 @@ impl Endpoint {
     }
 
     pub(super) fn wants_room(&self, room: &RoomId) -> bool {
-        wanted(&self.settings.rooms, room.as_str())
+        wanted(&self.settings().rooms, room.as_str())
     }
 
     pub(super) fn wants(&self, kind: &str) -> bool {
-        kind == "system.gap" || wanted(&self.settings.types, kind)
+        kind == "system.gap" || wanted(&self.settings().types, kind)
     }
 
     /// Notes that a room's log is settled up to `rev`. Returns whether nobody delivers that room yet.
@@ -259,7 +283,7 @@ impl Endpoint {
 
     /// Makes one attempt.
     pub(super) async fn attempt(&self, message: &Message, prev: Option<Position>) -> Tried {
-        self.post(&message.id, message.body(prev, self.settings.body_bytes)).await
+        self.post(&message.id, message.body(prev, self.settings().body_bytes)).await
     }
 
     /// Makes one attempt with a body that is written already.
@@ -270,15 +294,15 @@ impl Endpoint {
         let headers = [
             ("webhook-id", id.to_owned()),
             ("webhook-timestamp", seconds.to_string()),
-            ("webhook-signature", signature(&self.settings.keys, id, seconds, &body)),
+            ("webhook-signature", signature(&self.settings().keys, id, seconds, &body)),
         ];
-        let name = self.settings.name.clone();
-        let (why, asked, absent) = match self.outgoing.post(&headers, body.into()).await {
+        let name = self.name.clone();
+        let (why, asked, absent) = match self.outgoing.load().clone().post(&headers, body.into()).await {
             Ok(answer) if answer.status.is_success() => {
                 self.sent.fetch_add(1, Relaxed);
                 metrics::counter!("michub_webhook_sent_total", "endpoint" => name).increment(1);
                 if self.down.swap(false, Relaxed) {
-                    tracing::debug!(endpoint = self.settings.name, "the endpoint takes messages again");
+                    tracing::debug!(endpoint = self.name, "the endpoint takes messages again");
                     self.up.notify_waiters();
                 }
                 return Tried::Taken;
@@ -311,7 +335,7 @@ impl Endpoint {
         let mut told = self.told_down.lock().unwrap_or_else(PoisonError::into_inner);
         if told.is_none_or(|at| now.since(at) >= QUIET) {
             *told = Some(now);
-            tracing::warn!(endpoint = self.settings.name, why, "the endpoint takes no messages");
+            tracing::warn!(endpoint = self.name, why, "the endpoint takes no messages");
         }
     }
 
@@ -337,13 +361,14 @@ impl Endpoint {
             (false, false) => "ok",
         };
         EndpointState {
-            name: self.settings.name.clone(),
-            url: shown_url(&self.settings.target),
+            name: self.name.clone(),
+            url: shown_url(&self.settings().target),
             state,
             pending_rooms,
             failing_rooms: failing.len(),
             oldest_ms: failing.iter().min().map_or(0, |at| now.since(*at).0),
             dead: self.dead.count(),
+            public_keys: self.settings().keys.iter().filter_map(Key::public).collect(),
             sent: self.sent.load(Relaxed),
             failed: self.failed.load(Relaxed),
         }

@@ -8,17 +8,20 @@ pub mod endpoint;
 pub mod place;
 pub mod retry;
 pub mod sign;
+mod soft;
 pub mod source;
-mod status;
 mod stream;
 pub mod tap;
 
 use super::{clock::Clock, msg::Shown, store::notes::Notes};
-use crate::hub::{id::RoomId, time::UnixMs};
+use crate::{
+    hub::{id::RoomId, time::UnixMs},
+    wire::webhook::Denial,
+};
 use endpoint::{Endpoint, EndpointSettings, EndpointState, OpenError};
 use place::Place;
+use soft::{Lane, Soft};
 use source::Source;
-use status::Changes;
 use std::{
     sync::{Arc, OnceLock},
     time::Duration,
@@ -31,8 +34,8 @@ use tokio::sync::{Notify, mpsc};
 const GAUGES: Duration = Duration::from_secs(5);
 /// How often all rooms are looked at, where other nodes may have died with something to deliver.
 const LOOK_AGAIN: Duration = Duration::from_secs(300);
-/// How many changes of status may wait for the thread.
-const STATUS_QUEUE: usize = 65_536;
+/// How many messages that come from no log may wait for the thread.
+const SOFT_QUEUE: usize = 65_536;
 
 /// What webhooks work on.
 #[derive(Clone)]
@@ -54,7 +57,7 @@ pub struct Webhooks(Arc<Inner>);
 struct Inner {
     endpoints: OnceLock<Vec<Arc<Endpoint>>>,
     moved: Arc<Moved>,
-    statuses: mpsc::Sender<Shown>,
+    soft: mpsc::Sender<Soft>,
     look: Notify,
     deps: WebhookDeps,
 }
@@ -63,19 +66,28 @@ impl Webhooks {
     /// Starts the thread. `moved` hears of every commit (see [`tap::Tap`]). Errors: the thread cannot be started.
     pub fn start(endpoints: Vec<EndpointSettings>, deps: WebhookDeps, moved: Arc<Moved>) -> std::io::Result<Self> {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-        let (statuses, status_inbox) = mpsc::channel(STATUS_QUEUE);
-        let webhooks = Self(Arc::new(Inner { endpoints: OnceLock::new(), moved, statuses, look: Notify::new(), deps }));
+        let (soft, soft_inbox) = mpsc::channel(SOFT_QUEUE);
+        let webhooks = Self(Arc::new(Inner { endpoints: OnceLock::new(), moved, soft, look: Notify::new(), deps }));
         let own = webhooks.clone();
         // Before the first command, so that no event is older.
         let started = own.0.deps.clock.now();
-        let body = move || runtime.block_on(own.live(endpoints, started, status_inbox));
+        let body = move || runtime.block_on(own.live(endpoints, started, soft_inbox));
         std::thread::Builder::new().name("michub-webhooks".to_owned()).spawn(body)?;
         Ok(webhooks)
     }
 
     /// Tells that somebody looks different to others. Never waits: beyond the limit it is dropped, and counted.
     pub fn status(&self, shown: &Shown) {
-        if self.0.statuses.try_send(shown.clone()).is_err() {
+        self.soft(Soft::Status(shown.clone()));
+    }
+
+    /// Tells that somebody was not let on air, likewise.
+    pub fn denied(&self, denial: Denial) {
+        self.soft(Soft::Denied(denial));
+    }
+
+    fn soft(&self, soft: Soft) {
+        if self.0.soft.try_send(soft).is_err() {
             metrics::counter!("michub_webhook_status_dropped_total", "endpoint" => "all").increment(1);
         }
     }
@@ -84,6 +96,20 @@ impl Webhooks {
     #[must_use]
     pub fn states(&self) -> Vec<EndpointState> {
         self.endpoints().iter().map(|endpoint| endpoint.state()).collect()
+    }
+
+    /// Gives endpoints other settings; those that are not there yet, or not any more, stay as they are until a restart.
+    pub fn set(&self, settings: Vec<EndpointSettings>) {
+        let webhooks = self.clone();
+        tokio::spawn(async move {
+            for settings in settings {
+                let Some(endpoint) = webhooks.endpoint(&settings.name).cloned() else { continue };
+                if let Err(error) = endpoint.set(settings).await {
+                    tracing::error!(endpoint = endpoint.name, %error, "new settings are not in force, or not for good");
+                }
+            }
+            webhooks.look_again();
+        });
     }
 
     /// Looks at all rooms again.
@@ -96,19 +122,15 @@ impl Webhooks {
     }
 
     fn endpoint(&self, name: &str) -> Option<&Arc<Endpoint>> {
-        self.endpoints().iter().find(|endpoint| endpoint.settings.name == name)
+        self.endpoints().iter().find(|endpoint| endpoint.name == name)
     }
 
-    async fn live(self, settings: Vec<EndpointSettings>, started: UnixMs, mut statuses: mpsc::Receiver<Shown>) {
+    async fn live(self, settings: Vec<EndpointSettings>, started: UnixMs, mut soft: mpsc::Receiver<Soft>) {
         let mut opened = Vec::with_capacity(settings.len());
         for settings in settings {
             opened.push(self.open(settings, started).await);
         }
-        let changes: Vec<_> = opened
-            .iter()
-            .filter(|endpoint| endpoint.wants(status::KIND))
-            .map(|endpoint| Changes::start(endpoint.clone()))
-            .collect();
+        let lanes: Vec<_> = opened.iter().map(Lane::start).collect();
         // Only this thread sets it, once.
         let _ = self.0.endpoints.set(opened);
         tokio::spawn(self.clone().look_at_all());
@@ -122,9 +144,9 @@ impl Webhooks {
                         self.deliver(&room, rev);
                     }
                 }
-                shown = statuses.recv() => {
-                    for lanes in shown.iter().flat_map(|_| &changes) {
-                        shown.iter().for_each(|shown| Changes::push(lanes, shown));
+                soft = soft.recv() => {
+                    for soft in soft.iter() {
+                        lanes.iter().for_each(|lanes| Lane::push(lanes, soft));
                     }
                 }
                 _ = gauges.tick() => self.gauges(),
@@ -181,7 +203,7 @@ impl Webhooks {
 
     async fn is_behind(&self, room: &RoomId, head: u64) -> bool {
         for endpoint in self.endpoints() {
-            let family = format!("{}.at", endpoint::family(&endpoint.settings.name));
+            let family = format!("{}.at", endpoint::family(&endpoint.name));
             let note = self.0.deps.notes.note(&family, room.as_str()).await.ok().flatten();
             let place = note.and_then(|note| Place::decode(&note));
             if place.is_none_or(|place| place.cursor.rev < head || place.missed.is_some() || place.is_untouched()) {

@@ -60,7 +60,7 @@ impl Stream {
         loop {
             let target = self.endpoint.target(&self.room);
             let step = self.step(target).await.unwrap_or_else(|fault| {
-                tracing::warn!(endpoint = self.endpoint.settings.name, room = %self.room, %fault, "a room waits for the store");
+                tracing::warn!(endpoint = self.endpoint.name, room = %self.room, %fault, "a room waits for the store");
                 self.place = None;
                 Step::Wait(STORE_REST)
             });
@@ -82,11 +82,11 @@ impl Stream {
     }
 
     fn claim_name(&self) -> String {
-        format!("{}/{}", self.endpoint.settings.name, self.room)
+        format!("{}/{}", self.endpoint.name, self.room)
     }
 
     fn places(&self) -> String {
-        format!("{}.at", family(&self.endpoint.settings.name))
+        format!("{}.at", family(&self.endpoint.name))
     }
 
     /// Asks the store to keep what is not delivered yet; not for every rev anew.
@@ -94,7 +94,7 @@ impl Stream {
         if self.kept_from.is_some_and(|kept| from < kept + KEEP_STEP) {
             return Ok(());
         }
-        self.endpoint.source.store.keep_log(&self.room, &self.endpoint.settings.name, Some(from)).await?;
+        self.endpoint.source.store.keep_log(&self.room, &self.endpoint.name, Some(from)).await?;
         self.kept_from = Some(from);
         Ok(())
     }
@@ -102,7 +102,7 @@ impl Stream {
     async fn let_go(&mut self) {
         self.place = None;
         if self.kept_from.take().is_some()
-            && let Err(fault) = self.endpoint.source.store.keep_log(&self.room, &self.endpoint.settings.name, None).await
+            && let Err(fault) = self.endpoint.source.store.keep_log(&self.room, &self.endpoint.name, None).await
         {
             tracing::warn!(%fault, "a log stays longer than it must");
         }
@@ -114,7 +114,7 @@ impl Stream {
 
     async fn claim(&self) -> Result<bool, StoreFault> {
         let name = self.claim_name();
-        let ttl = self.endpoint.settings.outgoing.timeout * 2 + CLAIM_SLACK;
+        let ttl = self.endpoint.settings().outgoing.timeout * 2 + CLAIM_SLACK;
         self.endpoint.notes.claim(Claim { name: &name, holder: &self.holder }, &self.places(), ttl).await
     }
 
@@ -212,7 +212,7 @@ impl Stream {
             Tried::Failed { asked, .. } => {
                 let attempts = self.failed(&message);
                 let now = self.endpoint.clock.now();
-                match self.endpoint.settings.schedule.wait(attempts, now, now, asked) {
+                match self.endpoint.settings().schedule.wait(attempts, now, now, asked) {
                     Some(wait) => Ok(Step::Wait(wait)),
                     // It stands in front of whatever comes next.
                     None => Ok(Step::Drained),
@@ -282,11 +282,11 @@ impl Stream {
         let attempts = self.failed(message);
         let now = self.endpoint.clock.now();
         self.endpoint.note_failing(&self.room, Some(message.at));
-        if let Some(wait) = self.endpoint.settings.schedule.wait(attempts, message.at, now, asked) {
-            tracing::debug!(endpoint = self.endpoint.settings.name, id = message.id, attempts, why, "an attempt has failed");
+        if let Some(wait) = self.endpoint.settings().schedule.wait(attempts, message.at, now, asked) {
+            tracing::debug!(endpoint = self.endpoint.name, id = message.id, attempts, why, "an attempt has failed");
             return Ok(Some(Step::Wait(wait)));
         }
-        let body = message.body(place.sent, self.endpoint.settings.body_bytes);
+        let body = message.body(place.sent, self.endpoint.settings().body_bytes);
         self.endpoint.dead.bury(&DeadLetter::new(message, body, attempts, why, now)).await?;
         self.failing = None;
         if let Some(position) = message.position {

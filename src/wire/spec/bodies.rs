@@ -66,6 +66,7 @@ const ANSWERED: &[Shape] = &[
         "A ticket, and the seat that it is for.",
         "ticket:text! room_id:room! user_id:user! seat_no:seat! grant:count! expires_at_ms:ms!",
     ),
+    shape("media_uid", "The number by which Agora knows somebody.", "source:text! user_id:user! uid:count!"),
     shape("live", "What is on air at a media server.", "source:text! streams:on_air[]!"),
     shape(
         "on_air",

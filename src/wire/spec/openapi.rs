@@ -112,7 +112,7 @@ fn tag(route: &Route) -> &'static str {
     let named = |part: &str| route.path.starts_with(part);
     match route.operation {
         Operation::OpenApi | Operation::AsyncApi => "documents",
-        Operation::PublishTicket => "media",
+        Operation::PublishTicket | Operation::MediaUid => "media",
         _ if named("/api/rooms") => "rooms",
         _ if named("/api/poll") => "polling",
         _ if named("/api/media") || named("/api/hooks") => "media",

@@ -55,6 +55,7 @@ operations! {
     PollFrame,
     /// What is on air.
     Live,
+    MediaUid,
     /// A callback of a media server that has one address for all.
     Hook,
     /// A callback of a media server that has an address per kind.
@@ -414,6 +415,17 @@ pub const ROUTES: &[Route] = &[
             "live",
             r#"{"source":"srs1","streams":[{"space":"live","stream":"r1_u1","session":"s7","room_id":"r1","user_id":"u1"}]}"#,
         ),
+        errors: READ,
+    },
+    Route {
+        operation: Operation::MediaUid,
+        method: Method::Get,
+        path: "/api/media/{source}/uid",
+        who: Who::People,
+        about: "The number by which Agora knows somebody: given out once, remembered, the same on every node.",
+        query: &[("user_id", "user!", "u1", "Whose; with a client token it may be absent.")],
+        body: None,
+        answer: ("media_uid", r#"{"source":"agora1","user_id":"u1","uid":3190837265}"#),
         errors: READ,
     },
     Route {

@@ -119,6 +119,11 @@ impl Hub {
         Ok(Self { child, address, admin, _data: data })
     }
 
+    /// Returns where it listens.
+    pub fn address(&self) -> &str {
+        &self.address
+    }
+
     /// Returns the process's number.
     pub fn pid(&self) -> u32 {
         self.child.id()

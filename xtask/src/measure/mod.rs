@@ -2,6 +2,7 @@
 mod attacks;
 mod core;
 mod counts;
+mod gate;
 pub mod hub;
 mod redis;
 mod row;
@@ -38,6 +39,7 @@ const ALL: &[Measurement] = &[
     Measurement { name: "floods", exact: false, run: attacks::floods },
     Measurement { name: "hostile", exact: false, run: attacks::hostile },
     Measurement { name: "joins", exact: false, run: attacks::joins },
+    Measurement { name: "gate", exact: false, run: gate::gate },
     Measurement { name: "redis", exact: false, run: redis::commits },
     Measurement { name: "redis-acks", exact: false, run: redis::acks },
     Measurement { name: "redis-idle", exact: false, run: redis::idle },

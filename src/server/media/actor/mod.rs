@@ -1,7 +1,9 @@
 //! What is known of all media servers, in one task: reports and polls are joined here, rooms hear who is on air, strays are shown out.
 //!
 //! Rooms are told by level, not by edge: a word that got lost on its way is said again.
+mod others;
 mod polls;
+mod pulse;
 mod strays;
 mod tell;
 
@@ -18,11 +20,13 @@ use crate::server::{
     msg::SeatsOf,
     ticket::grant_of,
 };
+use crate::wire::media::MediaWord;
+use pulse::Pulse;
 use std::{
     collections::{BTreeMap, BTreeSet},
     time::Duration,
 };
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, oneshot};
 
 /// How often the actor looks at what is due.
 const TICK: Duration = Duration::from_millis(250);
@@ -68,10 +72,13 @@ struct Known {
     /// When the last good poll was asked.
     covered: UnixMs,
     polling: bool,
+    /// The next poll is not one of the regular ones.
+    urgent: bool,
+    pulse: Pulse,
 }
 
 impl Known {
-    const fn new(births: Births, poll_at: UnixMs) -> Self {
+    fn new(births: Births, poll_at: UnixMs) -> Self {
         Self {
             facts: Space::new(births),
             epoch: None,
@@ -84,11 +91,16 @@ impl Known {
             polled_at: UnixMs(0),
             covered: UnixMs(0),
             polling: false,
+            urgent: false,
+            pulse: Pulse::default(),
         }
     }
 
     fn poll_by(&mut self, at: UnixMs) {
-        self.poll_at = self.poll_at.min(at);
+        if at < self.poll_at {
+            self.poll_at = at;
+        }
+        self.urgent = true;
     }
 }
 
@@ -130,6 +142,7 @@ impl Actor {
     pub async fn run(mut self, mut inbox: mpsc::Receiver<Ask>, mut seats: mpsc::UnboundedReceiver<SeatsOf>) {
         let mut tick = tokio::time::interval(TICK);
         tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        let mut others = self.remember().await;
         loop {
             tokio::select! {
                 ask = inbox.recv() => match ask {
@@ -137,6 +150,7 @@ impl Actor {
                     None => return,
                 },
                 Some(seats) = seats.recv() => self.seats_changed(seats),
+                Some((source, word)) = others.recv() => self.told(source, word),
                 _ = tick.tick() => self.tick(),
             }
         }
@@ -153,8 +167,7 @@ impl Actor {
     fn hear(&mut self, ask: Ask) {
         match ask {
             Ask::Report { source, report, reply } => {
-                self.report(source, report);
-                let _ = reply.send(());
+                self.report(source, report, reply);
             }
             Ask::Publish { source, request, grant, reply } => {
                 let _ = reply.send(self.publish(source, request, grant));
@@ -186,18 +199,39 @@ impl Actor {
         spaces.flat_map(|((_, space), known)| known.shown.values().filter(counts).map(move |live| of(space, live))).collect()
     }
 
-    fn report(&mut self, index: usize, report: Report) {
+    fn report(&mut self, index: usize, report: Report, reply: oneshot::Sender<()>) {
         let Some(key) = self.key(index, &report.space) else { return };
         let now = self.now();
         let Some(known) = self.open(&key, report.births) else { return };
-        let mut missed = report.poll;
+        let (mut missed, mut news) = (report.poll, false);
         for fact in &report.facts {
+            news |= known.facts.is_news(fact);
             missed |= known.facts.join(fact, now) == Told::TooOld;
         }
+        known.pulse.reported(now);
         if missed {
             known.poll_by(now.plus(SOON));
         }
+        if let Some(sign) = report.sign {
+            self.sign(&key, sign, now);
+            self.media.tell(&key, MediaWord { sign: Some((sign, now.0)), ..self.media.ledger.word(&key.1) });
+        }
         self.refresh_after(&key, &report.facts);
+        self.keep(&key, &report.facts, news, Some(reply));
+    }
+
+    /// Keeps what these facts can have changed, and tells the other nodes.
+    fn keep(&self, key: &Key, facts: &[Fact], news: bool, mut reply: Option<oneshot::Sender<()>>) {
+        let (Some(source), Some(known)) = (self.source(key.0), self.known.get(key)) else { return };
+        let streams: BTreeSet<&StreamId> = facts.iter().filter_map(Fact::stream).collect();
+        let mut parts = streams.into_iter().map(Some).chain(news.then_some(None)).peekable();
+        if parts.peek().is_none() {
+            let _ = reply.take().map(|reply| reply.send(()));
+        }
+        while let Some(stream) = parts.next() {
+            let done = if parts.peek().is_none() { reply.take() } else { None };
+            self.media.ledger.keep(&source.name, &key.1, stream, &known.facts, done);
+        }
     }
 
     /// One list per room, or one for the whole server.
@@ -252,6 +286,7 @@ impl Actor {
             }
         }
         self.refresh_after(&key, &request.report.facts);
+        self.keep(&key, &request.report.facts, false, None);
         Ok(())
     }
 
@@ -267,22 +302,23 @@ impl Actor {
             false => None,
         };
         match streams {
-            Some(streams) => self.refresh_streams(key, streams),
-            None => self.refresh(key),
+            Some(streams) => self.refresh_streams(key, streams, true),
+            None => self.refresh(key, true),
         }
     }
 
     /// Compares everything that is on air with what was.
-    fn refresh(&mut self, key: &Key) {
+    fn refresh(&mut self, key: &Key, heard: bool) {
         let Some(known) = self.known.get_mut(key) else { return };
         known.epoch = known.facts.current().cloned();
         let after = known.facts.live().into_iter().map(|live| live.stream);
         let streams = known.shown.keys().cloned().chain(after).collect();
-        self.refresh_streams(key, streams);
+        self.refresh_streams(key, streams, heard);
     }
 
-    /// Compares these streams with what they were, and tells whom it concerns.
-    fn refresh_streams(&mut self, key: &Key, streams: BTreeSet<StreamId>) {
+    /// Compares these streams with what they were, and tells whom it concerns. What was
+    /// not `heard` here is no reason to judge it at once: the list will show it again, or the node that heard it does.
+    fn refresh_streams(&mut self, key: &Key, streams: BTreeSet<StreamId>, heard: bool) {
         let now = self.now();
         let media = self.media.clone();
         let (Some(source), Some(known)) = (media.sources.get(key.0), self.known.get_mut(key)) else { return };
@@ -339,7 +375,7 @@ impl Actor {
         for (person, on) in moves {
             if on { self.begins(&person, key) } else { self.ends(&person, key) }
         }
-        for live in begun {
+        for live in begun.into_iter().filter(|_| heard) {
             self.check(key, &live, true);
         }
     }
@@ -347,6 +383,7 @@ impl Actor {
     fn tick(&mut self) {
         let now = self.now();
         self.expire_pending(now);
+        self.feel_pulses(now);
         self.poll(now);
         if now >= self.level_at {
             self.level_at = now.plus(LEVEL_EVERY);
@@ -364,10 +401,19 @@ impl Actor {
         let media = self.media.clone();
         let seats = &self.seats;
         self.known.retain(|(index, space), known| {
+            let Some(source) = media.sources.get(*index) else { return false };
+            let before = known.facts.names();
             known.facts.forget(now);
+            let after = known.facts.names();
+            for gone in before.difference(&after) {
+                media.ledger.forget(&source.name, space, Some(gone));
+            }
             let seated = RoomId::parse(space).is_ok_and(|room| seats.contains_key(&room));
-            let by_room = media.sources.get(*index).is_some_and(Source::by_room);
-            !by_room || seated || known.polling || !known.facts.is_forgotten()
+            let stays = !source.by_room() || seated || known.polling || !known.facts.is_forgotten();
+            if !stays {
+                media.ledger.forget(&source.name, space, None);
+            }
+            stays
         });
         self.stopped.retain(|(room, user), _| seats.get(room).is_some_and(|seated| seated.iter().any(|(who, ..)| who == user)));
     }

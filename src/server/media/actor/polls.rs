@@ -3,12 +3,31 @@ use super::{Actor, HOLE, Key, Known, PENDING, POLLS_PER_TICK, Person, SOON};
 use crate::{
     hub::{
         id::RoomId,
-        media::{EpochId, Fact, Phase},
-        time::UnixMs,
+        media::{EpochId, Fact, Phase, Publisher, Space, StreamId},
+        time::{Millis, UnixMs},
     },
-    server::media::{Ask, Source, api},
+    server::media::{
+        Ask, Listed, Media, Source,
+        api::{Api, ApiError, Snapshot},
+    },
+    wire::media::MediaWord,
 };
 use std::collections::{BTreeMap, BTreeSet};
+
+impl Media {
+    /// Reads a list, with people in the place of numbers that the hub gave them.
+    async fn list(&self, api: &Api, source: usize, space: &str) -> Result<Snapshot, ApiError> {
+        let mut snapshot = api.list(space).await?;
+        if let Some(uids) = self.sources.get(source).and_then(|source| source.uids.as_ref()) {
+            for sighting in &mut snapshot.sightings {
+                if let Some(user) = uids.user_of(sighting.stream.as_str()).await {
+                    sighting.publisher = Some(Publisher::new(&user));
+                }
+            }
+        }
+        Ok(snapshot)
+    }
+}
 
 impl Known {
     /// A hole in the numbers that stays brings a look, and the next one only after the same time again.
@@ -46,7 +65,7 @@ impl Actor {
         }
         changed.dedup();
         for key in changed {
-            self.refresh(&key);
+            self.refresh(&key, false);
         }
     }
 
@@ -73,50 +92,99 @@ impl Actor {
         let media = self.media.clone();
         let (Some(source), Some(known)) = (media.sources.get(key.0), self.known.get_mut(&key)) else { return };
         let Some(api) = source.api.clone() else { return };
-        (known.polling, known.polled_at, known.poll_at) = (true, now, now.plus(source.poll));
-        let to_actor = media.to_actor.clone();
+        let urgent = known.urgent;
+        let sweep = (!urgent).then_some(source.poll.0 * 3 / 4);
+        (known.polling, known.urgent) = (true, false);
+        (known.polled_at, known.poll_at) = (now, now.plus(source.poll));
+        let name = source.name.clone();
         tokio::spawn(async move {
             let (source, space) = key;
-            let outcome = api.list(&space).await;
-            let _ = to_actor.send(Ask::Polled { source, space, asked_at: now, outcome }).await;
+            let mine = media.ledger.may_list(&name, &space, api.least_gap().0, sweep).await;
+            // What is claimed may have waited: the list is as old as the question.
+            let asked_at = media.clock.now();
+            let outcome = match mine {
+                true => Listed::Here(media.list(&api, source, &space).await),
+                false => Listed::Elsewhere { urgent },
+            };
+            let _ = media.to_actor.send(Ask::Polled { source, space, asked_at, outcome }).await;
         });
     }
 
-    pub(super) fn polled(&mut self, key: Key, asked_at: UnixMs, outcome: Result<api::Snapshot, api::ApiError>) {
+    /// Another node asks for the list, or will; this one looks again whether it has.
+    fn left_to_another(&mut self, key: &Key, urgent: bool) {
+        let now = self.now();
+        let Some((gap, poll)) = self.source(key.0).and_then(|source| Some((source.api.as_ref()?.least_gap(), source.poll)))
+        else {
+            return;
+        };
+        let Some(known) = self.known.get_mut(key) else { return };
+        if urgent {
+            known.poll_by(now.plus(gap));
+        } else {
+            known.poll_at = known.poll_at.min(now.plus(Millis(poll.0 / 4)));
+        }
+    }
+
+    pub(super) fn polled(&mut self, key: Key, asked_at: UnixMs, outcome: Listed) {
         let media = self.media.clone();
         let (Some(source), Some(known)) = (media.sources.get(key.0), self.known.get_mut(&key)) else { return };
         known.polling = false;
-        let snapshot = match outcome {
+        let answer = match outcome {
+            Listed::Here(answer) => answer,
+            Listed::Elsewhere { urgent } => return self.left_to_another(&key, urgent),
+        };
+        known.pulse.asked(answer.is_ok(), asked_at);
+        let count = |outcome: &'static str| {
+            metrics::counter!("michub_media_polls_total", "source" => source.name.to_string(), "outcome" => outcome).increment(1);
+        };
+        let snapshot = match answer {
             Ok(snapshot) => snapshot,
             Err(error) => {
                 // An answer that failed says nothing: what is on air stays so.
                 tracing::warn!(source = %source.name, space = key.1, %error, "a media server cannot be asked");
-                metrics::counter!("michub_media_polls_total", "source" => source.name.clone(), "outcome" => "failed")
-                    .increment(1);
-                return;
+                return count("failed");
             }
         };
-        metrics::counter!("michub_media_polls_total", "source" => source.name.clone(), "outcome" => "ok").increment(1);
-        if let Some((epoch, birth)) = snapshot.epoch {
-            let epoch = EpochId::new(&epoch);
-            if known.facts.current() != Some(&epoch) {
-                known.facts.join(&Fact::EpochSeen { epoch, birth: birth.unwrap_or(asked_at.0) }, asked_at);
-            }
-        }
-        let epoch = known.facts.current().cloned().unwrap_or_else(|| EpochId::new(""));
-        let ended = known.facts.reconcile(&epoch, &snapshot.sightings, asked_at);
-        known.covered = asked_at;
-        let seen: BTreeSet<_> = snapshot.sightings.iter().map(|sighting| &sighting.stream).collect();
-        let confirms = known.shown.keys().any(|stream| !seen.contains(stream));
-        if confirms && ended.is_empty() {
-            // Something is missing for the first time: the second look comes soon.
-            known.poll_by(asked_at.plus(SOON));
-        }
-        self.refresh(&key);
+        count("ok");
+        self.join_list(&key, asked_at, snapshot);
         for live in self.known.get(&key).map(|known| known.shown.values().cloned().collect::<Vec<_>>()).unwrap_or_default() {
             self.check(&key, &live, false);
         }
         self.settle_unconfirmed();
+    }
+
+    /// Joins a list, keeps what it has changed, and tells the other nodes.
+    fn join_list(&mut self, key: &Key, asked_at: UnixMs, snapshot: Snapshot) {
+        let media = self.media.clone();
+        let (Some(source), Some(known)) = (media.sources.get(key.0), self.known.get_mut(key)) else { return };
+        let mut new_epoch = false;
+        if let Some((epoch, birth)) = snapshot.epoch {
+            let epoch = EpochId::new(&epoch);
+            if known.facts.current() != Some(&epoch) {
+                known.facts.join(&Fact::EpochSeen { epoch, birth: birth.unwrap_or(asked_at.0) }, asked_at);
+                new_epoch = true;
+            }
+        }
+        let epoch = known.facts.current().cloned().unwrap_or_else(|| EpochId::new(""));
+        let seen: BTreeSet<StreamId> = snapshot.sightings.iter().map(|sighting| sighting.stream.clone()).collect();
+        let concerned: BTreeSet<StreamId> = known.shown.keys().chain(&seen).cloned().collect();
+        let before: Vec<Space> = concerned.iter().map(|stream| known.facts.part(Some(stream))).collect();
+        let ended = known.facts.reconcile(&epoch, &snapshot.sightings, asked_at);
+        known.covered = known.covered.max(asked_at);
+        if ended.is_empty() && known.shown.keys().any(|stream| !seen.contains(stream)) {
+            // Something is missing for the first time: the second look comes soon.
+            known.poll_by(asked_at.plus(SOON));
+        }
+        for (stream, before) in concerned.iter().zip(before) {
+            if known.facts.part(Some(stream)) != before {
+                media.ledger.keep(&source.name, &key.1, Some(stream), &known.facts, None);
+            }
+        }
+        if new_epoch {
+            media.ledger.keep(&source.name, &key.1, None, &known.facts, None);
+        }
+        media.ledger.tell(&source.name, MediaWord { listed_at: Some(asked_at.0), ..media.ledger.word(&key.1) });
+        self.refresh(key, false);
     }
 
     /// Whoever is on air only by his room's memory, while every poll since says that he is not, has stopped.

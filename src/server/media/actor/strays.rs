@@ -11,6 +11,9 @@ use crate::{
     },
 };
 
+/// For how long the end of a stream is left to the node that has begun it.
+const KICK_MS: u64 = 1_000;
+
 impl Actor {
     pub(super) fn check_person(&self, key: &Key, person: &Person) {
         let (Some(source), Some(known)) = (self.source(key.0), self.known.get(key)) else { return };
@@ -52,10 +55,11 @@ impl Actor {
         let times = known.strays.entry((stray.live.stream.clone(), stray.live.session.clone())).or_default();
         *times = times.saturating_add(1);
         if !stray.at_once && *times < SIGHTINGS {
+            known.poll_by(now.plus(SOON));
             return;
         }
         let stream = stray.live.stream.as_str();
-        metrics::counter!("michub_media_strays_total", "source" => source.name.clone()).increment(1);
+        metrics::counter!("michub_media_strays_total", "source" => source.name.to_string()).increment(1);
         let Some(api) = source.api.clone().filter(|_| source.gate == Gate::Enforce) else {
             tracing::warn!(source = %source.name, stream, why = %stray.why, "somebody is on air without the right to it");
             return;
@@ -64,6 +68,9 @@ impl Actor {
         let name = source.name.clone();
         tokio::spawn(async move {
             let stream = stray.live.stream.as_str();
+            if !media.ledger.may_kick(&name, stream, stray.live.session.as_str(), KICK_MS).await {
+                return;
+            }
             match api.kick(&key.1, &stray.live).await {
                 Ok(()) => tracing::info!(source = %name, stream, why = %stray.why, "a stream without the right to it was ended"),
                 Err(error) => {

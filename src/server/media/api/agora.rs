@@ -36,7 +36,8 @@ pub(super) async fn list(api: &Api, channel: &str) -> Result<Snapshot, ApiError>
 }
 
 pub(super) async fn kick(api: &Api, channel: &str, live: &Live) -> Result<(), ApiError> {
-    let uid = live.publisher.as_ref().map_or_else(|| live.session.as_str(), Publisher::as_str);
+    // The stream is named by the number; the publisher may be the person who got it from the hub.
+    let uid = live.stream.as_str();
     let uid = uid.parse::<u64>().map_or_else(|_| json!(uid), |uid| json!(uid));
     let privileges = ["publish_audio", "publish_video"];
     let body = json!({"appid": app(api), "cname": channel, "uid": uid, "time": RULE_MINUTES, "privileges": privileges});

@@ -55,6 +55,8 @@ pub(super) struct Api {
     base: String,
     key: String,
     secret: String,
+    /// The parameter of the publish URL that carries our ticket.
+    ticket_param: String,
     clock: Clock,
 }
 
@@ -72,6 +74,7 @@ impl Api {
             base: config.api.0.trim_end_matches('/').to_owned(),
             key: config.api_key.clone(),
             secret: secret.0.clone(),
+            ticket_param: config.ticket_param.clone(),
             clock,
         }))
     }

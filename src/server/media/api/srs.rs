@@ -76,7 +76,7 @@ fn vhost_of(stream: &Stream) -> Option<String> {
 }
 
 pub(super) async fn kick(api: &Api, live: &Live) -> Result<(), ApiError> {
-    let id = escaped(live.session.as_str());
+    let id = escaped(live.session.at_the_server());
     let answer: Answer = ask(api.client.delete(format!("{}/api/v1/clients/{id}", api.base))).await?;
     if answer.code == 0 { Ok(()) } else { Err(ApiError::Answer(format!("code {}", answer.code))) }
 }

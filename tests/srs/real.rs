@@ -1,5 +1,15 @@
-//! A real SRS with a real publisher: `cargo xtask srs BINARY`. It needs ffmpeg, and a build of SRS, which Debian does not have.
-use crate::{client::Client, hub::Hub};
+//! A real SRS with a real publisher: `cargo xtask srs BINARY`. It needs ffmpeg, and a build of SRS, which Debian does not have: so it is no
+//! part of `cargo test`.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "a test fails by panicking")]
+#[allow(dead_code, reason = "shared with the tests of one hub")]
+#[path = "../it/client.rs"]
+mod client;
+#[allow(dead_code, reason = "shared with the tests of one hub")]
+#[path = "../it/hub.rs"]
+mod hub;
+
+use client::Client;
+use hub::Hub;
 use serde_json::{Value, json};
 use std::{
     path::Path,
@@ -57,7 +67,6 @@ async fn told(user: &mut Client, wanted: &str) {
 }
 
 #[tokio::test]
-#[ignore = "needs SRS and ffmpeg: cargo xtask srs BINARY"]
 async fn only_whoever_sits_is_on_air() {
     let binary = std::env::var("SRS").expect("SRS: the path of the binary");
     let (dir, data) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
