@@ -61,7 +61,8 @@ impl Entry<'_> {
         if named.is_empty() { before.iter().map(|room| (room.clone(), Since::default())).collect() } else { named }
     }
 
-    /// Enters several rooms at once, and says of each how that went.
+    /// Enters several rooms at once, and says of each how that went. A door that is closed for now only is still the session's: its next
+    /// resume tries again.
     pub async fn enter_all(&self, rooms: Vec<(RoomId, Since)>) -> Vec<WelcomeRoom> {
         let mut asked = Vec::with_capacity(rooms.len());
         for (room, since) in rooms {
@@ -84,7 +85,11 @@ impl Entry<'_> {
                     WelcomeRoom { room_id, recovered, cursor, msg_cursor, msg_skipped, error: None }
                 }
                 Err(refused) => {
-                    self.set.remove(&room);
+                    if refused.code.temporary() {
+                        self.set.add(&room, self.max);
+                    } else {
+                        self.set.remove(&room);
+                    }
                     let error = Some(refused.code.name());
                     WelcomeRoom { room_id, recovered: None, cursor: None, msg_cursor: None, msg_skipped: None, error }
                 }

@@ -211,3 +211,36 @@ fn a_large_room_hears_digests() {
         }
     });
 }
+
+#[test]
+fn a_door_that_is_closed_for_now_is_tried_again() {
+    run(settings(), |mut bench| async move {
+        bench.store.away.store(true, Relaxed);
+        let (person, kind, own, set) = (user("a"), UserType::plain(), session("a"), RoomSet::default());
+        let rooms = bench.rooms.clone();
+        let opens = tokio::task::spawn_local(async move {
+            while let Some(message) = bench.shard.recv().await {
+                if let ShardMsg::Run(work) = message {
+                    (work.0)();
+                }
+            }
+        });
+        let entry = Entry {
+            rooms: &rooms,
+            max: 64,
+            user: &person,
+            user_type: &kind,
+            session: &own,
+            conn: Some(conn("a")),
+            set: &set,
+            claims: None,
+        };
+        let joined = entry.enter_all(vec![(room(), Since::default())]).await;
+        assert_eq!(joined.iter().map(|joined| joined.error).collect::<Vec<_>>(), [Some("unavailable")]);
+        assert_eq!(set.list(), [room()], "the next resume comes back to it");
+        bench.store.away.store(false, Relaxed);
+        let joined = entry.enter_all(entry.back_to(Vec::new(), &set.list())).await;
+        assert_eq!(joined.iter().map(|joined| joined.error).collect::<Vec<_>>(), [None]);
+        opens.abort();
+    });
+}

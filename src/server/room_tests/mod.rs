@@ -4,6 +4,7 @@ mod commits;
 
 use super::{
     clock::Clock,
+    entry::Entry,
     msg::{ConnId, EndedByHub, Frame, JoinReply, Joined, Member, Refusal, Reply, RoomMsg, RoomSet, ShardMsg, Shown, ShownStatus},
     presence::Presence,
     room_log::payload,
@@ -27,7 +28,10 @@ use bytes::Bytes;
 use std::{
     collections::VecDeque,
     future::Future,
-    sync::{Arc, Mutex},
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicBool, Ordering::Relaxed},
+    },
     time::Duration,
 };
 use tokio::sync::{mpsc, oneshot};
@@ -46,6 +50,8 @@ enum Answer {
 struct Memory {
     room: Mutex<Option<(Cursor, Bytes, Vec<LogEntry>)>>,
     answers: Mutex<VecDeque<Answer>>,
+    /// Nothing can be read.
+    away: AtomicBool,
 }
 
 fn fault() -> StoreFault {
@@ -82,6 +88,9 @@ impl Store for Memory {
 
     fn load<'a>(&'a self, _: &'a RoomId) -> Later<'a, Result<Option<Loaded>, StoreFault>> {
         Box::pin(async move {
+            if self.away.load(Relaxed) {
+                return Err(fault());
+            }
             let room = self.room.lock().unwrap();
             Ok(room.as_ref().map(|(at, snapshot, log)| Loaded {
                 at: *at,
