@@ -2,7 +2,7 @@
 #![allow(clippy::unwrap_used)]
 use michub::hub::{
     id::{RoomId, SessionId, UserId, UserType},
-    presence::{People, Status},
+    presence::{Elsewhere, People, Status},
     time::{Millis, UnixMs},
 };
 
@@ -204,4 +204,17 @@ fn a_lost_session_that_is_taken_in_again_is_not_over_any_more() {
     people.take_in(&user("a"), &UserType::plain(), session("s1"), UnixMs(2));
     assert_eq!(people.next_deadline(), None);
     assert!(people.expire(UnixMs(9 * T)).is_empty());
+}
+
+#[test]
+fn a_look_at_the_other_nodes_tells_what_was_chosen_there() {
+    let mut people = People::new(Millis(T), true);
+    people.open(&user("a"), &UserType::plain(), None, session("s1"), UnixMs(0));
+    people.take_changes();
+    let chosen = Elsewhere { here: true, known: true, choice: Some(Status::Busy), ..Elsewhere::default() };
+    people.glance(&user("a"), Some(chosen));
+    assert_eq!(people.view(&user("a")).status, Status::Busy);
+    people.glance(&user("a"), None);
+    assert_eq!(people.view(&user("a")).status, Status::Busy, "a choice is the person's, on whatever node he made it");
+    assert!(people.take_changes().is_empty(), "nobody here watches him");
 }

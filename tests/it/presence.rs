@@ -177,6 +177,9 @@ async fn a_room_hears_how_somebody_is_who_is_gone() {
     leaver.ok("room_leave", json!({})).await;
     assert_eq!(gone(&mut other, "leaver").await, "busy", "he is still there, only not in the room");
     let mut ended = hub.member("ended").await;
+    // Nobody is told of somebody who comes and goes before the room knows how he is.
+    let is_ended = |change: &Value| change["user_id"] == "ended" && change["joined"] == true;
+    other.until(|frame| frame["changes"].as_array().is_some_and(|changes| changes.iter().any(is_ended))).await;
     ended.ok("user_offline", json!({})).await;
     assert_eq!(gone(&mut other, "ended").await, "offline");
 }

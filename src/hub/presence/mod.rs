@@ -127,6 +127,11 @@ impl People {
     /// Notes what other nodes have of a person; `None`: that does not matter here any more.
     pub fn set_elsewhere(&mut self, user: &UserId, elsewhere: Option<Elsewhere>) {
         self.touch(user);
+        self.glance(user, elsewhere);
+    }
+
+    /// As [`Self::set_elsewhere`], of somebody whom nobody here watches: no transition follows from it.
+    pub fn glance(&mut self, user: &UserId, elsewhere: Option<Elsewhere>) {
         let Some(elsewhere) = elsewhere else {
             self.elsewhere.remove(user);
             return;
@@ -135,14 +140,6 @@ impl People {
             person.choice = elsewhere.choice;
         }
         self.elsewhere.insert(user.clone(), elsewhere);
-    }
-
-    /// As [`Self::set_elsewhere`], for one look: no transition follows from it.
-    pub fn glance(&mut self, user: &UserId, elsewhere: Option<Elsewhere>) {
-        match elsewhere {
-            Some(elsewhere) => self.elsewhere.insert(user.clone(), elsewhere),
-            None => self.elsewhere.remove(user),
-        };
     }
 
     /// Tells whether the user has a session on another node, as far as known.
