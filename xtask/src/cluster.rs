@@ -3,7 +3,7 @@ use crate::{measure::hub::Folder, setup};
 use std::{
     io::{BufRead, BufReader},
     net::SocketAddr,
-    path::{Path, PathBuf},
+    path::Path,
     process::{Child, Command, Stdio},
 };
 use xtask::bed::{Proxy, Redis, RedisCluster, RedisOptions, Sentinels, kill};
@@ -82,8 +82,7 @@ pub fn run(rest: &[String]) -> Result<(), String> {
 }
 
 fn start_hub(data: &Path, shape: &str, urls: &str) -> Result<(Child, String), String> {
-    let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| PathBuf::from("target"), PathBuf::from);
-    let mut command = Command::new(target.join("debug/michub"));
+    let mut command = Command::new(xtask::built("debug/michub"));
     command.args(["--listen", "127.0.0.1:0", "--demo", "--data"]).arg(data).stdout(Stdio::piped());
     command.env("MICHUB_ADMIN__LISTEN", "127.0.0.1:0").env("MICHUB_SERVER__SHARDS", "1").env("MICHUB_STORE__KIND", "redis");
     command.env("MICHUB_STORE__REDIS__SHAPE", shape).env("MICHUB_STORE__REDIS__URL", urls);

@@ -29,7 +29,7 @@ impl Echo {
         if !built.is_ok_and(|status| status.success()) {
             return Err("the echo server cannot be built".to_owned());
         }
-        let started = Command::new("target/debug/examples/echo").stdin(Stdio::null()).stdout(Stdio::piped()).spawn();
+        let started = Command::new(xtask::built("debug/examples/echo")).stdin(Stdio::null()).stdout(Stdio::piped()).spawn();
         let mut echo = Self { child: started.map_err(|error| format!("the echo server: {error}"))?, url: String::new() };
         let mut line = String::new();
         if let Some(out) = echo.child.stdout.take() {

@@ -7,7 +7,6 @@ use std::{
 };
 use xtask::bed;
 
-const BINARY: &str = "target/debug/michub";
 /// The secret and the API key of a hub that needs tokens.
 pub const SECRET: &str = "conformance-secret-of-32-bytes-0";
 /// See `SECRET`.
@@ -31,7 +30,7 @@ impl Hub {
         let folder = std::env::temp_dir().join(format!("michub-conform-{}-{name}", std::process::id()));
         let failed = |error: std::io::Error| format!("the hub cannot be started: {error}");
         std::fs::create_dir_all(&folder).map_err(failed)?;
-        let binary = std::fs::canonicalize(BINARY).map_err(failed)?;
+        let binary = std::fs::canonicalize(xtask::built("debug/michub")).map_err(failed)?;
         let mut command = Command::new(binary);
         command.args(["--listen", "127.0.0.1:0", "--data"]).arg(folder.join("data")).current_dir(&folder);
         command.env("MICHUB_ADMIN__LISTEN", "127.0.0.1:0").env("MICHUB_LOG__LEVEL", "warn");

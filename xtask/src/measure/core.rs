@@ -3,7 +3,7 @@ use super::row::{Goal, Row};
 use serde_json::Value;
 use std::process::{Command, Stdio};
 
-const ESTIMATES: &str = "target/criterion/queue_move in a queue of 2000/new/estimates.json";
+const ESTIMATES: &str = "criterion/queue_move in a queue of 2000/new/estimates.json";
 
 /// A move in a long queue.
 pub fn queue_move() -> Result<Vec<Row>, String> {
@@ -26,7 +26,7 @@ pub fn queue_move() -> Result<Vec<Row>, String> {
     if !status.success() {
         return Err(format!("cargo bench: {status}"));
     }
-    let text = std::fs::read_to_string(ESTIMATES).map_err(|error| format!("{ESTIMATES}: {error}"))?;
+    let text = std::fs::read_to_string(xtask::built(ESTIMATES)).map_err(|error| format!("{ESTIMATES}: {error}"))?;
     let estimates: Value = serde_json::from_str(&text).map_err(|error| format!("{ESTIMATES}: {error}"))?;
     let ns = estimates.pointer("/median/point_estimate").and_then(Value::as_f64).ok_or(format!("{ESTIMATES} has no median"))?;
     Ok(vec![Row {

@@ -8,14 +8,12 @@ use std::{
 };
 use xtask::bed;
 
-/// The binary that is measured, unless `XTASK_BINARY` names another one: an older build, say, to compare with.
-const BINARY: &str = "target/release/michub";
 /// More than the load generator has sockets.
 const CONNECTIONS: &str = "19900";
 
-/// Returns what is measured.
+/// Returns what is measured: the release build, unless `XTASK_BINARY` names another one: an older build, say, to compare with.
 pub fn binary() -> Result<PathBuf, String> {
-    let path = std::env::var_os("XTASK_BINARY").map_or_else(|| PathBuf::from(BINARY), PathBuf::from);
+    let path = std::env::var_os("XTASK_BINARY").map_or_else(|| xtask::built("release/michub"), PathBuf::from);
     std::fs::canonicalize(&path).map_err(|error| format!("{}: {error}", path.display()))
 }
 
