@@ -148,6 +148,8 @@ export function composer() {
     event.preventDefault();
     const body = draft.trim();
     if (!body || !(await say(person, body, kept ? { class: "must" } : {}))) return;
+    // What was typed meanwhile stays.
+    if (draft.trim() !== body) return;
     draft = "";
     document.getElementById("say").value = "";
   };

@@ -195,8 +195,8 @@ test("chat: words with classes, a notice, flowers, slow mode and mutes", async (
   assert.equal(await chat.locator("li").count(), 3, "a flower is no line");
   await page.locator("#slow").selectOption("30");
   await logged(page, '"talk_changed","slow_mode_seconds":30');
-  await say("one");
-  await said("one");
+  await say("first");
+  await said("first");
   await say("two");
   await hushed("Slow mode: again in");
   assert.equal(await page.locator("#say").inputValue(), "two", "what was refused is not lost");
