@@ -45,11 +45,13 @@ impl Pulse {
         }
     }
 
-    /// It answered, or did not.
+    /// It answered a question put then, or did not. What was asked before it took leave says nothing of now.
     pub fn asked(&mut self, answered: bool, at: UnixMs) {
         if answered {
-            self.suspect_since = None;
-            self.failed = 0;
+            if self.suspect_since.is_none_or(|since| since <= at) {
+                self.suspect_since = None;
+                self.failed = 0;
+            }
             if self.alive_at > UnixMs(0) {
                 self.alive_at = self.alive_at.max(at);
             }
