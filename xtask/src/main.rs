@@ -127,10 +127,10 @@ fn faults(rest: &[String]) -> Result<(), String> {
     if status.success() { Ok(()) } else { Err(format!("faults: {status}")) }
 }
 
-/// Replaces three nodes one after the other under so many clients.
+/// Replaces three nodes one after the other under so many clients: hubs and clients share this machine, so both are optimised builds.
 fn rolling(people: &str) -> Result<(), String> {
     setup::redis()?;
-    let args = ["test", "--test", "cluster", "rolling::", "--", "--nocapture"];
+    let args = ["test", "--profile", "sim", "--test", "cluster", "rolling::", "--", "--nocapture"];
     let run = Command::new("cargo").args(args).env("MICHUB_PEOPLE", people).status();
     let status = run.map_err(|error| format!("cargo: {error}"))?;
     if status.success() { Ok(()) } else { Err(format!("rolling: {status}")) }
