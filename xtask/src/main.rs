@@ -32,7 +32,7 @@ fn main() -> ExitCode {
         Some("sim") => done(sim::run(&rest)),
         Some("cluster") => done(cluster::run(&rest)),
         Some("faults") => done(faults(&rest)),
-        Some("rolling") => done(rolling(rest.first().map_or("5000", String::as_str))),
+        Some("rolling") => done(measure::rolling::restart(rest.first().map_or("5000", String::as_str), None)),
         Some("conform") => done(conform::conform(&rest)),
         Some("srs") => done(srs(rest.first())),
         Some("webhooks") => done(webhooks(rest.first().map_or("120000", String::as_str))),
@@ -125,15 +125,6 @@ fn faults(rest: &[String]) -> Result<(), String> {
         .status();
     let status = run.map_err(|error| format!("cargo: {error}"))?;
     if status.success() { Ok(()) } else { Err(format!("faults: {status}")) }
-}
-
-/// Replaces three nodes one after the other under so many clients.
-fn rolling(people: &str) -> Result<(), String> {
-    setup::redis()?;
-    let args = ["test", "--test", "cluster", "rolling::", "--", "--nocapture"];
-    let run = Command::new("cargo").args(args).env("MICHUB_PEOPLE", people).status();
-    let status = run.map_err(|error| format!("cargo: {error}"))?;
-    if status.success() { Ok(()) } else { Err(format!("rolling: {status}")) }
 }
 
 /// Lets a real SRS ask the hub who may publish. `binary`: SRS, built from its sources (7.0.18 was).
