@@ -18,6 +18,7 @@ mod hot;
 mod hub;
 mod letters;
 mod lost;
+mod luggage;
 mod media;
 mod nodes;
 mod offline;

@@ -2,12 +2,14 @@
 //!
 //! Heartbeats never come here: a session stamps its own [`Seen`], and the actor reads it when somebody asks.
 mod actor;
+mod asked;
 mod heard;
 mod projection;
 mod seen;
 mod sessions;
 mod shared;
 mod tell;
+mod told;
 
 use crate::hub::{
     id::{RoomId, SessionId, UserId, UserType},
