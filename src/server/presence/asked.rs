@@ -8,7 +8,7 @@ use crate::hub::id::UserId;
 use crate::server::{
     cluster::{Mail, people::PersonNews},
     msg::Frame,
-    room_log::payload,
+    rooms::log::payload,
 };
 use tokio::sync::oneshot;
 

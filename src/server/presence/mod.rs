@@ -6,6 +6,7 @@ mod asked;
 mod heard;
 mod projection;
 mod seen;
+pub mod session_store;
 mod sessions;
 mod shared;
 mod tell;
@@ -16,12 +17,12 @@ use crate::hub::{
     presence::Status,
     time::{Millis, UnixMs},
 };
-use crate::server::history::postgres::People as LastSeen;
 use crate::server::{
     cluster::{
         Mail,
         people::{Adopted, PersonNews},
     },
+    history::postgres::People as LastSeen,
     msg::{ConnId, EndedByHub, Frame, RoomSet, Shown},
     webhooks::Webhooks,
 };
