@@ -6,8 +6,8 @@ use super::{
 use crate::server::{
     clock::Clock,
     cluster::Cluster,
-    msg::{ConnId, Frame, RoomMsg, RoomSet, ShardMsg},
-    net::{mailbox::Mailbox, shard::ShardHandle},
+    msg::{ConnId, Frame, Mailbox, RoomMsg, RoomSet, ShardMsg},
+    net::shard::ShardHandle,
     presence::session_store::SessionStore,
     rooms::Rooms,
     telemetry::metrics,

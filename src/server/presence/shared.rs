@@ -12,7 +12,6 @@ use crate::server::{
         people::{self, Adopted, Luggage, Mine, Opened, PersonNews},
     },
     msg::Frame,
-    rooms::log::payload,
     store::redis::keys::bucket_of,
 };
 use std::{
@@ -346,7 +345,7 @@ impl Actor {
         let (keep, own) = (self.settings.timeout, shared.own.clone());
         let (live_here, here) = (self.people.live(&to).len(), self.people.is_here(&to));
         shared.ask(move |cluster| async move {
-            let payload = payload(&frame);
+            let payload = frame.payload();
             let me = cluster.me();
             match cluster.route(&to, &payload, keep).await {
                 Ok(None) => drop(reply.send(None)),

@@ -1,6 +1,5 @@
 //! The directory of loaded rooms: handles to their tasks, never their state. A task is started on the shard that its room's name gives.
 pub(super) mod expiry;
-pub(super) mod log;
 pub(super) mod members;
 pub mod task;
 #[cfg(test)]
@@ -10,15 +9,14 @@ use self::task::MessageSettings;
 use super::{
     clock::Clock,
     cluster::Cluster,
-    config::live::Live,
-    msg::{Refusal, Reply, RoomMsg, SeatsOf, ShardMsg, Work},
+    live::Live,
+    msg::{Refusal, Reply, RoomMsg, SeatsOf, ShardMsg, Work, refusal},
     net::shard::ShardHandle,
     presence::Presence,
     store::Store,
     telemetry::traces::Traces,
 };
 use crate::hub::{code::Code, id::RoomId, rules::Rules, talk::Weight, time::Millis};
-use bytes::Bytes;
 use dashmap::{DashMap, mapref::entry::Entry};
 use std::{
     collections::hash_map::DefaultHasher,
@@ -141,22 +139,6 @@ impl std::fmt::Debug for Rooms {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "Rooms({} loaded)", self.0.directory.len())
     }
-}
-
-/// Makes a refusal without details.
-#[must_use]
-pub const fn refusal(code: Code) -> Refusal {
-    if matches!(code, Code::Unavailable) { unavailable("none") } else { Refusal { code, details: None } }
-}
-
-/// Makes a refusal of `unavailable`: whether nothing has happened (`none`), or nobody knows (`unknown`).
-#[must_use]
-pub const fn unavailable(outcome: &'static str) -> Refusal {
-    let details: &[u8] = match outcome.as_bytes() {
-        b"none" => br#"{"outcome":"none"}"#,
-        _ => br#"{"outcome":"unknown"}"#,
-    };
-    Refusal { code: Code::Unavailable, details: Some(Bytes::from_static(details)) }
 }
 
 impl Rooms {

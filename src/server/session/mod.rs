@@ -9,8 +9,9 @@ mod open;
 use crate::server::{
     auth::{Auth, Claims},
     clock::Clock,
-    config::{Config, live::Live},
+    config::Config,
     letters::Letters,
+    live::Live,
     msg::{Class, Frame, Refusal, RoomSet, Shown},
     net::{
         conn::{Conn, Hello},

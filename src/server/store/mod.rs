@@ -3,6 +3,7 @@ pub mod archive;
 #[cfg(test)]
 mod contract;
 pub mod fjall;
+pub(in crate::server) mod log;
 #[cfg(test)]
 pub(in crate::server) mod memory;
 pub mod notes;
