@@ -191,6 +191,20 @@ pub enum RoomMsg {
     Updates { reader: Option<UserId>, cursor: Option<Cursor>, wait: Millis, reply: PollReply },
 }
 
+/// The way to rooms for what rooms themselves stand on: presence, and whoever cares for dead nodes.
+pub trait ToRooms: Send + Sync {
+    /// Sends a message to a room if it is loaded. Returns whether it is.
+    fn post(&self, room: &RoomId, message: RoomMsg) -> bool;
+    /// Has a room look at its log and at the other nodes' people; it is loaded if it is not.
+    fn look(&self, room: &RoomId);
+    /// Has every loaded room look.
+    fn look_all(&self);
+    /// Returns how long a place is kept at least when the hub itself has ended the line.
+    fn handover(&self) -> Millis;
+    /// Returns how long a lost session is still counted.
+    fn presence_timeout(&self) -> Millis;
+}
+
 /// Where an answer for HTTP goes.
 pub type PollReply = tokio::sync::oneshot::Sender<Result<Polled, Refusal>>;
 

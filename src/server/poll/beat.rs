@@ -7,13 +7,13 @@ use super::{
 use crate::server::{
     auth::{Claims, SessionClaim},
     http::{Caller, text},
-    msg::{Class, Frame, Mailbox, RoomMsg},
+    msg::{Class, Frame, Mailbox, RoomMsg, ToRooms},
     net::{
         failure::{Failure, reply},
         watch::user_status,
     },
     presence::{Entered, Opening, Seen, TooMany},
-    session::entry::{Entry, fresh_session},
+    rooms::entry::{Entry, fresh_session},
 };
 use crate::{
     hub::{

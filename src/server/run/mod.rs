@@ -43,13 +43,10 @@ use super::{
         notes::Notes,
         outbox::Outboxed,
         redis::{RedisReport, RedisStore},
-    },
-    telemetry::traces::Traces,
-    webhooks::{
-        WebhookDeps, Webhooks,
-        source::Source,
         tap::{Moved, Tap},
     },
+    telemetry::traces::Traces,
+    webhooks::{WebhookDeps, Webhooks, source::Source},
 };
 use std::{io::Write, sync::Arc, time::Duration};
 use tokio::{
@@ -247,13 +244,13 @@ async fn serve(config: Config, reload: Reload) -> Result<(), StartError> {
     tokio::spawn(inbox.told_to(webhooks).noting(people).run(
         settings::presence_settings(&config),
         bound.handles().to_vec(),
-        rooms.clone(),
+        Arc::new(rooms.clone()),
         sessions,
         clock,
         cluster.clone(),
     ));
     if let Some(cluster) = &cluster {
-        cluster.start(presence.clone(), rooms.clone());
+        cluster.start(Arc::new(presence.clone()), Arc::new(rooms.clone()));
     }
 
     let (body_bytes, demo) = (config.limits.http_body_bytes, config.demo.enabled);

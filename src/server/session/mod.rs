@@ -1,6 +1,5 @@
 //! One socket's session: hello, then frame by frame what the client asks for, until it goes.
 mod direct;
-pub(super) mod entry;
 mod frames;
 mod greet;
 mod live;

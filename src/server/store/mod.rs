@@ -9,6 +9,7 @@ pub(in crate::server) mod memory;
 pub mod notes;
 pub mod outbox;
 pub mod redis;
+pub mod tap;
 mod types;
 
 pub use types::{

@@ -1,7 +1,7 @@
 //! How a room comes into memory: loaded, created for its first member, or refused to everybody who asks.
 use super::{Seat, error_frame, follow::Follow, to_shard, unavailable};
 use crate::server::{
-    msg::{Class, Created, RoomMsg, ShardMsg, refusal},
+    msg::{Class, Created, RoomMsg, ShardMsg, ToRooms, refusal},
     rooms::refuse,
     store::log::{self, Tail},
 };

@@ -2,7 +2,7 @@
 mod away;
 mod commits;
 
-use super::{RoomSettings, Rooms};
+use super::{RoomSettings, Rooms, entry::Entry};
 use crate::hub::{
     actor::Actor,
     code::Code,
@@ -19,7 +19,6 @@ use crate::server::{
     msg::{ConnId, EndedByHub, Frame, JoinReply, Joined, Member, Refusal, Reply, RoomMsg, RoomSet, ShardMsg, Shown, ShownStatus},
     net::shard::ShardHandle,
     presence::Presence,
-    session::entry::Entry,
     store::{CommitError, Later, Loaded, LogEntry, Store, StoreFault},
 };
 use crate::wire::client::Since;
