@@ -7,6 +7,7 @@ import { fileURLToPath } from "node:url";
 import { gzipSync } from "node:zlib";
 import { openWindow, until } from "./browser.js";
 import { carry, crowd, order, settled, shows } from "./demo.js";
+import { startHub } from "./hub.js";
 import { healthy, house } from "./window.js";
 
 const home = house({ MICHUB_ROOM__RULES__MAX_QUEUE_LEN: "200" });
@@ -80,6 +81,38 @@ test("a finger reorders on a phone", async () => {
   await healthy(page);
 });
 
+test("on a phone every target is at least 44 pixels wide and high", async () => {
+  const { page } = await fresh({ viewport: { width: 390, height: 844 }, hasTouch: true, isMobile: true });
+  const small = await page.evaluate(() => [...document.querySelectorAll("button, select, a, input")].filter((one) => one.offsetParent)
+    .map((one) => [one.getAttribute("aria-label") ?? one.textContent, one.getBoundingClientRect()]).filter(([, { width, height }]) => Math.min(width, height) < 43.9).map(([name, { width, height }]) => `${name} ${width}x${height}`));
+  assert.deepEqual(small, []);
+  await healthy(page);
+});
+
+test("every control can be reached and seen by Tab, from top to bottom", async () => {
+  const { page } = await fresh();
+  const wanted = await page.evaluate(() => [...document.querySelectorAll("button, a, select, input, [tabindex='0']")].filter((one) => one.offsetParent && !one.disabled).length);
+  const seen = new Set();
+  for (let step = 0; step < wanted + 5; step++) {
+    await page.keyboard.press("Tab");
+    const at = await page.evaluate(() => {
+      const one = document.activeElement;
+      if (one === document.body) return null;
+      one.tabbed ??= `${[...document.querySelectorAll("*")].indexOf(one)}`;
+      // A switch shows its focus on the knob.
+      const shown = one.matches(".switch input") ? one.nextElementSibling : one;
+      return [one.tabbed, getComputedStyle(shown).outlineStyle];
+    });
+    if (!at) break;
+    assert.notEqual(at[1], "none", "focus is visible");
+    seen.add(at[0]);
+  }
+  const order = [...seen].map(Number);
+  assert.deepEqual(order, [...order].sort((a, b) => a - b), "as in the document");
+  assert.ok(seen.size >= wanted - 2, `${seen.size} of ${wanted}`);
+  await healthy(page);
+});
+
 test("sixty people: a drag stays smooth", async () => {
   const { page, room } = await fresh();
   await crowd(page, room, Array.from({ length: 57 }, (_, index) => `person ${index}`));
@@ -116,4 +149,17 @@ test("language and theme stay; the tour shows four steps once", async () => {
   await page.waitForTimeout(2500);
   assert.equal(await tour.isVisible(), false);
   await page.shut();
+});
+
+test("a hub that wants tokens: the page says so, and goes on saying it", async () => {
+  const hub = await startHub({ MICHUB_AUTH__MODE: "jwt", MICHUB_AUTH__JWT__SECRET: "0123456789abcdef0123456789abcdef", MICHUB_DEMO__ENABLED: "true" });
+  try {
+    const page = await openWindow(home.browser, `${hub.url}/?room=tokens`, { locale: "zh-CN" });
+    await until("the reason", async () => (await page.locator("#mode-hint").textContent()).includes('auth.mode = "dev"') || page.locator("#mode-hint").textContent());
+    assert.equal(await page.locator("#tour").isVisible(), false);
+    assert.equal(await page.locator('[data-mode="free"]').isDisabled(), true);
+    await page.shut();
+  } finally {
+    await hub.stop();
+  }
 });
