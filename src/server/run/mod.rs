@@ -28,8 +28,8 @@ use super::{
 use std::{io::Write, time::Duration};
 use tokio::sync::watch;
 
-/// How long a hub that goes down waits until the other nodes know of everybody here.
-const TOLD: Duration = Duration::from_millis(2_000);
+/// How long each part of the goodbye to other nodes may take at least and at most, in ms.
+const GOODBYE_MS: (u64, u64) = (100, 2_000);
 
 /// Why the hub does not start.
 #[derive(Debug, thiserror::Error)]
@@ -111,6 +111,7 @@ async fn serve(config: Config, reload: Reload) -> Result<(), StartError> {
             Auth::with_key(&config.auth, key, clock)?
         }
     };
+    let drain_ms = config.server.drain_timeout_ms;
     let scheme = if config.server.tls_cert_file.is_some() { "https" } else { "http" };
     let mode = if config.auth.mode == AuthMode::Dev { "dev" } else { "jwt" };
     let about = format!("store={}, auth={mode}, node={node}, admin=http://{}", kind(&config), operators.address);
@@ -132,6 +133,7 @@ async fn serve(config: Config, reload: Reload) -> Result<(), StartError> {
         service::ready(&line);
     }
     service::stopping();
+    let end = clock.mono().plus(drain_ms);
     tracing::info!("draining: no new connections, clients are asked to come back elsewhere");
     admin.drain();
     let _ = drain.send(true);
@@ -139,8 +141,12 @@ async fn serve(config: Config, reload: Reload) -> Result<(), StartError> {
         tracing::error!("the shards did not end well");
     }
     if let Some(cluster) = &cluster {
-        presence.announced(TOLD).await;
-        cluster.leave().await;
+        // Whatever the others do not hear from this node they learn when its lease is over.
+        let rest = || Duration::from_millis(end.0.saturating_sub(clock.mono().0).clamp(GOODBYE_MS.0, GOODBYE_MS.1));
+        if cluster.is_up() {
+            presence.announced(rest()).await;
+        }
+        cluster.leave(rest()).await;
     }
     operators.close();
     tracing::info!("stopped");
