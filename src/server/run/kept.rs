@@ -2,7 +2,6 @@
 use super::{
     StartError, io,
     settings::{is_history_outside, outbox_settings, postgres_settings, store_settings},
-    use_tls,
 };
 use crate::server::{
     clock::Clock,
@@ -11,6 +10,7 @@ use crate::server::{
         History,
         postgres::{Feeder, People, Postgres},
     },
+    net::tls::install_cryptography,
     store::{
         Store, StoreFault,
         archive::Archive,
@@ -18,12 +18,9 @@ use crate::server::{
         notes::Notes,
         outbox::Outboxed,
         redis::{RedisReport, RedisStore},
-    },
-    webhooks::{
-        WebhookDeps, Webhooks,
-        source::Source,
         tap::{Moved, Tap},
     },
+    webhooks::{WebhookDeps, Webhooks, source::Source},
 };
 use std::sync::Arc;
 
@@ -97,7 +94,7 @@ impl Kept {
 
 /// Repairs what a hub keeps in Redis. Errors: it cannot be reached.
 pub fn repair_redis(config: &Config, accept_empty: bool) -> Result<RedisReport, StartError> {
-    use_tls();
+    install_cryptography();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(io("runtime"))?;
     runtime.block_on(async {
         let redis = RedisStore::open(config.store.redis.settings(), Clock::new())?;

@@ -21,7 +21,7 @@ use super::{
     config::{AuthMode, Config, ConfigError},
     http::admin::{Admin, Operators},
     media::MediaSetupError,
-    net::tls::{Tls, TlsError},
+    net::tls::{Tls, TlsError, install_cryptography},
     outgoing::OutgoingError,
     store::StoreFault,
 };
@@ -73,15 +73,9 @@ fn io(what: impl Into<String>) -> impl FnOnce(std::io::Error) -> StartError {
     move |error| StartError::Io { what, error }
 }
 
-/// Names the cryptography of every TLS line that the hub opens: to Redis, media servers and backends.
-pub fn use_tls() {
-    // An error says that it is named already.
-    let _ = rustls::crypto::ring::default_provider().install_default();
-}
-
 /// Runs the hub until SIGTERM or SIGINT, then drains it.
 pub fn run(config: Config, reload: Reload) -> Result<(), StartError> {
-    use_tls();
+    install_cryptography();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(io("runtime"))?;
     runtime.block_on(serve(config, reload))
 }

@@ -12,13 +12,14 @@ use crate::server::{
     },
     clock::Clock,
     cluster::Cluster,
-    config::{Config, StoreKind, live::Live},
+    config::{Config, StoreKind},
     http::{
-        self, Api,
+        Api,
         admin::Sources,
         demo::{self, Demo},
     },
     letters::Letters,
+    live::Live,
     media::{Media, Surroundings},
     net::{
         shard::{Bound, Shards},
@@ -26,6 +27,7 @@ use crate::server::{
     },
     presence::{Presence, session_store::SessionStore},
     rooms::{RoomSettings, Rooms, expiry::look_after_messages},
+    routes,
     session::{SessionDeps, SessionSettings},
     telemetry::traces::Traces,
     webhooks::Webhooks,
@@ -84,9 +86,9 @@ impl Parts {
         let media = Media::start(&config.media, auth.ticket_key(), rooms.clone(), clock, seats_told, around)?;
         let stored = if cluster.is_some() { SessionStore::none() } else { SessionStore::new(kept.store.clone()) };
         let inbox = inbox.told_to(webhooks.clone()).noting(people);
-        tokio::spawn(inbox.run(presence_settings(config), shards, rooms.clone(), stored, clock, cluster.clone()));
+        tokio::spawn(inbox.run(presence_settings(config), shards, Arc::new(rooms.clone()), stored, clock, cluster.clone()));
         if let Some(cluster) = cluster {
-            cluster.start(presence.clone(), rooms.clone());
+            cluster.start(Arc::new(presence.clone()), Arc::new(rooms.clone()));
         }
 
         let notes = kept.notes.clone();
@@ -142,7 +144,7 @@ impl Parts {
             body_bytes: config.limits.http_body_bytes,
             demo: config.demo.enabled,
         };
-        let mut router = http::router(api);
+        let mut router = routes::router(api);
         if config.demo.enabled {
             router = router.merge(demo::routes(Demo {
                 faults: config.demo.faults,
