@@ -117,6 +117,7 @@ for (const { client, room } of everybody) {
   room.on("rollback", (error) => toast(`${t("taken")}: ${error.name}`, true));
 }
 draw(true);
+document.querySelector("main").classList.remove("waits");
 setInterval(() => { if (document.visibilityState === "visible") schedule(); }, 500);
 setInterval(look, 5000);
 look();

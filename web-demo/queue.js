@@ -120,7 +120,7 @@ export function queueTools() {
 /** Open applications and invitations, each with what an admin can do and the time that is left. */
 export function requests() {
   const { state, skewMs } = admin.room;
-  if (!state) return null;
+  if (!state) return h("ul", { id: "requests", class: "requests" });
   const now = Date.now() + skewMs;
   const send = (type, fields) => attempt(admin.send(type, fields));
   const rows = [

@@ -1,5 +1,5 @@
 // The stage: seats with who sits there, who speaks, the time that is left; the room's mode and switches.
-import { admin, nameOf, speaking } from "./cast.js";
+import { admin, isFurnished, nameOf, speaking } from "./cast.js";
 import { clock, h, icon, iconButton } from "./dom.js";
 import { candidates } from "./queue.js";
 import { attempt, chip, face, openMenu, roleChip } from "./ui.js";
@@ -80,7 +80,7 @@ function seatItem(seat, state, now) {
 /** The seats. */
 export function stage() {
   const { state, skewMs } = admin.room;
-  if (!state) return h("ol", { id: "seats", class: "seats" }, [1, 2, 3, 4, 5].map((no) => h("li", { key: no, class: "seat ghost" }, h("span", { class: "spot" }, h("span", { class: "face big none" })))));
+  if (!state || !isFurnished) return h("ol", { id: "seats", class: "seats" }, [1, 2, 3, 4, 5].map((no) => h("li", { key: `g${no}`, class: "seat ghost" }, h("span", { class: "no" }, "–"), h("span", { class: "spot" }, h("span", { class: "face big none" })), h("b", { class: "name" }, "…"), h("span", { class: "below" }), h("span", { class: "acts" }))));
   const now = Date.now() + skewMs;
   return h("ol", { id: "seats", class: "seats" }, state.seats.map((seat) => seatItem(seat, state, now)));
 }

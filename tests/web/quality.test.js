@@ -65,6 +65,26 @@ test("nothing else moves while the queue moves", async () => {
   await healthy(page);
 });
 
+for (const [name, viewport] of [["desktop", { width: 1360, height: 920 }], ["phone", { width: 390, height: 844 }]]) {
+  test(`over a slow line nothing jumps while the page comes up (${name})`, async () => {
+    const context = await home.browser.newContext({ viewport, reducedMotion: "reduce" });
+    const page = await context.newPage();
+    await page.addInitScript(() => {
+      globalThis.shifts = [];
+      new PerformanceObserver((list) => globalThis.shifts.push(...list.getEntries().map(({ value, sources }) => ({ value, what: sources.map(({ node }) => String(node?.id || node?.className)) })))).observe({ type: "layout-shift", buffered: true });
+    });
+    const cdp = await context.newCDPSession(page);
+    await cdp.send("Network.enable");
+    await cdp.send("Network.emulateNetworkConditions", { offline: false, latency: 150, downloadThroughput: 200_000, uploadThroughput: 100_000 });
+    await page.goto(`${home.hub.url}/?room=slow-${name}&calm`);
+    await settled(page, 3);
+    const shifts = await page.evaluate(() => globalThis.shifts);
+    const total = shifts.reduce((sum, { value }) => sum + value, 0);
+    assert.ok(total < 0.1, `${total}: ${JSON.stringify(shifts)}`);
+    await context.close();
+  });
+}
+
 test("a finger reorders on a phone", async () => {
   const { page, waiting: [a, b, c] } = await fresh({ viewport: { width: 390, height: 844 }, hasTouch: true, isMobile: true });
   const grip = (user) => page.locator(`#queue li[data-user="${user}"] [data-act="grip"]`);
