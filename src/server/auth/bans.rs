@@ -6,7 +6,7 @@ use crate::server::{
     presence::Presence,
     rooms::{refusal, unavailable},
     store::{
-        StoreFault,
+        StoreFault, WriteFault,
         notes::{NoteNews, Notes},
     },
 };
@@ -166,7 +166,7 @@ impl Bans {
         let ban = Ban { at: self.clock.wall_ms().max(self.list.of(user).at + 1), ..ban };
         self.write(user, ban).await.map_err(|fault| {
             tracing::error!(%user, %fault, "somebody is not sent away, or let in again");
-            unavailable("unknown")
+            unavailable(fault.outcome())
         })?;
         if self.list.learn(user, ban).is_some_and(|before| before.since < ban.since) {
             self.end_sessions(user, ban);
@@ -174,7 +174,7 @@ impl Bans {
         Ok(())
     }
 
-    async fn write(&self, user: &UserId, ban: Ban) -> Result<(), StoreFault> {
+    async fn write(&self, user: &UserId, ban: Ban) -> Result<(), WriteFault> {
         self.notes.put_note(FAMILY, user.as_str(), Some(encode_ban(ban)), None).await.map(|_| ())
     }
 

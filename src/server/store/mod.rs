@@ -12,7 +12,7 @@ mod types;
 
 pub use types::{
     CommitError, Followed, Kept, Listener, Loaded, LogEntry, Messages, NewMessage, Page, Restored, Retention, StoreFault,
-    UserChange, Waiting,
+    UserChange, Waiting, WriteFault,
 };
 
 use crate::hub::{

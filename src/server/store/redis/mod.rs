@@ -14,6 +14,7 @@ mod rooms;
 #[cfg(test)]
 pub(crate) mod testing;
 mod users;
+mod write;
 
 use super::{
     CommitError, Later, Listener, Loaded, LogEntry, Messages, NewMessage, Page, Restored, Retention, Store, StoreFault,
