@@ -49,11 +49,7 @@ impl RedisStore {
         if !durable {
             return Err(CommitError::Unknown(engine(TOO_FEW)));
         }
-        // A list of names for people and tools; nothing depends on it.
-        let listed = redis::Cmd::sadd(self.keys.hub("rooms"), room.as_str());
-        if let Err(error) = self.link.run(&listed, deadline).await {
-            tracing::warn!(%error, %room, "the room is not listed");
-        }
+        self.list_room(room).await;
         Ok(said == Value::Int(1))
     }
 
@@ -174,14 +170,12 @@ impl RedisStore {
         let args: Vec<&[u8]> = args.iter().map(Vec::as_slice).collect();
         let deadline = self.deadline();
         let value = self.link.script(&self.scripts.restore, &self.room_keys(room), &args, deadline).await.map_err(engine)?;
+        // Its name may be lost as well.
+        self.list_room(room).await;
         match word(&value) {
             (Some(b"SAME"), _) => Ok(Restored::Same),
             (Some(b"APPENDED"), _) => Ok(Restored::Appended),
-            (Some(b"SEEDED"), _) => {
-                let listed = redis::Cmd::sadd(self.keys.hub("rooms"), room.as_str());
-                let _ = self.link.run(&listed, deadline).await;
-                Ok(Restored::Seeded)
-            }
+            (Some(b"SEEDED"), _) => Ok(Restored::Seeded),
             _ => match said(&value, at)? {
                 Said::Moved(Some(since)) => Ok(Restored::Behind(since)),
                 _ => Ok(Restored::Fork),
@@ -212,13 +206,6 @@ impl RedisStore {
             },
         };
         self.live.listen(self.keys.room(room, 'l'), Arc::new(ear)).await
-    }
-
-    pub(super) async fn room_names(&self) -> Result<Vec<RoomId>, StoreFault> {
-        let cmd = redis::Cmd::smembers(self.keys.hub("rooms"));
-        let value = self.link.run(&cmd, self.deadline()).await.map_err(engine)?;
-        let names: Vec<String> = redis::from_redis_value(value).map_err(engine)?;
-        Ok(names.iter().filter_map(|name| RoomId::parse(name).ok()).collect())
     }
 
     /// Waits until replicas had their chance to give a server that came back what it has lost.
