@@ -8,7 +8,6 @@ use crate::hub::id::UserId;
 use crate::server::{
     cluster::{Mail, people::PersonNews},
     msg::Frame,
-    rooms::log::payload,
 };
 use tokio::sync::oneshot;
 
@@ -24,7 +23,7 @@ impl Actor {
         let (keep, own) = (self.settings.timeout, shared.own.clone());
         let (live_here, here) = (self.people.live(&to).len(), self.people.is_here(&to));
         shared.ask(move |cluster| async move {
-            let payload = payload(&frame);
+            let payload = frame.payload();
             let me = cluster.me();
             match cluster.route(&to, &payload, keep).await {
                 Ok(None) => drop(reply.send(None)),
