@@ -32,7 +32,7 @@ fn read(path: &str) -> String {
 /// A schema in a few words.
 fn kind(schema: &Value) -> String {
     if let Some(name) = schema["$ref"].as_str() {
-        let name = name.trim_start_matches("#/$defs/");
+        let name = name.rsplit('/').next().unwrap_or(name);
         return SPELT_OUT.iter().find(|(short, _)| *short == name).map_or(name, |(_, long)| long).to_owned();
     }
     if let Some(value) = schema.get("const") {

@@ -88,7 +88,7 @@ function section(side, all) {
 
 function contents(all) {
   const list = (side) => all.filter((entry) => entry.side === side);
-  return [h("a", { key: "start", class: "part", href: "#start" }, t("start")), ...SECTIONS.filter((side) => list(side).length).map((side) => h("details", { key: side, open: Boolean(query) || side === "command" },
+  return [!query && h("a", { key: "start", class: "part", href: "#start" }, t("start")), ...SECTIONS.filter((side) => list(side).length).map((side) => h("details", { key: side, open: Boolean(query) || side === "command" },
     h("summary", null, t(side), " ", h("small", null, list(side).length)), h("ul", null, list(side).map((entry) => h("li", { key: entry.name }, h("a", { href: `#${entry.side}-${entry.name}` }, entry.label ? `${entry.name} ${entry.label}` : entry.route ?? entry.name))))))];
 }
 
