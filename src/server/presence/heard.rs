@@ -9,7 +9,7 @@ use crate::server::{
         Mail,
         people::{Adopted, Luggage, Opened, PersonNews},
     },
-    msg::{Frame, RoomMsg, RoomSet, ShardMsg},
+    msg::{Class, Frame, RoomMsg, RoomSet, ShardMsg},
     store::redis::keys::bucket_of,
 };
 use crate::{
