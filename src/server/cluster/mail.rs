@@ -112,7 +112,17 @@ mod tests {
         for mail in all {
             assert_eq!(Mail::decode(&mail.encode().into()), Some(mail));
         }
-        for bad in ["", "moved", "moved u1", "moved u1 s 1", "dance u1 s1", "taken u1 s1", "taken u1 s1 n1", "left u1 s1", "moved \u{1F600} s1"] {
+        for bad in [
+            "",
+            "moved",
+            "moved u1",
+            "moved u1 s 1",
+            "dance u1 s1",
+            "taken u1 s1",
+            "taken u1 s1 n1",
+            "left u1 s1",
+            "moved \u{1F600} s1",
+        ] {
             assert_eq!(Mail::decode(&Bytes::from(bad)), None, "{bad}");
         }
     }

@@ -281,6 +281,7 @@ impl Actor {
             for fact in &request.report.facts {
                 known.facts.join(fact, now);
             }
+            known.pulse.reported(now);
             if has_api {
                 known.poll_by(now.plus(SOON));
             }
