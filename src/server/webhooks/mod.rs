@@ -5,10 +5,13 @@
 pub mod admin;
 pub mod dead;
 pub mod endpoint;
+mod notices;
 pub mod place;
 pub mod retry;
+pub mod settings;
 pub mod sign;
 pub mod source;
+mod state;
 mod stream;
 
 use super::store::tap::Moved;
