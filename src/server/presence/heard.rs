@@ -2,7 +2,7 @@
 use super::{
     Entered, Opening, Seen, TooMany,
     actor::{Actor, Line},
-    shared::{FromCluster, OpenReply, RETRY, SyncOutcome, Then},
+    shared::{FromCluster, OpenReply, RETRY, SyncOutcome, Purpose},
 };
 use crate::server::{
     cluster::{
@@ -47,12 +47,12 @@ impl Actor {
                 }
             }
             FromCluster::Synced { told } => self.synced(told).await,
-            FromCluster::Looked { news, then } => {
-                let (mut missing, careless) = (Vec::new(), matches!(then, Then::Careless));
+            FromCluster::Looked { news, purpose } => {
+                let (mut missing, last_look) = (Vec::new(), matches!(purpose, Purpose::LastLook));
                 for news in news {
                     let there = self.people.is_elsewhere(&news.user);
                     // Redis may have begun anew, and his own node not have told of him yet.
-                    if there && !news.elsewhere.known && !careless {
+                    if there && !news.elsewhere.known && !last_look {
                         missing.push(news.user);
                     } else {
                         self.news(news);
@@ -61,10 +61,10 @@ impl Actor {
                 if let Some(shared) = self.shared.as_ref().filter(|_| !missing.is_empty()) {
                     shared.look_later(missing);
                 }
-                match then {
-                    Then::Answer(users, answer) => self.answer(&users, answer).await,
-                    Then::Room(room, users) => self.tell_room(&room, &users),
-                    Then::Nothing | Then::Careless => {}
+                match purpose {
+                    Purpose::Answer(users, answer) => self.answer(&users, answer).await,
+                    Purpose::Room(room, users) => self.tell_room(&room, &users),
+                    Purpose::News | Purpose::LastLook => {}
                 }
             }
             FromCluster::Chosen { user, status, news, reply } => {
@@ -143,7 +143,7 @@ impl Actor {
             shared.watched.insert(user.clone(), 0);
         }
         if !users.is_empty() {
-            shared.look(users, false, Then::Nothing);
+            shared.look(users, false, Purpose::News);
         }
     }
 
@@ -258,7 +258,7 @@ impl Actor {
             let there = Elsewhere { here: true, user_type, choice, last_seen: view.last_seen, ..Elsewhere::default() };
             self.people.set_elsewhere(user, Some(there));
             if let Some(shared) = &self.shared {
-                shared.look(vec![user.clone()], false, Then::Nothing);
+                shared.look(vec![user.clone()], false, Purpose::News);
             }
         }
         self.people.give_away(session);

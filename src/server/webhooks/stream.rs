@@ -2,7 +2,8 @@
 //! The place is written after each message that the receiver has taken; a hub that dies in between sends that one again.
 use super::{
     dead::DeadLetter,
-    endpoint::{Endpoint, Tried, family},
+    endpoint::{Endpoint, Tried},
+    settings::family,
     place::{Place, Reason},
     source::Next,
 };
