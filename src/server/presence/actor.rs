@@ -1,7 +1,7 @@
 //! The actor: takes what it is asked in order, and looks at the clock in between.
 use super::{
     Answer, Ask, Inbox, LastSeen, PresenceSettings, Seen, Watcher,
-    shared::{Shared, Purpose},
+    shared::{Purpose, Shared},
 };
 use crate::server::{
     clock::Clock,

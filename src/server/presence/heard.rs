@@ -2,7 +2,7 @@
 use super::{
     Entered, Opening, Seen, TooMany,
     actor::{Actor, Line},
-    shared::{FromCluster, OpenReply, RETRY, SyncOutcome, Purpose},
+    shared::{FromCluster, OpenReply, Purpose, RETRY, SyncOutcome},
 };
 use crate::server::{
     cluster::{

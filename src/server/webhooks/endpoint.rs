@@ -292,7 +292,6 @@ impl Endpoint {
             () = up => {}
         }
     }
-
 }
 
 /// Why an endpoint cannot be used.

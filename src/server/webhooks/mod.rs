@@ -21,11 +21,11 @@ use crate::{
     wire::webhook::Denial,
 };
 use endpoint::{Endpoint, OpenError};
-use settings::{EndpointSettings, family};
-use state::EndpointState;
-use place::Place;
 use notices::{Lane, Notice};
+use place::Place;
+use settings::{EndpointSettings, family};
 use source::Source;
+use state::EndpointState;
 use std::{
     sync::{Arc, OnceLock},
     time::Duration,

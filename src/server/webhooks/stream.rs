@@ -3,8 +3,8 @@
 use super::{
     dead::DeadLetter,
     endpoint::{Endpoint, Tried},
-    settings::family,
     place::{Place, Reason},
+    settings::family,
     source::Next,
 };
 use crate::{

@@ -12,7 +12,7 @@ mod tell;
 use super::{Ask, Media, OnAir, Source, gate::Denied};
 use crate::hub::{
     id::{RoomId, UserId},
-    media::{Births, EpochId, Fact, Live, MediaSession, Space, StreamId, Told},
+    media::{Births, Fact, Live, MediaSession, StreamId, Told},
     seats::Media as OnSeat,
     time::{Millis, UnixMs},
 };
