@@ -309,7 +309,7 @@ pub fn last_snapshot(room: &Room, now: UnixMs, stale: bool) -> Vec<u8> {
         room_id: room.id.as_str(),
         cursor: room.head.to_string(),
         rev: room.head.rev,
-        state: room.into(),
+        state: StateJson::at(room, now),
         server_time_ms: now.0,
         stale,
     })
