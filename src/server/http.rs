@@ -280,7 +280,7 @@ pub(super) async fn not_read(rooms: &Rooms, bad: BadFrame) -> Failure {
     let (id, room) = (bad.id, bad.room.clone());
     let failure = Failure::from(bad);
     let Some(room) = room else { return failure };
-    let refusal = Refusal { code: failure.code, details: Some(json(&failure.details).into()) };
+    let refusal = Refusal::with(failure.code, json(&failure.details).into());
     let (sender, receiver) = oneshot::channel();
     let asked = rooms.send(&room, RoomMsg::Refused { refusal, reply: Reply::Http { id, sender } });
     let told = match asked {

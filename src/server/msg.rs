@@ -5,6 +5,7 @@ use super::mailbox::Mailbox;
 use crate::{
     hub::{
         actor::Actor,
+        code::Code,
         command::{IfRev, Request},
         cursor::Cursor,
         id::{OpId, RoomId, SessionId, UserId, UserType},
@@ -335,9 +336,25 @@ pub struct Joined {
 #[derive(Clone, Debug)]
 pub struct Refusal {
     /// The row of the code table.
-    pub code: crate::hub::code::Code,
+    pub code: Code,
     /// The `details` object, as JSON.
     pub details: Option<Bytes>,
+    /// After how long the same may succeed, where that is known.
+    pub retry_after: Option<Millis>,
+}
+
+impl Refusal {
+    /// Makes a refusal without details.
+    #[must_use]
+    pub const fn plain(code: Code) -> Self {
+        Self { code, details: None, retry_after: None }
+    }
+
+    /// Makes a refusal with details.
+    #[must_use]
+    pub const fn with(code: Code, details: Bytes) -> Self {
+        Self { code, details: Some(details), retry_after: None }
+    }
 }
 
 /// Where an answer goes.

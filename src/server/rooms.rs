@@ -139,7 +139,7 @@ impl std::fmt::Debug for Rooms {
 /// Makes a refusal without details.
 #[must_use]
 pub const fn refusal(code: Code) -> Refusal {
-    if matches!(code, Code::Unavailable) { unavailable("none") } else { Refusal { code, details: None } }
+    if matches!(code, Code::Unavailable) { unavailable("none") } else { Refusal::plain(code) }
 }
 
 /// Makes a refusal of `unavailable`: whether nothing has happened (`none`), or nobody knows (`unknown`).
@@ -149,7 +149,7 @@ pub const fn unavailable(outcome: &'static str) -> Refusal {
         b"none" => br#"{"outcome":"none"}"#,
         _ => br#"{"outcome":"unknown"}"#,
     };
-    Refusal { code: Code::Unavailable, details: Some(Bytes::from_static(details)) }
+    Refusal::with(Code::Unavailable, Bytes::from_static(details))
 }
 
 impl Rooms {
