@@ -199,7 +199,7 @@ async fn mint(State(api): State<Api>, headers: HeaderMap, body: Bytes) -> Result
     }
     let fields = Fields::parse(text(&body)?)?;
     let user = fields.needed_user("user_id")?;
-    let known = |kind: &UserType| api.sessions.settings.load().user_types.iter().any(|known| known == kind.as_str());
+    let known = |kind: &UserType| api.sessions.settings.load().knows(kind);
     let user_type = match fields.text("user_type")?.map(|text| UserType::parse(&text).ok().filter(known)) {
         Some(None) => return Err(fields.wrong("user_type", "a known kind of user").into()),
         Some(user_type) => user_type,
@@ -263,26 +263,42 @@ pub fn user_status(shown: &Shown) -> UserStatus {
 }
 
 async fn command(State(api): State<Api>, headers: HeaderMap, Path(room): Path<String>, body: Bytes) -> Result<Response, Failure> {
-    let caller = api.caller(&headers)?;
-    let room = room_id(&room)?;
-    let text = text(&body)?;
-    let parsed = match client::parse_for_room(text, &room) {
-        Ok(parsed) => parsed,
-        Err(bad) => return Err(not_read(&api.rooms, bad).await),
-    };
-    let id = parsed.id;
-    let run = run_command(&api, caller, room, text, parsed);
-    run.await.map_err(|failure| failure.to(id))
+    said_about(&api, &headers, &room, &body, client::parse_for_room).await
 }
 
-/// Refuses a frame that could not be read; one about a room only if there is such a room.
-pub(super) async fn not_read(rooms: &Rooms, bad: BadFrame) -> Failure {
+/// Does what a body asks a room for, as `read` understands it.
+async fn said_about(
+    api: &Api,
+    headers: &HeaderMap,
+    room: &str,
+    body: &Bytes,
+    read: fn(&str, &RoomId) -> Result<Parsed, BadFrame>,
+) -> Result<Response, Failure> {
+    let caller = api.caller(headers)?;
+    let room = room_id(room)?;
+    let text = text(body)?;
+    let parsed = match read(text, &room) {
+        Ok(parsed) => parsed,
+        Err(bad) => return Err(not_read(api, caller, text, bad).await),
+    };
+    let id = parsed.id;
+    run_command(api, caller, room, text, parsed).await.map_err(|failure| failure.to(id))
+}
+
+/// Refuses a frame that could not be read: first for a wrong sender, and one about a room only if there is such a room.
+pub(super) async fn not_read(api: &Api, caller: Caller, text: &str, bad: BadFrame) -> Failure {
     let (id, room) = (bad.id, bad.room.clone());
+    let act_as = Fields::parse(text).and_then(|fields| fields.user("act_as")).ok().flatten();
+    if let Ok((actor, _)) = actor_of(caller, act_as)
+        && let Err(failure) = check_senders(&actor, &bad.senders)
+    {
+        return failure.to(id);
+    }
     let failure = Failure::from(bad);
     let Some(room) = room else { return failure };
     let refusal = Refusal::with(failure.code, json(&failure.details).into());
     let (sender, receiver) = oneshot::channel();
-    let asked = rooms.send(&room, RoomMsg::Refused { refusal, reply: Reply::Http { id, sender } });
+    let asked = api.rooms.send(&room, RoomMsg::Refused { refusal, reply: Reply::Http { id, sender } });
     let told = match asked {
         Err(refusal) => refusal,
         Ok(()) => match receiver.await {

@@ -1,5 +1,5 @@
 //! `/api/rooms/{room_id}/messages`: what was said in a room and is kept, page by page; and saying something without a socket.
-use super::{Api, Failure, actor_of, check_senders, reply, room_id, text};
+use super::{Api, Failure, reply, said_about};
 use crate::{
     hub::{code::Code, id::RoomId},
     server::{
@@ -7,9 +7,9 @@ use crate::{
         poll::{Reading, Topic, stream, take_token, wait_ms, wants_stream},
     },
     wire::{
-        client::msg_cursor,
-        fields::{BadFrame, Fields},
-        message::{self, Saying},
+        client::{self, msg_cursor},
+        fields::BadFrame,
+        message::Saying,
     },
 };
 use axum::{
@@ -66,21 +66,7 @@ pub(super) async fn say(
     Path(room): Path<String>,
     body: Bytes,
 ) -> Result<Response, Failure> {
-    let caller = api.caller(&headers)?;
-    let room = room_id(&room)?;
-    let fields = Fields::parse(text(&body)?)?;
-    let id = fields.integer("id")?;
-    let said = async {
-        if fields.has("room_id") && fields.room("room_id")? != room {
-            return Err(fields.wrong("room_id", "the room of the path").into());
-        }
-        let saying = message::parse(&fields)?;
-        let (from, rated) = actor_of(caller, fields.user("act_as")?)?;
-        let senders = ["user_id", "from_user_id"].iter().filter_map(|name| fields.user(name).transpose());
-        check_senders(&from, &senders.collect::<Result<Vec<_>, _>>()?)?;
-        pass_on(&api, &room, saying, from, rated, id).await
-    };
-    said.await.map_err(|failure: Failure| failure.to(id))
+    said_about(&api, &headers, &room, &body, client::parse_message_for_room).await
 }
 
 /// Hands something to be said to its room, and answers its ack.
