@@ -1,5 +1,5 @@
 //! The WebSocket handshake, judged by hand before the router sees it, and the few frames that the connection itself writes.
-use super::{http::object_of, msg::Frame};
+use super::{hooks::pairs, http::object_of, msg::Frame};
 use crate::wire::{close::Close, codec, server};
 use axum::{
     body::Body,
@@ -93,7 +93,7 @@ fn plain(status: StatusCode) -> Box<Response<Body>> {
     response
 }
 
-fn bad_request() -> Box<Response<Body>> {
+pub(super) fn bad_request() -> Box<Response<Body>> {
     plain(StatusCode::BAD_REQUEST)
 }
 
@@ -142,7 +142,7 @@ pub(super) fn may_connect(headers: &HeaderMap, allowed: &[String]) -> bool {
 }
 
 fn query_token(query: &str) -> Option<String> {
-    query.split('&').find_map(|pair| pair.strip_prefix("token=")).filter(|token| !token.is_empty()).map(str::to_owned)
+    pairs(query).find(|(name, token)| name == "token" && !token.is_empty()).map(|(_, token)| token)
 }
 
 /// Makes the frames that end a connection: `closing` for the application's own codes, then the close frame.
@@ -162,4 +162,18 @@ pub(super) fn join<'a>(frames: impl Iterator<Item = &'a Frame> + Clone) -> Bytes
         bytes.put_slice(&frame.0);
     }
     bytes.freeze()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_token_is_found_in_a_query() {
+        let cases =
+            [("token=a.b", Some("a.b")), ("x=1&token=a%2Eb", Some("a.b")), ("token=", None), ("tokens=a", None), ("", None)];
+        for (query, token) in cases {
+            assert_eq!(query_token(query).as_deref(), token, "{query}");
+        }
+    }
 }
