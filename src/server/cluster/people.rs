@@ -1,5 +1,5 @@
 //! People over all nodes: what each node has of them, and what follows from it, is kept by scripts in buckets of people.
-use super::{Cluster, Node, Unreachable};
+use super::{Cluster, Mail, Node, Unreachable};
 use crate::hub::{
     id::{RoomId, SessionId, UserId, UserType},
     presence::{Elsewhere, Status},
@@ -294,16 +294,44 @@ impl Cluster {
         Ok(all)
     }
 
-    /// Finds the nodes that carry a message to a person, and how many live sessions there are; without one it is kept. `None`: he is not here.
-    pub async fn route(&self, user: &UserId, payload: &[u8], keep: Millis) -> Result<Option<(usize, Vec<String>)>, Unreachable> {
-        let keep = keep.0.to_string();
-        let args = [user.as_str().as_bytes(), payload, KEPT_MAX.as_bytes(), keep.as_bytes()];
-        let keys = [self.bucket(user), self.store.keys().kept(user)];
-        let value = self.script(&self.scripts.mail, &keys, &args).await?;
-        match value {
-            Value::Array(parts) if parts.is_empty() => Ok(None),
-            value => Ok(Some(redis::from_redis_value(value)?)),
+    /// Sends a message to the other nodes where a person is live; without any it is kept. A node that does not listen has died, and its
+    /// sessions are lost ones. Returns how many live sessions there are, and whether some are here; `None`: he is not here.
+    pub async fn message(&self, user: &UserId, payload: &Bytes, keep: Millis) -> Result<Option<(usize, bool)>, Unreachable> {
+        let me = self.me();
+        let mut deaf = Vec::new();
+        loop {
+            let Some(nodes) = self.route(user, payload, keep, &deaf).await? else { return Ok(None) };
+            let (mut live, mut here, mut dead) = (0, false, false);
+            for (node, sessions) in nodes {
+                let mail = Mail::Message { user: user.clone(), payload: payload.clone() };
+                if *node == *me {
+                    here = true;
+                    live += sessions;
+                } else if self.post(&node, &mail).await {
+                    live += sessions;
+                } else {
+                    dead = true;
+                    deaf.push(node);
+                }
+            }
+            if live > 0 || !dead {
+                return Ok(Some((live, here)));
+            }
         }
+    }
+
+    async fn route(
+        &self,
+        user: &UserId,
+        payload: &[u8],
+        keep: Millis,
+        deaf: &[String],
+    ) -> Result<Option<Vec<(String, usize)>>, Unreachable> {
+        let keep = keep.0.to_string();
+        let mut args = vec![user.as_str().as_bytes(), payload, KEPT_MAX.as_bytes(), keep.as_bytes()];
+        args.extend(deaf.iter().map(String::as_bytes));
+        let keys = [self.bucket(user), self.store.keys().kept(user)];
+        Ok(redis::from_redis_value(self.script(&self.scripts.mail, &keys, &args).await?)?)
     }
 
     /// Counts somebody's sessions on all nodes, lost ones included.

@@ -30,6 +30,10 @@ pub(super) const RETRY: Millis = Millis(500);
 const LISTEN: Duration = Duration::from_millis(2_000);
 /// How long nodes have for telling of their people after Redis has come back.
 const TOLD_AGAIN: Duration = Duration::from_millis(3_000);
+/// In place of an age: nothing is known of somebody, and nobody was told anything.
+const UNKNOWN: u64 = 0;
+/// In place of an age: nothing is known of somebody, or it may be out of date; what was told may be wrong.
+const GUESSED: u64 = 1;
 /// News older than the newest by more than this are of a Redis that has begun anew, not late ones.
 const LATE_US: u64 = 10_000_000;
 
@@ -82,8 +86,8 @@ pub(super) enum Then {
 pub(super) struct Shared {
     pub cluster: Arc<Cluster>,
     pub own: mpsc::WeakUnboundedSender<Ask>,
-    /// People whom somebody here wants to hear of, with the age of what is known.
-    pub watched: BTreeMap<UserId, u64>,
+    /// People whom somebody here wants to hear of, with the age of what is known, [`UNKNOWN`] or [`GUESSED`].
+    watched: BTreeMap<UserId, u64>,
     /// How many of them each bucket has.
     buckets: BTreeMap<u16, usize>,
     /// People whose state here is not told yet.
@@ -158,21 +162,51 @@ impl Shared {
         }
     }
 
+    /// Tells whether somebody here wants to hear of a person.
+    pub fn is_watched(&self, user: &UserId) -> bool {
+        self.watched.contains_key(user)
+    }
+
+    /// Tells whether nobody was told anything of a watched person yet: what comes first is no change to anybody.
+    pub fn is_untold(&self, user: &UserId) -> bool {
+        self.watched.get(user) == Some(&UNKNOWN)
+    }
+
+    /// Notes that people were told of: of whom nothing is known, that may turn out to be wrong.
+    pub fn told(&mut self, users: &[UserId]) {
+        for user in users {
+            if let Some(stamp) = self.watched.get_mut(user) {
+                *stamp = (*stamp).max(GUESSED);
+            }
+        }
+    }
+
     /// Begins to hear of people. Returns those of whom nothing is known yet.
     pub fn watch(&mut self, users: &[UserId]) -> Vec<UserId> {
         let mut new = Vec::new();
         for user in users {
             match self.watched.get(user) {
-                Some(0) => new.push(user.clone()),
+                Some(&(UNKNOWN | GUESSED)) => new.push(user.clone()),
                 Some(_) => {}
                 None => {
-                    self.watched.insert(user.clone(), 0);
+                    self.watched.insert(user.clone(), UNKNOWN);
                     *self.buckets.entry(bucket_of(user)).or_default() += 1;
                     new.push(user.clone());
                 }
             }
         }
         new
+    }
+
+    /// News of a bucket may have been missed. Returns whom that concerns.
+    pub fn doubt(&mut self, bucket: u16) -> Vec<UserId> {
+        let concerned = self.watched.iter_mut().filter(|(user, _)| bucket_of(user) == bucket);
+        concerned
+            .map(|(user, stamp)| {
+                *stamp = GUESSED;
+                user.clone()
+            })
+            .collect()
     }
 
     /// Does not hear of somebody any more.
@@ -347,15 +381,11 @@ impl Actor {
         let (live_here, here) = (self.people.live(&to).len(), self.people.is_here(&to));
         shared.ask(move |cluster| async move {
             let payload = payload(&frame);
-            let me = cluster.me();
-            match cluster.route(&to, &payload, keep).await {
+            match cluster.message(&to, &payload, keep).await {
                 Ok(None) => drop(reply.send(None)),
-                Ok(Some((live, nodes))) => {
-                    for node in nodes.iter().filter(|node| **node != *me) {
-                        cluster.post(node, &Mail::Message { user: to.clone(), payload: payload.clone() }).await;
-                    }
+                Ok(Some((live, here))) => {
                     let _ = reply.send(Some(live));
-                    if nodes.iter().any(|node| **node == *me) {
+                    if here {
                         return FromCluster::Deliver { to, frame };
                     }
                 }
@@ -386,7 +416,7 @@ impl Actor {
     /// Whoever is asked for and not watched is looked up first. Returns everything if nobody needs to be.
     pub(super) fn query_shared(&mut self, users: Vec<UserId>, answer: Answer) -> Option<(Vec<UserId>, Answer)> {
         let Some(shared) = self.shared.as_mut().filter(|shared| shared.cluster.is_up()) else { return Some((users, answer)) };
-        let known = |user: &UserId| shared.watched.get(user).is_some_and(|stamp| *stamp > 0);
+        let known = |user: &UserId| shared.watched.get(user).is_some_and(|stamp| *stamp > GUESSED);
         let unknown: Vec<UserId> = users.iter().filter(|user| !known(user)).cloned().collect();
         if unknown.is_empty() {
             return Some((users, answer));
@@ -406,7 +436,7 @@ impl Actor {
     pub(super) async fn answer_once(&mut self, news: Vec<PersonNews>, users: &[UserId], answer: Answer) {
         let mut once = Vec::new();
         for news in news {
-            if self.shared.as_ref().is_some_and(|shared| shared.watched.contains_key(&news.user)) {
+            if self.shared.as_ref().is_some_and(|shared| shared.is_watched(&news.user)) {
                 self.news(news);
             } else {
                 self.people.glance(&news.user, Some(news.elsewhere));
