@@ -258,7 +258,8 @@ impl Letters {
 
 #[cfg(test)]
 mod tests {
-    use super::{super::store::memory::MemoryStore, *};
+    use super::*;
+    use crate::server::store::memory::MemoryStore;
 
     fn settings(keep: u64) -> LetterSettings {
         LetterSettings { keep_max: 2, keep_users_max: 1, keep: Millis(keep), blocked_max: 1 }

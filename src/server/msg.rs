@@ -1,7 +1,7 @@
 //! Messages between connections, shards, rooms and presence: the only ways in which they touch each other.
 //!
 //! Everything from a room to its connections travels through one channel per shard, in order: acks, joins and frames alike.
-use super::mailbox::Mailbox;
+use super::net::mailbox::Mailbox;
 use crate::{
     hub::{
         actor::Actor,

@@ -21,5 +21,7 @@ pub mod session;
 pub mod spec;
 pub mod state;
 pub mod status;
+pub mod stored;
 pub mod turn;
 pub mod webhook;
+pub mod words;

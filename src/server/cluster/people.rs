@@ -5,11 +5,13 @@ use crate::hub::{
     presence::{Elsewhere, Status},
     time::{Millis, UnixMs},
 };
-use crate::server::msg::ShownStatus;
-use crate::server::store::redis::{
-    keys::bucket_of,
-    link::{Failed, text},
-    live::{Ear, Heard},
+use crate::server::{
+    msg::ShownStatus,
+    store::redis::{
+        keys::bucket_of,
+        link::{Failed, text},
+        live::{Ear, Heard},
+    },
 };
 use bytes::Bytes;
 use redis::Value;

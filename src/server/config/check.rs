@@ -1,6 +1,6 @@
 //! Ranges of the configuration and what its values have to do with each other: looked at before anything starts.
 use super::{AuthMode, Config, ConfigError, MediaConfig, StoreKind};
-use crate::server::{hooks::Kind, outgoing::Target};
+use crate::server::{media::hooks::Kind, outgoing::Target};
 
 /// The words that `log.level` may be, or be made of.
 const LEVELS: [&str; 6] = ["error", "warn", "info", "debug", "trace", "off"];

@@ -3,7 +3,7 @@
 use super::Failure;
 use crate::{
     hub::code::Code,
-    server::{live::Live, ws::may_connect},
+    server::{config::live::Live, net::ws::may_connect},
 };
 use axum::{
     extract::{Request, State},

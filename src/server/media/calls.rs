@@ -14,8 +14,8 @@ use crate::{
     },
     server::{
         config::Gate,
-        hooks::{self, Call, Heard, Kind, PublishRequest, Refused},
         http::{Failure, reply},
+        media::hooks::{self, Call, Heard, Kind, PublishRequest, Refused},
     },
     wire::webhook::Denial,
 };

@@ -5,6 +5,7 @@ mod actor;
 mod api;
 mod calls;
 mod gate;
+pub mod hooks;
 mod ledger;
 mod nonces;
 mod owner;
@@ -15,14 +16,14 @@ mod uids;
 pub use gate::Denied;
 pub(super) use routes::{live, named_hook, plain_hook, ticket, uid};
 
+use self::hooks::{Keys, Kind, PublishRequest, Report};
 use super::{
+    auth::ticket::TicketKey,
     clock::Clock,
     config::{Gate, MediaConfig},
-    hooks::{Keys, Kind, PublishRequest, Report},
     msg::SeatsOf,
     rooms::Rooms,
     store::{notes::Notes, redis::RedisStore},
-    ticket::TicketKey,
     webhooks::Webhooks,
 };
 use crate::hub::time::{Millis, UnixMs};

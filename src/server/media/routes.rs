@@ -6,8 +6,8 @@ use crate::{
         id::{RoomId, UserId},
     },
     server::{
+        auth::ticket::Ticket,
         http::{Api, Caller, Failure, reply, room_id},
-        ticket::Ticket,
     },
     wire::{fields::BadFrame, server::json},
 };

@@ -6,13 +6,12 @@ use super::{
 };
 use crate::server::{
     auth::{Claims, SessionClaim},
-    entry::{Entry, fresh_session},
     http::{Caller, reply, text},
-    mailbox::Mailbox,
     msg::{Class, Frame, RoomMsg},
+    net::{mailbox::Mailbox, watch::user_status},
     presence::{Entered, Opening, Seen, TooMany},
-    room_log::payload,
-    watch::user_status,
+    rooms::log::payload,
+    session::entry::{Entry, fresh_session},
 };
 use crate::{
     hub::{

@@ -4,7 +4,7 @@ use crate::{
     hub::{actor::Actor, code::Code, id::UserId},
     server::{
         http::{actor_of, check_senders, not_read, reply, run_command, text as http_text},
-        watch::user_status,
+        net::watch::user_status,
     },
     wire::{
         client::{self, ClientFrame},

@@ -7,9 +7,9 @@ use super::{
 };
 use crate::server::{
     auth::Claims,
-    mailbox::Mailbox,
     msg::{Polled, Refusal, RoomSet},
-    room_log::payload,
+    net::mailbox::Mailbox,
+    rooms::log::payload,
 };
 use crate::{
     hub::{code::Code, cursor::Cursor, id::RoomId, time::Millis},

@@ -6,12 +6,11 @@ use super::{
 use crate::server::{
     clock::Clock,
     cluster::Cluster,
-    mailbox::Mailbox,
-    metrics,
     msg::{ConnId, Frame, RoomMsg, RoomSet, ShardMsg},
+    net::{mailbox::Mailbox, shard::ShardHandle},
+    presence::session_store::SessionStore,
     rooms::Rooms,
-    session_store::SessionStore,
-    shard::ShardHandle,
+    telemetry::metrics,
     webhooks::Webhooks,
 };
 use crate::{

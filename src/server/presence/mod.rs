@@ -5,6 +5,7 @@ mod actor;
 mod heard;
 mod projection;
 mod seen;
+pub mod session_store;
 mod sessions;
 mod shared;
 mod tell;
@@ -14,12 +15,12 @@ use crate::hub::{
     presence::Status,
     time::{Millis, UnixMs},
 };
-use crate::server::history::postgres::People as LastSeen;
 use crate::server::{
     cluster::{
         Mail,
         people::{Adopted, PersonNews},
     },
+    history::postgres::People as LastSeen,
     msg::{ConnId, EndedByHub, Frame, RoomSet, Shown},
     webhooks::Webhooks,
 };

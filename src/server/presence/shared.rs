@@ -12,7 +12,7 @@ use crate::server::{
         people::{self, Adopted, Luggage, Mine, Opened, PersonNews},
     },
     msg::Frame,
-    room_log::payload,
+    rooms::log::payload,
     store::redis::keys::bucket_of,
 };
 use std::{

@@ -1,10 +1,9 @@
 //! Direct messages, from a socket or without one: to whoever is here, or kept for him.
 use super::SessionDeps;
 use crate::server::{
-    metrics,
     msg::{Frame, Refusal, ShownStatus},
-    room_log::payload,
-    rooms::refusal,
+    rooms::{log::payload, refusal},
+    telemetry::metrics,
 };
 use crate::{
     hub::{code::Code, id::UserId},

@@ -3,9 +3,9 @@ use super::{ExpiresAt, Next, Nothing, Session, Watched, error, text};
 use crate::server::{
     auth::AuthError,
     msg::{Frame, JoinReply, Refusal, Reply, RoomMsg, Shown},
+    net::watch::{status_frame, user_status},
     presence::Answer,
     rooms::refusal,
-    watch::{status_frame, user_status},
 };
 use crate::{
     hub::{

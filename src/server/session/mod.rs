@@ -1,5 +1,6 @@
 //! One socket's session: hello, then frame by frame what the client asks for, until it goes.
 mod direct;
+pub(super) mod entry;
 mod frames;
 mod greet;
 mod live;
@@ -8,17 +9,18 @@ mod open;
 use crate::server::{
     auth::{Auth, Claims},
     clock::Clock,
-    config::Config,
-    conn::{Conn, Hello},
+    config::{Config, live::Live},
     letters::Letters,
-    live::Live,
     msg::{Class, Frame, Refusal, RoomSet, Shown},
+    net::{
+        conn::{Conn, Hello},
+        rate::{Rates, UserRates},
+        reader::Reader,
+        shard::Sessions,
+        watch::Watches,
+    },
     presence::{Presence, Seen},
-    rate::{Rates, UserRates},
-    reader::Reader,
     rooms::Rooms,
-    shard::Sessions,
-    watch::Watches,
 };
 use crate::{
     hub::{

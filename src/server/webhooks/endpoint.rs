@@ -12,7 +12,7 @@ use crate::{
     },
     server::{
         clock::Clock,
-        live::Live,
+        config::live::Live,
         outgoing::{Outgoing, OutgoingError, OutgoingSettings, Target},
         store::{StoreFault, notes::Notes},
     },

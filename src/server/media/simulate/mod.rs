@@ -4,7 +4,8 @@ mod history;
 mod serve;
 mod shapes;
 
-use super::super::{clock::Clock, hooks::Kind};
+use super::hooks::Kind;
+use crate::server::clock::Clock;
 use clap::Args;
 use futures_util::{StreamExt, stream};
 use history::{History, Plan};
