@@ -112,16 +112,19 @@ fn deny() -> Result<(), String> {
 fn faults(rest: &[String]) -> Result<(), String> {
     setup::redis()?;
     let number = |index: usize, default: &'static str| rest.get(index).map_or(default, String::as_str).to_owned();
-    let (seed, ms) = (number(0, "1"), number(1, "4000"));
+    let (seed, ms) = (number(0, "1"), rest.get(1));
     // Histories under faults; lost tails; updates that flow again; what goes on without Redis; dead nodes; a clock that is off.
     let all = ["faults::", "lost::", "flow::", "outage::", "offline::", "clock::"];
     let names = rest.get(2).map_or(all.to_vec(), |name| vec![name.as_str()]);
-    println!("seed {seed}, each fault lasts {ms} ms");
+    match ms {
+        Some(ms) => println!("seed {seed}; what can last lasts {ms} ms"),
+        None => println!("seed {seed}; each fault lasts as long as it says itself"),
+    }
     let run = Command::new("cargo")
         .args(["test", "--test", "cluster", "--", "--nocapture"])
         .args(names)
         .env("MICHUB_SEED", seed)
-        .env("MICHUB_FAULT_MS", ms)
+        .envs(ms.map(|ms| ("MICHUB_FAULT_MS", ms)))
         .status();
     let status = run.map_err(|error| format!("cargo: {error}"))?;
     if status.success() { Ok(()) } else { Err(format!("faults: {status}")) }

@@ -85,13 +85,21 @@ impl Cluster {
         (old, new)
     }
 
-    /// Says goodbye: others clear up after this node at once. Nothing else is said by it afterwards.
-    pub async fn leave(&self) {
-        self.leaving.store(true, Relaxed);
-        let (me, keys) = (self.me(), [self.store.keys().nodes("nodes"), self.store.keys().nodes("dead")]);
-        if let Err(error) = self.script(&self.scripts.care, &keys, &[me.as_bytes(), b"bye"]).await {
-            tracing::warn!(%error, "no goodbye; the others notice when the lease is over");
+    /// Says goodbye, in `limit` at most: others clear up after this node at once. Nothing else is said by it afterwards.
+    pub async fn leave(&self, limit: Duration) {
+        self.leaving.send_replace(true);
+        let keeper = self.keeper.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(mut keeper) = keeper
+            && tokio::time::timeout(limit, &mut keeper).await.is_err()
+        {
+            keeper.abort();
+            tracing::warn!("no goodbye in time; the others notice when the lease is over");
         }
+    }
+
+    /// Tells whether this node is saying goodbye.
+    pub(super) fn is_leaving(&self) -> bool {
+        *self.leaving.borrow()
     }
 }
 
@@ -135,7 +143,7 @@ fn read_beat(value: &Value) -> Option<Beat> {
 
 /// Moves the hub's clock towards that of the other nodes, a tenth of the time at most.
 pub(super) async fn creep(cluster: Arc<Cluster>) {
-    while !cluster.leaving.load(Relaxed) {
+    while !cluster.is_leaving() {
         let more = cluster.clock.creep();
         tokio::time::sleep(Duration::from_millis(if more { 10 } else { 1_000 })).await;
     }

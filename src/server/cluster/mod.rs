@@ -29,6 +29,7 @@ use std::{
     },
     time::Duration,
 };
+use tokio::{sync::watch, task::JoinHandle};
 
 /// One life of a node: a random name that is never used again. A node whose lease has lapsed takes a new one.
 pub type Node = Arc<str>;
@@ -83,7 +84,9 @@ pub struct Cluster {
     former: Mutex<VecDeque<Node>>,
     epoch: Mutex<Option<String>>,
     wiped: AtomicBool,
-    leaving: AtomicBool,
+    leaving: watch::Sender<bool>,
+    /// The task that beats, and says goodbye at its end.
+    keeper: Mutex<Option<JoinHandle<()>>>,
     /// When the process was last seen to run, in monotonic milliseconds.
     ran_at: AtomicU64,
     /// It has stood still, and does not know yet which sessions have moved on meanwhile.
@@ -134,7 +137,8 @@ impl Cluster {
             former: Mutex::default(),
             epoch: Mutex::default(),
             wiped: AtomicBool::new(false),
-            leaving: AtomicBool::new(false),
+            leaving: watch::Sender::new(false),
+            keeper: Mutex::default(),
             ran_at: AtomicU64::new(clock.mono().0),
             doubts: AtomicBool::new(false),
             pauses: AtomicU64::new(0),
@@ -164,7 +168,8 @@ impl Cluster {
 
     /// Lives among the others from here on: tells them regularly, and clears up after those who do not any more.
     pub fn start(self: &Arc<Self>, presence: Presence, rooms: Rooms) {
-        tokio::spawn(keeper::live(self.clone(), presence, rooms));
+        let keeper = tokio::spawn(keeper::live(self.clone(), presence, rooms));
+        *self.keeper.lock().unwrap_or_else(PoisonError::into_inner) = Some(keeper);
     }
 
     /// Returns the name of this life.

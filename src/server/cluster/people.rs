@@ -1,9 +1,9 @@
 //! People over all nodes: what each node has of them, and what follows from it, is kept by scripts in buckets of people.
-use super::{Cluster, Mail, Node, Unreachable};
+use super::{Cluster, Node, Unreachable};
 use crate::hub::{
     id::{RoomId, SessionId, UserId, UserType},
     presence::{Elsewhere, Status},
-    time::{Millis, UnixMs},
+    time::UnixMs,
 };
 use crate::server::{
     msg::ShownStatus,
@@ -18,8 +18,6 @@ use redis::Value;
 use serde::Deserialize;
 use std::collections::BTreeMap;
 
-/// How many direct messages are kept for somebody whose lines are all lost.
-const KEPT_MAX: &str = "64";
 /// How many lost sessions a user keeps beside a live one.
 const LOST_MAX: &str = "16";
 
@@ -46,10 +44,19 @@ pub struct Luggage {
 }
 
 impl Luggage {
-    fn encode(&self) -> String {
+    /// As it is written; `;` is nothing.
+    #[must_use]
+    pub fn encode(&self) -> String {
         let watches: Vec<&str> = self.watches.iter().map(UserId::as_str).collect();
         let rooms: Vec<&str> = self.rooms.iter().map(RoomId::as_str).collect();
         format!("{};{}", watches.join(" "), rooms.join(" "))
+    }
+
+    /// About how long that is.
+    #[must_use]
+    pub fn bytes(&self) -> usize {
+        let watches = self.watches.iter().map(|user| user.as_str().len() + 1);
+        watches.chain(self.rooms.iter().map(|room| room.as_str().len() + 1)).sum()
     }
 
     fn decode(text: &str) -> Self {
@@ -84,8 +91,19 @@ pub struct Mine {
     pub last_seen: UnixMs,
     pub choice: Option<Status>,
     pub seated: bool,
-    /// When each session ends (`None` = it has a line), and whether it polls.
-    pub sessions: Vec<(SessionId, Option<UnixMs>, bool)>,
+    pub sessions: Vec<MySession>,
+}
+
+/// A session of his.
+#[derive(Clone, Debug)]
+#[allow(missing_docs, reason = "the names say it")]
+pub struct MySession {
+    pub session: SessionId,
+    /// When it ends; `None`: it has a line.
+    pub ends: Option<UnixMs>,
+    pub polls: bool,
+    /// What goes with it to whatever node it moves; `None`: what was last said.
+    pub luggage: Option<Luggage>,
 }
 
 /// A person as Redis has him.
@@ -242,8 +260,9 @@ impl Cluster {
     pub async fn sync(&self, mine: &Mine) -> Result<(Vec<SessionId>, PersonNews), Unreachable> {
         let keys = [self.bucket(&mine.user), self.store.keys().luggage(&mine.user)];
         let (me, last_seen, former) = (self.me(), mine.last_seen.0.to_string(), self.former());
-        let ends: Vec<String> =
-            mine.sessions.iter().map(|(_, ends, _)| ends.map_or_else(|| "0".to_owned(), |at| at.0.to_string())).collect();
+        let ends = |one: &MySession| one.ends.map_or_else(|| "0".to_owned(), |at| at.0.to_string());
+        let luggage = |one: &MySession| one.luggage.as_ref().map(Luggage::encode).unwrap_or_default();
+        let said: Vec<(String, String)> = mine.sessions.iter().map(|one| (ends(one), luggage(one))).collect();
         let mut args: Vec<&[u8]> = vec![
             mine.user.as_str().as_bytes(),
             mine.user_type.as_str().as_bytes(),
@@ -253,8 +272,9 @@ impl Cluster {
             if mine.seated { b"1" } else { b"0" },
             former.as_bytes(),
         ];
-        for ((session, _, polls), ends) in mine.sessions.iter().zip(&ends) {
-            args.extend([session.as_str().as_bytes(), ends.as_bytes(), if *polls { b"1" } else { b"0" }]);
+        for (one, (ends, luggage)) in mine.sessions.iter().zip(&said) {
+            let polls: &[u8] = if one.polls { b"1" } else { b"0" };
+            args.extend([one.session.as_str().as_bytes(), ends.as_bytes(), polls, luggage.as_bytes()]);
         }
         let value = self.script(&self.scripts.sync, &keys, &args).await?;
         let (moved, stamp, record): (Vec<String>, String, String) = redis::from_redis_value(value)?;
@@ -296,46 +316,6 @@ impl Cluster {
         Ok(all)
     }
 
-    /// Sends a message to the other nodes where a person is live; without any it is kept. A node that does not listen has died, and its
-    /// sessions are lost ones. Returns how many live sessions there are, and whether some are here; `None`: he is not here.
-    pub async fn message(&self, user: &UserId, payload: &Bytes, keep: Millis) -> Result<Option<(usize, bool)>, Unreachable> {
-        let me = self.me();
-        let mut deaf = Vec::new();
-        loop {
-            let Some(nodes) = self.route(user, payload, keep, &deaf).await? else { return Ok(None) };
-            let (mut live, mut here, mut dead) = (0, false, false);
-            for (node, sessions) in nodes {
-                let mail = Mail::Message { user: user.clone(), payload: payload.clone() };
-                if *node == *me {
-                    here = true;
-                    live += sessions;
-                } else if self.post(&node, &mail).await {
-                    live += sessions;
-                } else {
-                    dead = true;
-                    deaf.push(node);
-                }
-            }
-            if live > 0 || !dead {
-                return Ok(Some((live, here)));
-            }
-        }
-    }
-
-    async fn route(
-        &self,
-        user: &UserId,
-        payload: &[u8],
-        keep: Millis,
-        deaf: &[String],
-    ) -> Result<Option<Vec<(String, usize)>>, Unreachable> {
-        let keep = keep.0.to_string();
-        let mut args = vec![user.as_str().as_bytes(), payload, KEPT_MAX.as_bytes(), keep.as_bytes()];
-        args.extend(deaf.iter().map(String::as_bytes));
-        let keys = [self.bucket(user), self.store.keys().kept(user)];
-        Ok(redis::from_redis_value(self.script(&self.scripts.mail, &keys, &args).await?)?)
-    }
-
     /// Counts somebody's sessions on all nodes, lost ones included.
     pub async fn count_sessions(&self, user: &UserId) -> Result<usize, Unreachable> {
         let value = self.run(&redis::Cmd::hget(self.bucket(user), user.as_str())).await?;
@@ -343,17 +323,6 @@ impl Cluster {
         let record: Record =
             record.map(|text| serde_json::from_str(&text)).transpose().map_err(|_| unread("a count"))?.unwrap_or_default();
         Ok(record.n.into_values().map(|part| part.s.len()).sum())
-    }
-
-    /// Keeps what goes with a session.
-    pub async fn keep(&self, user: &UserId, session: &SessionId, luggage: &Luggage) -> Result<(), Unreachable> {
-        let key = self.store.keys().luggage(user);
-        let cmd = if *luggage == Luggage::default() {
-            redis::Cmd::hdel(key, session.as_str())
-        } else {
-            redis::Cmd::hset(key, session.as_str(), luggage.encode())
-        };
-        self.run(&cmd).await.map(|_| ())
     }
 
     pub(super) async fn adopt_bucket(&self, bucket: u16, node: &str, ends: UnixMs) -> Result<Vec<Adopted>, Unreachable> {

@@ -2,6 +2,7 @@
 //!
 //! Heartbeats never come here: a session stamps its own [`Seen`], and the actor reads it when somebody asks.
 mod actor;
+mod asked;
 mod heard;
 mod projection;
 mod seen;
@@ -9,6 +10,7 @@ pub mod session_store;
 mod sessions;
 mod shared;
 mod tell;
+mod told;
 
 use crate::hub::{
     id::{RoomId, SessionId, UserId, UserType},

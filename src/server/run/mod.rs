@@ -56,6 +56,9 @@ use tokio::{
     sync::{mpsc, watch},
 };
 
+/// How long each part of the goodbye to other nodes may take at least and at most, in ms.
+const GOODBYE_MS: (u64, u64) = (100, 2_000);
+
 /// Why the hub does not start.
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
@@ -336,6 +339,7 @@ async fn serve(config: Config, reload: Reload) -> Result<(), StartError> {
         }
     }
     service::stopping();
+    let end = clock.mono().plus(config.server.drain_timeout_ms);
     tracing::info!("draining: no new connections, clients are asked to come back elsewhere");
     admin.drain();
     let _ = drain.send(true);
@@ -343,8 +347,12 @@ async fn serve(config: Config, reload: Reload) -> Result<(), StartError> {
         tracing::error!("the shards did not end well");
     }
     if let Some(cluster) = &cluster {
-        presence_told.announced(Duration::from_millis(2_000)).await;
-        cluster.leave().await;
+        // Whatever the others do not hear from this node they learn when its lease is over.
+        let rest = || Duration::from_millis(end.0.saturating_sub(clock.mono().0).clamp(GOODBYE_MS.0, GOODBYE_MS.1));
+        if cluster.is_up() {
+            presence_told.announced(rest()).await;
+        }
+        cluster.leave(rest()).await;
     }
     admin_served.abort();
     tracing::info!("stopped");

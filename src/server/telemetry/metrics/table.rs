@@ -75,7 +75,7 @@ metrics! {
     Gauge "michub_memory_limit_bytes" "" "limits.memory_bytes; 0 = off."
     Histogram "michub_message_seconds" "kind" "From a message's arrival to its way out to everybody: commands of rooms, direct messages."
     Gauge "michub_nodes" "" "Nodes that live, as this one sees it."
-    Counter "michub_nodes_dead_total" "" "Dead nodes that this one has cleared up after."
+    Counter "michub_nodes_dead_total" "" "Nodes dead without a goodbye that this one has cleared up after."
     Gauge "michub_ready" "" "1 = it can serve: the store takes writes, and it does not drain."
     Histogram "michub_reconnect_away_seconds" "" "How long clients say they were away before they came back."
     Counter "michub_reconnects_total" "outcome" "Attempts to come back, as the clients that came back tell them: ok, failed."
