@@ -2,8 +2,7 @@
 //! that this process has alone is mirrored in memory, a shared one is asked each time.
 use super::{
     clock::Clock,
-    msg::Refusal,
-    rooms::{refusal, unavailable},
+    msg::{Refusal, refusal, unavailable},
     store::{Store, StoreFault, UserChange},
 };
 use crate::{

@@ -2,9 +2,8 @@
 //! nodes share; each node has a copy, and ends the sessions of whoever is in the news.
 use crate::server::{
     clock::Clock,
-    msg::Refusal,
+    msg::{Refusal, refusal, unavailable},
     presence::Presence,
-    rooms::{refusal, unavailable},
     store::{
         StoreFault,
         notes::{NoteNews, Notes},

@@ -8,7 +8,8 @@ use self::{
 };
 use super::{
     clock::Clock,
-    config::{AuthConfig, AuthMode, live::Live},
+    config::{AuthConfig, AuthMode},
+    live::Live,
 };
 use crate::hub::id::{RoleId, RoomId, SessionId, UserId, UserType};
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};

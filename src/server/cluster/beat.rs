@@ -1,8 +1,8 @@
 //! The beat of a node: it says that it lives, sees when the others have last said so, and takes a new life when its own was over. It also
 //! watches itself: its clock, and whether the process runs.
-use super::{Cluster, LIVES_MAX, Node, STOOD_STILL_MS, Unreachable, fresh};
+use super::{Cluster, LIVES_MAX, Node, STOOD_STILL_MS, ToPresence, Unreachable, fresh};
 use crate::hub::time::{Millis, UnixMs};
-use crate::server::{clock::Mono, presence::Presence, store::redis::link::text};
+use crate::server::{clock::Mono, store::redis::link::text};
 use redis::Value;
 use std::{
     sync::{Arc, PoisonError, atomic::Ordering::Relaxed},
@@ -150,7 +150,7 @@ pub(super) async fn creep(cluster: Arc<Cluster>) {
 }
 
 /// Notices that the process has stood still. Then it is in doubt until every session of this node is confirmed or given up.
-pub(super) async fn watch_itself(cluster: Arc<Cluster>, presence: Presence) {
+pub(super) async fn watch_itself(cluster: Arc<Cluster>, presence: Arc<dyn ToPresence>) {
     loop {
         tokio::time::sleep(Duration::from_millis(TICK_MS)).await;
         let now = cluster.clock.mono();

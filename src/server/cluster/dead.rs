@@ -5,7 +5,7 @@ use crate::hub::{
     id::{RoomId, UserId},
     time::{Millis, UnixMs},
 };
-use crate::server::{msg::RoomMsg, rooms::Rooms, store::redis::keys::BUCKETS};
+use crate::server::{msg::ToRooms, store::redis::keys::BUCKETS};
 use futures_util::future::join_all;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -79,7 +79,13 @@ impl Cluster {
 
     /// The first step: the dead node's sessions are this node's lost ones, its lines in rooms are lost. `latest`: when somebody is gone of
     /// whom nothing better is known; `timeout`: how long after he was last heard everybody else is.
-    pub(super) async fn adopt(&self, node: &str, latest: UnixMs, timeout: Millis, rooms: &Rooms) -> Result<Estate, Unreachable> {
+    pub(super) async fn adopt(
+        &self,
+        node: &str,
+        latest: UnixMs,
+        timeout: Millis,
+        rooms: &dyn ToRooms,
+    ) -> Result<Estate, Unreachable> {
         let seen = self.read_seen(node).await?;
         let mut adopted = Vec::new();
         for buckets in (0..BUCKETS).collect::<Vec<u16>>().chunks(AT_ONCE) {
@@ -123,7 +129,7 @@ impl Cluster {
     }
 
     /// The last step: nothing of the dead node is left.
-    pub(super) async fn bury(&self, node: &str, sign: UnixMs, rooms: &Rooms) -> Result<(), Unreachable> {
+    pub(super) async fn bury(&self, node: &str, sign: UnixMs, rooms: &dyn ToRooms) -> Result<(), Unreachable> {
         for some in self.rooms_of(node).await?.chunks(AT_ONCE) {
             self.part_from(node, some, None, rooms).await?;
         }
@@ -133,11 +139,11 @@ impl Cluster {
     }
 
     /// Tells rooms that a node is dead, and looks after those that nobody else has in memory: the places of their people end in time.
-    async fn part_from(&self, node: &str, all: &[RoomId], part: Option<Part>, rooms: &Rooms) -> Result<(), Unreachable> {
+    async fn part_from(&self, node: &str, all: &[RoomId], part: Option<Part>, rooms: &dyn ToRooms) -> Result<(), Unreachable> {
         for (room, others) in all.iter().zip(join_all(all.iter().map(|room| self.part(room, node, part))).await) {
             if others?.is_empty() {
                 // A room that is gone needs no looking after.
-                let _ = rooms.send(room, RoomMsg::Look);
+                rooms.look(room);
             }
         }
         Ok(())

@@ -1,11 +1,11 @@
 //! One node's care for the others: it beats, judges those who do not any more, and clears up after the dead, each thing at its time.
 use super::{
-    Cluster, Node, Unreachable,
+    Cluster, Node, ToPresence, Unreachable,
     beat::{Beat, creep, watch_itself},
     dead::{Claim, End},
 };
 use crate::hub::time::{Millis, UnixMs};
-use crate::server::{clock::Mono, msg::RoomMsg, presence::Presence, rooms::Rooms};
+use crate::server::{clock::Mono, msg::ToRooms};
 use std::{sync::Arc, time::Duration};
 
 /// The wait after a beat that was not answered.
@@ -18,8 +18,8 @@ const WAIT_MIN: Millis = Millis(20);
 /// What a node knows of the others.
 struct Keeper {
     cluster: Arc<Cluster>,
-    presence: Presence,
-    rooms: Rooms,
+    presence: Arc<dyn ToPresence>,
+    rooms: Arc<dyn ToRooms>,
     claims: Vec<Claim>,
     /// Since when every beat was answered; for how long that must be so until others are judged.
     steady: Option<Mono>,
@@ -33,7 +33,7 @@ struct Keeper {
 }
 
 /// Beats until this node leaves, and then says goodbye.
-pub(super) async fn live(cluster: Arc<Cluster>, presence: Presence, rooms: Rooms) {
+pub(super) async fn live(cluster: Arc<Cluster>, presence: Arc<dyn ToPresence>, rooms: Arc<dyn ToRooms>) {
     let every = Millis(cluster.lease().0 / 3);
     let timeout = rooms.presence_timeout();
     let (mut up, mut leaving) = (cluster.store.link().watch(), cluster.leaving.subscribe());
@@ -152,7 +152,7 @@ impl Keeper {
             tracing::warn!(%error, "the new life is not known yet");
         }
         self.presence.announce(None);
-        self.rooms.post_all(|| RoomMsg::Look);
+        self.rooms.look_all();
     }
 
     /// Takes out who was silent for longer than the lease.
@@ -190,7 +190,7 @@ impl Keeper {
                 None => {
                     // Somebody of whom nothing is known may have been heard until just before the next beat.
                     let latest = claim.sign.plus(slack).plus(timeout);
-                    let estate = self.cluster.adopt(&claim.node, latest, timeout, &self.rooms).await?;
+                    let estate = self.cluster.adopt(&claim.node, latest, timeout, &*self.rooms).await?;
                     self.presence.adopt(estate.adopted);
                     claim.leaving = Some(estate.leaving);
                 }
@@ -199,7 +199,7 @@ impl Keeper {
         let over = |claim: &Claim| claim.leaving.is_some() && claim.sign.plus(slack).plus(timeout) <= now;
         while let Some(at) = self.claims.iter().position(over) {
             let Some(claim) = self.claims.get(at) else { break };
-            self.cluster.bury(&claim.node, claim.sign, &self.rooms).await?;
+            self.cluster.bury(&claim.node, claim.sign, &*self.rooms).await?;
             self.claims.remove(at);
         }
         Ok(())

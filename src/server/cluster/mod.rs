@@ -10,8 +10,7 @@ mod seen;
 
 use super::{
     clock::{Clock, Mono},
-    presence::Presence,
-    rooms::Rooms,
+    msg::ToRooms,
     store::redis::{
         RedisStore,
         link::{Failed, Lua},
@@ -20,6 +19,7 @@ use super::{
 };
 use crate::hub::time::Millis;
 pub use mail::Mail;
+use people::Adopted;
 use redis::Value;
 use std::{
     collections::VecDeque,
@@ -29,7 +29,10 @@ use std::{
     },
     time::Duration,
 };
-use tokio::{sync::watch, task::JoinHandle};
+use tokio::{
+    sync::{oneshot, watch},
+    task::JoinHandle,
+};
 
 /// One life of a node: a random name that is never used again. A node whose lease has lapsed takes a new one.
 pub type Node = Arc<str>;
@@ -70,6 +73,16 @@ struct Scripts {
     adopt: Lua,
     look: Lua,
     mail: Lua,
+}
+
+/// The way to this node's presence for what it hears of other nodes.
+pub trait ToPresence: Send + Sync {
+    /// Another node says something to this one.
+    fn mail(&self, mail: Mail);
+    /// Everything must be told to the other nodes anew; `done` hears when it is.
+    fn announce(&self, done: Option<oneshot::Sender<()>>);
+    /// Sessions of a dead node are this node's from here on.
+    fn adopt(&self, adopted: Vec<Adopted>);
 }
 
 /// This node among the others.
@@ -167,7 +180,7 @@ impl Cluster {
     }
 
     /// Lives among the others from here on: tells them regularly, and clears up after those who do not any more.
-    pub fn start(self: &Arc<Self>, presence: Presence, rooms: Rooms) {
+    pub fn start(self: &Arc<Self>, presence: Arc<dyn ToPresence>, rooms: Arc<dyn ToRooms>) {
         let keeper = tokio::spawn(keeper::live(self.clone(), presence, rooms));
         *self.keeper.lock().unwrap_or_else(PoisonError::into_inner) = Some(keeper);
     }
@@ -217,7 +230,7 @@ impl Cluster {
         }
     }
 
-    async fn listen(&self, me: &str, presence: Presence) {
+    async fn listen(&self, me: &str, presence: Arc<dyn ToPresence>) {
         let ear: Ear = Arc::new(move |heard| match heard {
             Heard::Gap => presence.announce(None),
             Heard::Message(message) => match Mail::decode(&message) {

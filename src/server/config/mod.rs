@@ -1,14 +1,12 @@
 //! The configuration: built-in defaults < file < environment < flags. Unknown keys are errors; relations are checked before anything starts.
 mod check;
 mod error;
-pub mod live;
 pub mod secret;
 #[cfg(test)]
 mod tests;
 
 use self::secret::{Address, Secret};
 use super::{
-    media::hooks::Kind,
     net::proxies::Network,
     store::redis::connect::{Durability, RedisSettings, Shape},
     webhooks::endpoint::EndpointSettings,
@@ -204,7 +202,7 @@ sections! {
     }
     /// `[media.NAME]`
     MediaConfig {
-        kind: Kind = Kind::Srs,
+        kind: MediaKind = MediaKind::Srs,
         secret_path: Secret = Secret::default(),
         secret: Secret = Secret::default(),
         api: Address = Address::default(),
@@ -256,6 +254,24 @@ pub enum OnHubError {
     Allow,
     /// To refuse him.
     Deny,
+}
+
+/// Which media server it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum MediaKind {
+    /// ZEGO, server API v2.
+    Zego,
+    /// ZLMediaKit.
+    ZlMediaKit,
+    /// SRS.
+    Srs,
+    /// LiveKit.
+    LiveKit,
+    /// Agora, notification callback service.
+    Agora,
+    /// livego, which has no callbacks and is only polled.
+    Livego,
 }
 
 /// Which store.

@@ -6,12 +6,10 @@ pub mod report;
 #[cfg(test)]
 mod tests;
 
-use super::{
-    rooms::log,
-    store::{
-        LogEntry, Store, StoreFault,
-        archive::{Archive, Span},
-    },
+use super::store::{
+    LogEntry, Store, StoreFault,
+    archive::{Archive, Span},
+    log,
 };
 use crate::{
     hub::{

@@ -1,9 +1,9 @@
 //! The operators' listener: is the process alive, can it serve, its numbers, reports on the history, and webhooks.
-use super::{Failure, object_of};
 use crate::server::{
     clock::Clock,
     history::{History, remote},
     net::admit::Admission,
+    net::failure::{Failure, object_of},
     rooms::Rooms,
     store::Store,
     telemetry::metrics,

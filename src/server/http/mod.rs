@@ -1,56 +1,44 @@
-//! HTTP for backends and pages: tokens, presence, rooms, commands, the demo page. Errors are the same objects as on the socket.
+//! HTTP as its routes share it: who calls, how a command is run, what a browser's page may do; the demo page, and the operators' listener.
 pub mod admin;
 pub(super) mod demo;
-mod failure;
-mod history;
-mod messages;
-mod origin;
-pub(super) mod pace;
+pub(super) mod origin;
 pub mod page;
-mod rooms;
 
 use super::{
-    auth::{Auth, AuthError, Claims, MAX_LIFE_SECONDS},
-    clock::{Clock, Mono},
-    config::live::Live,
+    auth::{Auth, AuthError, Claims, bans::Bans},
+    clock::Mono,
     history::History,
-    media,
-    msg::{Refusal, Reply, RoomMsg, Shown, ShownStatus},
-    net::rate::UserRates,
-    poll,
+    live::Live,
+    media::Media,
+    msg::{Refusal, Reply, RoomMsg},
+    net::{
+        failure::{Failure, reply},
+        rate::UserRates,
+    },
     presence::Presence,
     rooms::Rooms,
     session::SessionDeps,
-    telemetry::metrics,
 };
 use crate::{
     hub::{
         actor::Actor,
         code::{Code, Reject},
         command::Request,
-        id::{RoleId, RoomId, UserId, UserType},
+        id::{RoomId, UserId},
     },
     wire::{
-        client::{self, ClientFrame, Parsed},
+        client::{ClientFrame, Parsed},
         fields::{BadFrame, Fields},
-        server::{UserOnlineStatus, UserStatus, json},
-        spec::{self, Method, Operation, Route},
+        message::Saying,
+        server::json,
     },
 };
 use axum::{
-    Router,
     body::Bytes,
-    extract::{DefaultBodyLimit, MatchedPath, Path, Query, State},
     http::{HeaderMap, StatusCode, header},
-    middleware::{Next, from_fn_with_state, map_response},
     response::Response,
-    routing::{MethodFilter, MethodRouter, on},
 };
-use serde::{Deserialize, Serialize};
 use tokio::sync::{oneshot, watch};
-
-use failure::as_error_object;
-pub(super) use failure::{Failure, object_of, reply};
 
 /// What the routes need.
 #[derive(Clone)]
@@ -61,8 +49,8 @@ pub struct Api {
     pub rooms: Rooms,
     pub history: History,
     pub sessions: SessionDeps,
-    pub media: super::media::Media,
-    pub bans: super::auth::bans::Bans,
+    pub media: Media,
+    pub bans: Bans,
     /// How long a publish ticket is good.
     pub ticket_seconds: u64,
     /// Turns true when the hub goes down.
@@ -81,71 +69,6 @@ pub(super) enum Caller {
     Anybody,
     /// A person with his token.
     Person(Box<Claims>),
-}
-
-/// Makes the router out of the table of routes.
-pub fn router(api: Api) -> Router {
-    let limit = DefaultBodyLimit::max(api.body_bytes);
-    let routes = spec::ROUTES.iter().fold(Router::new(), |routes, route| routes.route(route.path, served(route)));
-    let routes = if api.demo { routes.fallback(self::page::serve) } else { routes };
-    let routes = routes.layer(limit).layer(from_fn_with_state(api.sessions.clock, measured));
-    let guard = from_fn_with_state(api.allowed_origins.clone(), origin::guard);
-    routes.layer(map_response(as_error_object)).layer(guard).with_state(api)
-}
-
-/// Says who does what a route is for.
-fn served(route: &Route) -> MethodRouter<Api> {
-    let method = match route.method {
-        Method::Get => MethodFilter::GET,
-        Method::Post => MethodFilter::POST,
-        Method::Delete => MethodFilter::DELETE,
-    };
-    match route.operation {
-        Operation::MintToken => on(method, mint),
-        Operation::Statuses => on(method, online_status),
-        Operation::ManyStatuses => on(method, rooms::online_status),
-        Operation::KickUser => on(method, rooms::kick),
-        Operation::BanUser => on(method, rooms::ban),
-        Operation::UnbanUser => on(method, rooms::unban),
-        Operation::ListRooms => on(method, rooms::list),
-        Operation::CreateRoom => on(method, rooms::create),
-        Operation::Snapshot => on(method, poll::snapshot),
-        Operation::CloseRoom => on(method, rooms::close),
-        Operation::Updates => on(method, poll::updates),
-        Operation::Members => on(method, poll::members),
-        Operation::Command => on(method, command),
-        Operation::History => on(method, history::history),
-        Operation::Messages => on(method, messages::page),
-        Operation::Say => on(method, messages::say),
-        Operation::PublishTicket => on(method, media::ticket),
-        Operation::PollHeartbeat => on(method, poll::heartbeat),
-        Operation::PollFrame => on(method, poll::frame),
-        Operation::Live => on(method, media::live),
-        Operation::MediaUid => on(method, media::uid),
-        Operation::Hook => on(method, media::plain_hook),
-        Operation::NamedHook => on(method, media::named_hook),
-        Operation::OpenApi => on(method, openapi),
-        Operation::AsyncApi => on(method, asyncapi),
-    }
-}
-
-async fn openapi(State(api): State<Api>) -> Response {
-    let user_types = api.sessions.settings.load().user_types.clone();
-    let facts = spec::Facts { needs_token: api.auth.needs_token(), user_types };
-    reply(StatusCode::OK, json(&spec::openapi(&facts)).into())
-}
-
-async fn asyncapi() -> Response {
-    reply(StatusCode::OK, json(&spec::asyncapi()).into())
-}
-
-/// Counts a request under its route.
-async fn measured(State(clock): State<Clock>, request: axum::extract::Request, next: Next) -> Response {
-    let route = request.extensions().get::<MatchedPath>().map_or_else(|| "other".to_owned(), |path| path.as_str().to_owned());
-    let begin = clock.micros();
-    let response = next.run(request).await;
-    metrics::http(&route, response.status().as_u16(), clock.micros().saturating_sub(begin));
-    response
 }
 
 fn bearer(headers: &HeaderMap) -> Option<&str> {
@@ -182,102 +105,22 @@ impl Api {
     }
 }
 
+/// Lets backends through. Errors: `forbidden` for a person.
+pub(super) fn backend(api: &Api, headers: &HeaderMap) -> Result<(), Failure> {
+    match api.caller(headers)? {
+        Caller::Service | Caller::Anybody => Ok(()),
+        Caller::Person(_) => Err(Failure::new(Code::Forbidden)),
+    }
+}
+
+/// Reads a body as text.
 pub(super) fn text(bytes: &Bytes) -> Result<&str, Failure> {
     std::str::from_utf8(bytes).map_err(|_| Failure::new(Code::BadRequest))
 }
 
+/// Reads the room that a path names.
 pub(super) fn room_id(text: &str) -> Result<RoomId, Failure> {
     RoomId::parse(text).map_err(|_| BadFrame::argument("/room_id".to_owned(), "an id").into())
-}
-
-#[derive(Serialize)]
-struct Minted<'a> {
-    token: &'a str,
-    signature: &'a str,
-    user_id: &'a str,
-    expires_at_ms: u64,
-}
-
-async fn mint(State(api): State<Api>, headers: HeaderMap, body: Bytes) -> Result<Response, Failure> {
-    if let Caller::Person(_) = api.caller(&headers)? {
-        return Err(Failure::new(Code::Forbidden));
-    }
-    let fields = Fields::parse(text(&body)?)?;
-    let user = fields.needed_user("user_id")?;
-    let known = |kind: &UserType| api.sessions.settings.load().user_types.iter().any(|known| known == kind.as_str());
-    let user_type = match fields.text("user_type")?.map(|text| UserType::parse(&text).ok().filter(known)) {
-        Some(None) => return Err(fields.wrong("user_type", "a known kind of user").into()),
-        Some(user_type) => user_type,
-        None => None,
-    };
-    let seconds = fields.number("expire_time")?.unwrap_or(3600);
-    if !(1..=MAX_LIFE_SECONDS).contains(&seconds) {
-        return Err(fields.wrong("expire_time", "1 to 86400 seconds").into());
-    }
-    let role = fields.role("role")?;
-    let rooms = match (fields.text("room_id")?.is_some(), role) {
-        (true, role) => [(fields.room("room_id")?, role.unwrap_or_else(RoleId::member))].into(),
-        (false, Some(_)) => return Err(fields.wrong("room_id", "the room of the role").into()),
-        (false, None) => Default::default(),
-    };
-    let claims = Claims { user, user_type, rooms, expires_at: 0, issued_at: 0, issued_ms: 0 };
-    let (token, end) = api.auth.mint(&claims, seconds).map_err(|_| Failure::new(Code::Forbidden))?;
-    let minted = Minted { token: &token, signature: &token, user_id: claims.user.as_str(), expires_at_ms: end * 1000 };
-    Ok(reply(StatusCode::OK, json(&minted).into()))
-}
-
-#[derive(Deserialize)]
-struct StatusQuery {
-    #[serde(default)]
-    user_ids: String,
-}
-
-async fn online_status(
-    State(api): State<Api>,
-    headers: HeaderMap,
-    Query(query): Query<StatusQuery>,
-) -> Result<Response, Failure> {
-    api.reader(&headers)?;
-    let wrong = |_| BadFrame::argument("/user_ids".to_owned(), "1 to 500 user ids, with commas between them");
-    let parse = |text: &str| UserId::parse(text).map_err(wrong);
-    let users: Vec<UserId> = query.user_ids.split(',').map(parse).collect::<Result<_, _>>()?;
-    if users.len() > 500 {
-        return Err(wrong(crate::hub::id::IdError::Length).into());
-    }
-    let shown = api.presence.states(users).await;
-    let user_status: Vec<UserStatus> = shown.iter().map(user_status).collect();
-    Ok(reply(StatusCode::OK, json(&UserOnlineStatus { id: None, user_status: &user_status }).into()))
-}
-
-/// Writes one person's shown state.
-#[must_use]
-pub fn user_status(shown: &Shown) -> UserStatus {
-    let status = match shown.status {
-        ShownStatus::Online => "online",
-        ShownStatus::Busy => "busy",
-        ShownStatus::Away => "away",
-        ShownStatus::Offline => "offline",
-    };
-    UserStatus {
-        user_id: shown.user.to_string(),
-        user_type: shown.user_type.to_string(),
-        online: shown.status != ShownStatus::Offline,
-        status,
-        last_seen: shown.last_seen,
-    }
-}
-
-async fn command(State(api): State<Api>, headers: HeaderMap, Path(room): Path<String>, body: Bytes) -> Result<Response, Failure> {
-    let caller = api.caller(&headers)?;
-    let room = room_id(&room)?;
-    let text = text(&body)?;
-    let parsed = match client::parse_for_room(text, &room) {
-        Ok(parsed) => parsed,
-        Err(bad) => return Err(not_read(&api.rooms, bad).await),
-    };
-    let id = parsed.id;
-    let run = run_command(&api, caller, room, text, parsed);
-    run.await.map_err(|failure| failure.to(id))
 }
 
 /// Refuses a frame that could not be read; one about a room only if there is such a room.
@@ -298,6 +141,7 @@ pub(super) async fn not_read(rooms: &Rooms, bad: BadFrame) -> Failure {
     Failure::from(told).to(id)
 }
 
+/// Runs what a body asks of a room: a command, or something to be said.
 pub(super) async fn run_command(
     api: &Api,
     caller: Caller,
@@ -311,7 +155,7 @@ pub(super) async fn run_command(
     let command = match parsed.frame {
         ClientFrame::Room { command, .. } => command,
         ClientFrame::RoomMessage { saying, .. } => {
-            return messages::pass_on(api, &room, saying, actor, rated, parsed.id).await;
+            return pass_on(api, &room, saying, actor, rated, parsed.id).await;
         }
         _ => {
             let reject = Reject::Argument { path: "/type".to_owned(), expected: "a room command" };
@@ -343,4 +187,19 @@ pub(super) fn check_senders(actor: &Actor, senders: &[UserId]) -> Result<(), Fai
         Actor::User(user) if senders.iter().any(|sender| sender != user) => Err(Failure::new(Code::IdentityMismatch)),
         _ => Ok(()),
     }
+}
+
+/// Hands something to be said to its room, and answers its ack.
+pub(super) async fn pass_on(
+    api: &Api,
+    room: &RoomId,
+    saying: Saying,
+    from: Actor,
+    rated: bool,
+    id: Option<i64>,
+) -> Result<Response, Failure> {
+    let (sender, receiver) = oneshot::channel();
+    api.rooms.send(room, RoomMsg::Say { from, saying, rated, reply: Reply::Http { id, sender } })?;
+    let ack = receiver.await.map_err(|_| Failure::new(Code::Unavailable))??;
+    Ok(reply(StatusCode::OK, ack))
 }

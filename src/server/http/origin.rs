@@ -3,7 +3,7 @@
 use super::Failure;
 use crate::{
     hub::code::Code,
-    server::{config::live::Live, net::ws::may_connect},
+    server::{live::Live, net::ws::may_connect},
 };
 use axum::{
     extract::{Request, State},
@@ -19,7 +19,7 @@ const HEADERS: HeaderValue = HeaderValue::from_static("authorization, content-ty
 const EXPOSED: HeaderValue = HeaderValue::from_static("etag, retry-after");
 
 /// Lets a request through unless a foreign page makes it.
-pub(super) async fn guard(State(allowed): State<Live<Vec<String>>>, request: Request, next: Next) -> Response {
+pub(in crate::server) async fn guard(State(allowed): State<Live<Vec<String>>>, request: Request, next: Next) -> Response {
     let Some(origin) = request.headers().get(header::ORIGIN).cloned() else { return next.run(request).await };
     if !may_connect(request.headers(), &allowed.load()) {
         return Failure::new(Code::Forbidden).into_response();

@@ -1,4 +1,5 @@
 //! Listening, accepting, HTTP/1 until the upgrade, and the task that lives with a taken-over connection.
+use super::pace::{PacedBody, PacedStream};
 use super::{
     admit::Admitted,
     conn::{Conn, Hello},
@@ -7,11 +8,7 @@ use super::{
     stream::Stream,
     ws::{self, Offer},
 };
-use crate::server::{
-    http::pace::{PacedBody, PacedStream},
-    msg::ConnId,
-    telemetry::metrics,
-};
+use crate::server::{msg::ConnId, telemetry::metrics};
 use crate::wire::close::Close;
 use axum::{
     body::Body,

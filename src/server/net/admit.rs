@@ -1,7 +1,8 @@
 //! Who may open a connection: caps in total, per address and before authentication, and a rate per address.
 use crate::server::{
     clock::{Clock, Mono},
-    config::live::Live,
+    live::Live,
+    telemetry::process,
 };
 use std::{
     cell::Cell,
@@ -109,7 +110,7 @@ impl Admission {
     /// Looks how much memory the process has in use: over four fifths of the cap nobody is let in.
     pub fn look_at_memory(&self) {
         let cap = self.0.caps.load().memory_bytes;
-        let resident = if cap > 0 { resident_bytes().unwrap_or(0) } else { 0 };
+        let resident = if cap > 0 { process::resident_bytes().unwrap_or(0) } else { 0 };
         self.0.resident.store(resident, Relaxed);
         self.0.fresh.store(0, Relaxed);
         self.0.memory_short.store(cap > 0 && resident / 9 >= cap / 10, Relaxed);
@@ -144,13 +145,6 @@ impl Admission {
         }
         Some(Admitted { admission: self.clone(), address, counted, unauthenticated: Cell::new(true) })
     }
-}
-
-/// Reads the resident memory of this process; `None` where the system does not say.
-pub(in crate::server) fn resident_bytes() -> Option<u64> {
-    let status = std::fs::read_to_string("/proc/self/status").ok()?;
-    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;
-    line.trim().strip_suffix(" kB")?.parse::<u64>().ok()?.checked_mul(1024)
 }
 
 fn take(counter: &AtomicUsize, max: usize) -> bool {

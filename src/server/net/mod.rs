@@ -2,10 +2,11 @@
 pub mod accept;
 pub mod admit;
 pub mod conn;
+pub(super) mod failure;
 pub(super) mod fanout;
-pub(super) mod mailbox;
 pub(super) mod meter;
 pub mod outbox;
+pub(super) mod pace;
 pub mod proxies;
 pub mod rate;
 pub mod reader;

@@ -1,5 +1,5 @@
-//! The hub's own certificate: read from files, and read again while connections live on with the old one.
-use crate::server::config::live::Live;
+//! TLS: its cryptography, and the hub's own certificate, read from files, and read again while connections live on with the old one.
+use crate::server::live::Live;
 use rustls::{
     ServerConfig, ServerConnection,
     crypto::ring,
@@ -10,6 +10,12 @@ use rustls::{
     server::{NoServerSessionStorage, ProducesTickets},
 };
 use std::{path::PathBuf, sync::Arc};
+
+/// Names the cryptography of every TLS line that the hub opens: to Redis, media servers and backends.
+pub fn install_cryptography() {
+    // An error says that it is named already.
+    let _ = ring::default_provider().install_default();
+}
 
 /// Where certificate and key are.
 #[derive(Clone, Debug, PartialEq, Eq)]

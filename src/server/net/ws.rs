@@ -1,5 +1,6 @@
 //! The WebSocket handshake, judged by hand before the router sees it, and the few frames that the connection itself writes.
-use crate::server::{http::object_of, msg::Frame};
+use super::failure::object_of;
+use crate::server::msg::Frame;
 use crate::wire::{close::Close, codec, server};
 use axum::{
     body::Body,

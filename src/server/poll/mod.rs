@@ -9,4 +9,4 @@ pub(super) use beat::heartbeat;
 pub(super) use frame::frame;
 pub(super) use read::{Reading, Topic, members, snapshot, take_token, updates, wait_ms, wants_stream};
 
-use super::http::{Api, Failure};
+use super::http::Api;

@@ -5,7 +5,7 @@ use super::{
     shared::{FromCluster, Then},
 };
 use crate::hub::id::UserId;
-use crate::server::{cluster::people::PersonNews, msg::Frame, rooms::log::payload};
+use crate::server::{cluster::people::PersonNews, msg::Frame};
 use tokio::sync::oneshot;
 
 impl Actor {
@@ -20,8 +20,7 @@ impl Actor {
         let (keep, own) = (self.settings.timeout, shared.own.clone());
         let (live_here, here) = (self.people.live(&to).len(), self.people.is_here(&to));
         shared.ask(move |cluster| async move {
-            let payload = payload(&frame);
-            match cluster.message(&to, &payload, keep).await {
+            match cluster.message(&to, &frame.payload(), keep).await {
                 Ok(None) => drop(reply.send(None)),
                 Ok(Some((live, here))) => {
                     let _ = reply.send(Some(live));

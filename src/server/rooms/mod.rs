@@ -1,6 +1,6 @@
 //! The directory of loaded rooms: handles to their tasks, never their state. A task is started on the shard that its room's name gives.
+pub(super) mod entry;
 pub(super) mod expiry;
-pub(super) mod log;
 pub(super) mod members;
 pub mod task;
 #[cfg(test)]
@@ -10,15 +10,14 @@ use self::task::MessageSettings;
 use super::{
     clock::Clock,
     cluster::Cluster,
-    config::live::Live,
-    msg::{Refusal, Reply, RoomMsg, SeatsOf, ShardMsg, Work},
+    live::Live,
+    msg::{Refusal, Reply, RoomMsg, SeatsOf, ShardMsg, ToRooms, Work, refusal},
     net::shard::ShardHandle,
     presence::Presence,
     store::Store,
     telemetry::traces::Traces,
 };
 use crate::hub::{code::Code, id::RoomId, rules::Rules, talk::Weight, time::Millis};
-use bytes::Bytes;
 use dashmap::{DashMap, mapref::entry::Entry};
 use std::{
     collections::hash_map::DefaultHasher,
@@ -143,22 +142,6 @@ impl std::fmt::Debug for Rooms {
     }
 }
 
-/// Makes a refusal without details.
-#[must_use]
-pub const fn refusal(code: Code) -> Refusal {
-    if matches!(code, Code::Unavailable) { unavailable("none") } else { Refusal { code, details: None } }
-}
-
-/// Makes a refusal of `unavailable`: whether nothing has happened (`none`), or nobody knows (`unknown`).
-#[must_use]
-pub const fn unavailable(outcome: &'static str) -> Refusal {
-    let details: &[u8] = match outcome.as_bytes() {
-        b"none" => br#"{"outcome":"none"}"#,
-        _ => br#"{"outcome":"unknown"}"#,
-    };
-    Refusal { code: Code::Unavailable, details: Some(Bytes::from_static(details)) }
-}
-
 impl Rooms {
     /// Opens an empty directory. Needs a runtime for the task that starts room tasks on their shards.
     #[must_use]
@@ -224,11 +207,6 @@ impl Rooms {
         }
     }
 
-    /// Sends a message to a room if it is loaded. Returns whether it is.
-    pub fn post(&self, room: &RoomId, message: RoomMsg) -> bool {
-        self.0.directory.get(room).is_some_and(|handle| handle.mailbox.send(message).is_ok())
-    }
-
     /// Tells whether other nodes have rooms, too.
     #[must_use]
     pub fn are_shared(&self) -> bool {
@@ -252,18 +230,6 @@ impl Rooms {
             // A task that ends just now needs no message.
             let _ = handle.mailbox.send(message());
         }
-    }
-
-    /// Returns how long a place is kept at least when the hub itself has ended the line.
-    #[must_use]
-    pub fn handover(&self) -> Millis {
-        self.0.settings.load().handover
-    }
-
-    /// Returns how long a lost session is still counted.
-    #[must_use]
-    pub fn presence_timeout(&self) -> Millis {
-        self.0.settings.load().presence_timeout
     }
 
     /// Returns how many rooms are loaded.
@@ -320,6 +286,29 @@ impl Rooms {
         // The starter ends with the process; a task that never starts closes its mailbox.
         let _ = self.0.starts.send((usize::try_from(shard).unwrap_or(0), work));
         Handle { mailbox, waiting, online, generation }
+    }
+}
+
+impl ToRooms for Rooms {
+    fn post(&self, room: &RoomId, message: RoomMsg) -> bool {
+        self.0.directory.get(room).is_some_and(|handle| handle.mailbox.send(message).is_ok())
+    }
+
+    fn look(&self, room: &RoomId) {
+        // It is not counted, so it cannot be refused but by a hub that ends.
+        let _ = self.send(room, RoomMsg::Look);
+    }
+
+    fn look_all(&self) {
+        self.post_all(|| RoomMsg::Look);
+    }
+
+    fn handover(&self) -> Millis {
+        self.0.settings.load().handover
+    }
+
+    fn presence_timeout(&self) -> Millis {
+        self.0.settings.load().presence_timeout
     }
 }
 

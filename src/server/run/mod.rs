@@ -14,25 +14,27 @@ use super::{
     },
     clock::Clock,
     cluster::Cluster,
-    config::{AuthMode, Config, ConfigError, StoreKind, live::Live},
+    config::{AuthMode, Config, ConfigError, StoreKind},
     history::{
         History,
         postgres::{Feeder, People, Postgres},
     },
     http::{
-        self, Api,
+        Api,
         admin::{Admin, Sources},
         demo::{self, Demo},
     },
     letters::Letters,
+    live::Live,
     media::{Media, MediaSetupError, Surroundings},
     net::{
         shard::Bound,
-        tls::{Tls, TlsError},
+        tls::{Tls, TlsError, install_cryptography},
     },
     outgoing::OutgoingError,
     presence::{Presence, session_store::SessionStore},
     rooms::{RoomSettings, Rooms, expiry::look_after_messages},
+    routes,
     session::{SessionDeps, SessionSettings},
     store::{
         Store, StoreFault,
@@ -41,13 +43,10 @@ use super::{
         notes::Notes,
         outbox::Outboxed,
         redis::{RedisReport, RedisStore},
-    },
-    telemetry::traces::Traces,
-    webhooks::{
-        WebhookDeps, Webhooks,
-        source::Source,
         tap::{Moved, Tap},
     },
+    telemetry::traces::Traces,
+    webhooks::{WebhookDeps, Webhooks, source::Source},
 };
 use std::{io::Write, sync::Arc, time::Duration};
 use tokio::{
@@ -101,15 +100,9 @@ fn io(what: impl Into<String>) -> impl FnOnce(std::io::Error) -> StartError {
     move |error| StartError::Io { what, error }
 }
 
-/// Names the cryptography of every TLS line that the hub opens: to Redis, media servers and backends.
-pub fn use_tls() {
-    // An error says that it is named already.
-    let _ = rustls::crypto::ring::default_provider().install_default();
-}
-
 /// Runs the hub until SIGTERM or SIGINT, then drains it.
 pub fn run(config: Config, reload: Reload) -> Result<(), StartError> {
-    use_tls();
+    install_cryptography();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(io("runtime"))?;
     runtime.block_on(serve(config, reload))
 }
@@ -160,7 +153,7 @@ pub fn check(config: &Config) -> Result<(), StartError> {
 
 /// Repairs what a hub keeps in Redis. Errors: it cannot be reached.
 pub fn repair_redis(config: &Config, accept_empty: bool) -> Result<RedisReport, StartError> {
-    use_tls();
+    install_cryptography();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(io("runtime"))?;
     runtime.block_on(async {
         let redis = RedisStore::open(config.store.redis.settings(), Clock::new())?;
@@ -251,13 +244,13 @@ async fn serve(config: Config, reload: Reload) -> Result<(), StartError> {
     tokio::spawn(inbox.told_to(webhooks).noting(people).run(
         settings::presence_settings(&config),
         bound.handles().to_vec(),
-        rooms.clone(),
+        Arc::new(rooms.clone()),
         sessions,
         clock,
         cluster.clone(),
     ));
     if let Some(cluster) = &cluster {
-        cluster.start(presence.clone(), rooms.clone());
+        cluster.start(Arc::new(presence.clone()), Arc::new(rooms.clone()));
     }
 
     let (body_bytes, demo) = (config.limits.http_body_bytes, config.demo.enabled);
@@ -315,7 +308,7 @@ async fn serve(config: Config, reload: Reload) -> Result<(), StartError> {
         body_bytes,
         demo,
     };
-    let router = if demo { http::router(api).merge(demo::routes(about)) } else { http::router(api) };
+    let router = if demo { routes::router(api).merge(demo::routes(about)) } else { routes::router(api) };
     let shards = bound.run(router, move |shard| deps.clone().on_shard(shard), draining).map_err(io("shards"))?;
     let mode = if config.auth.mode == AuthMode::Dev { "dev" } else { "jwt" };
     let line = format!(

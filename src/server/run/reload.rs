@@ -2,7 +2,8 @@
 use super::settings::{caps, http_caps, room_settings, tls_files};
 use crate::server::{
     auth::Auth,
-    config::{Config, ConfigError, WebhookConfig, live::Live},
+    config::{Config, ConfigError, WebhookConfig},
+    live::Live,
     net::{admit::Admission, tls::Tls},
     rooms::Rooms,
     session::SessionSettings,

@@ -1,7 +1,7 @@
 //! The life of a session: every frame is counted against the rates and read; when the line goes, presence and rooms hear how.
 use super::{BAD_REQUESTS_MAX, EXPIRY_SLACK_MS, Next, RATE_RETRY_MS, Session, error, text};
 use crate::server::{
-    msg::{Class, EndedByHub, Frame, RoomMsg},
+    msg::{Class, EndedByHub, Frame, RoomMsg, ToRooms},
     net::{
         rate::Verdict,
         reader::{Inbound, Reader},

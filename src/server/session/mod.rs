@@ -1,6 +1,5 @@
 //! One socket's session: hello, then frame by frame what the client asks for, until it goes.
 mod direct;
-pub(super) mod entry;
 mod frames;
 mod greet;
 mod live;
@@ -9,8 +8,9 @@ mod open;
 use crate::server::{
     auth::{Auth, Claims},
     clock::Clock,
-    config::{Config, live::Live},
+    config::Config,
     letters::Letters,
+    live::Live,
     msg::{Class, Frame, Refusal, RoomSet, Shown},
     net::{
         conn::{Conn, Hello},

@@ -5,7 +5,7 @@ use crate::server::{
     msg::{Class, Frame, RoomSet, Shown},
     net::{conn::Conn, rate::Rates, watch::status_frame},
     presence::{Answer, Entered, Opening, Seen, TooMany},
-    session::entry::{Entry, fresh_session},
+    rooms::entry::{Entry, fresh_session},
     telemetry::metrics,
 };
 use crate::{

@@ -11,6 +11,14 @@ pub fn descriptors() -> Option<(u64, u64)> {
     Some((u64::try_from(open).ok()?, max))
 }
 
+/// Reads the resident memory of this process; `None` where the system does not say.
+#[must_use]
+pub fn resident_bytes() -> Option<u64> {
+    let status = fs::read_to_string("/proc/self/status").ok()?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;
+    line.trim().strip_suffix(" kB")?.parse::<u64>().ok()?.checked_mul(1024)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

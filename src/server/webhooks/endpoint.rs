@@ -12,7 +12,7 @@ use crate::{
     },
     server::{
         clock::Clock,
-        config::live::Live,
+        live::Live,
         outgoing::{Outgoing, OutgoingError, OutgoingSettings, Target},
         store::{StoreFault, notes::Notes},
     },

@@ -8,31 +8,13 @@ mod zlm;
 
 pub use loose::{Loose, pairs};
 
+pub use crate::server::config::MediaKind as Kind;
 use crate::server::config::secret::Secret;
 use crate::{
     hub::media::{Births, Fact},
     wire::media::Sign,
 };
 use axum::http::HeaderMap;
-use serde::{Deserialize, Serialize};
-
-/// Which media server calls.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Kind {
-    /// ZEGO, server API v2.
-    Zego,
-    /// ZLMediaKit.
-    ZlMediaKit,
-    /// SRS.
-    Srs,
-    /// LiveKit.
-    LiveKit,
-    /// Agora, notification callback service.
-    Agora,
-    /// livego, which has no callbacks and is only polled.
-    Livego,
-}
 
 /// The keys by which a source proves that it is the source.
 #[derive(Clone, Debug, Default)]

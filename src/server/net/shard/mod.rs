@@ -12,7 +12,7 @@ use super::{
 };
 use crate::server::{
     clock::Mono,
-    config::live::Live,
+    live::Live,
     msg::{ConnId, ShardMsg, Shown},
 };
 use crate::{hub::id::RoomId, wire::close::Close};

@@ -6,8 +6,7 @@ use crate::hub::{
 };
 use crate::server::{
     cluster::{Node, parts::Part},
-    msg::{ConnId, Member, RoomSet, Shown, ShownStatus},
-    net::mailbox::Mailbox,
+    msg::{ConnId, Mailbox, Member, RoomSet, Shown, ShownStatus},
 };
 mod elsewhere;
 

@@ -2,11 +2,12 @@
 use super::{Fate, Task, error_frame, to_refusal, to_shard, unavailable};
 use crate::hub::time::Millis;
 use crate::server::{
-    msg::{Class, ConnId, Created, Frame, JoinReply, Joined, Polled, Refusal, Reply, RoomMsg, ShardMsg, ShownStatus, room_key},
-    rooms::{
-        log::{payload, update_frame},
-        refusal, refuse,
+    msg::{
+        Class, ConnId, Created, Frame, JoinReply, Joined, Polled, Refusal, Reply, RoomMsg, ShardMsg, ShownStatus, refusal,
+        room_key,
     },
+    rooms::refuse,
+    store::log::update_frame,
 };
 use crate::{
     hub::{
@@ -240,7 +241,7 @@ impl Task {
     pub(super) fn polled(&self, cursor: Option<Cursor>) -> Polled {
         let body = match self.missed(cursor) {
             Some(updates) => {
-                let updates: Vec<Bytes> = updates.iter().map(payload).collect();
+                let updates: Vec<Bytes> = updates.iter().map(Frame::payload).collect();
                 let updates: Vec<&[u8]> = updates.iter().map(AsRef::as_ref).collect();
                 membership::polled(Ok(&updates), self.room.head)
             }

@@ -7,8 +7,7 @@ use crate::server::{
         Node, Unreachable,
         parts::{PartsNews, Told},
     },
-    rooms::log::Ring,
-    store::{Followed, Listener, LogEntry, Store},
+    store::{Followed, Listener, LogEntry, Store, log::Ring},
 };
 use crate::{
     hub::{

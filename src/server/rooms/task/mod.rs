@@ -25,9 +25,10 @@ use self::{
 };
 use crate::server::{
     clock::Mono,
-    msg::{ConnId, Frame, Refusal, RoomMsg, ShardMsg},
+    msg::{ConnId, Frame, Refusal, RoomMsg, ShardMsg, unavailable},
     net::rate::Bucket,
-    rooms::{Rooms, Waiting, log::Tail, members::MemberList, unavailable},
+    rooms::{Rooms, Waiting, members::MemberList},
+    store::log::Tail,
 };
 use crate::{
     hub::{

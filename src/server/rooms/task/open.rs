@@ -1,11 +1,9 @@
 //! How a room comes into memory: loaded, created for its first member, or refused to everybody who asks.
 use super::{Seat, error_frame, follow::Follow, to_shard, unavailable};
 use crate::server::{
-    msg::{Class, Created, RoomMsg, ShardMsg},
-    rooms::{
-        log::{self, Tail},
-        refusal, refuse,
-    },
+    msg::{Class, Created, RoomMsg, ShardMsg, ToRooms, refusal},
+    rooms::refuse,
+    store::log::{self, Tail},
 };
 use crate::{
     hub::{

@@ -1,10 +1,7 @@
 //! Requests that wait for something new.
 use crate::{
     hub::{code::Code, time::UnixMs},
-    server::{
-        msg::{PollReply, Polled, Refusal},
-        rooms::refusal,
-    },
+    server::msg::{PollReply, Polled, Refusal, refusal},
 };
 use std::collections::BTreeMap;
 

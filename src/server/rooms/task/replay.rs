@@ -2,7 +2,6 @@
 use super::{Task, talk::TAIL_BYTES, unavailable, waits::START};
 use crate::server::{
     msg::{Frame, Polled, Refusal},
-    rooms::log::payload,
     store::{Kept, Page, Store},
 };
 use crate::{
@@ -130,7 +129,7 @@ impl Task {
         let cursor = list.last().map_or(end, |last| last.at);
         let frames: Vec<Frame> =
             list.iter().enumerate().filter_map(|(index, kept)| self.frame_of(kept, skipped && index == 0)).collect();
-        let bodies: Vec<Vec<u8>> = frames.iter().map(|frame| payload(frame).to_vec()).collect();
+        let bodies: Vec<Vec<u8>> = frames.iter().map(|frame| frame.payload().to_vec()).collect();
         let body = message::messages_page(&bodies, cursor, cursor != end, skipped).into();
         Ok(Polled { cursor, news: true, body })
     }

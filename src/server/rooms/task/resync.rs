@@ -3,8 +3,7 @@
 use super::{SNAPSHOT_EVERY, Task, follow::READS_MAX, to_shard};
 use crate::server::{
     msg::{Class, Frame, ShardMsg, room_key},
-    rooms::log,
-    store::{CommitError, LogEntry, Restored},
+    store::{CommitError, LogEntry, Restored, log},
 };
 use crate::{
     hub::{

@@ -61,7 +61,7 @@ fn a_full_mailbox_is_busy_and_a_missing_room_is_said_to_be() {
 }
 
 fn held_until(frame: &Frame) -> u64 {
-    let value: serde_json::Value = serde_json::from_slice(&payload(frame)).unwrap();
+    let value: serde_json::Value = serde_json::from_slice(&frame.payload()).unwrap();
     value["events"][0]["held_until_ms"].as_u64().unwrap_or_else(|| panic!("{value}"))
 }
 
@@ -193,7 +193,7 @@ fn a_large_room_hears_digests() {
                 match message {
                     ShardMsg::Run(work) => (work.0)(),
                     ShardMsg::RoomFrame { frame, .. } => {
-                        frames.push(serde_json::from_slice::<serde_json::Value>(&payload(&frame)).unwrap());
+                        frames.push(serde_json::from_slice::<serde_json::Value>(&frame.payload()).unwrap());
                     }
                     _ => {}
                 }

@@ -2,7 +2,7 @@
 mod away;
 mod commits;
 
-use super::{RoomSettings, Rooms, log::payload};
+use super::{RoomSettings, Rooms, entry::Entry};
 use crate::hub::{
     actor::Actor,
     code::Code,
@@ -19,7 +19,6 @@ use crate::server::{
     msg::{ConnId, EndedByHub, Frame, JoinReply, Joined, Member, Refusal, Reply, RoomMsg, RoomSet, ShardMsg, Shown, ShownStatus},
     net::shard::ShardHandle,
     presence::Presence,
-    session::entry::Entry,
     store::{CommitError, Later, Loaded, LogEntry, Store, StoreFault},
 };
 use crate::wire::client::Since;
@@ -175,7 +174,7 @@ fn name_of(conn: ConnId) -> char {
 
 /// A short form of a frame: what a test compares.
 fn short(frame: &Frame) -> String {
-    let value: serde_json::Value = serde_json::from_slice(&payload(frame)).unwrap();
+    let value: serde_json::Value = serde_json::from_slice(&frame.payload()).unwrap();
     let text = |key: &str| value[key].as_str().unwrap_or_default().to_owned();
     match value["type"].as_str().unwrap() {
         "ack" => format!("ack {}", value["id"]),

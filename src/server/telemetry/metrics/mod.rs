@@ -2,7 +2,6 @@
 pub mod table;
 
 use super::process;
-use crate::server::net::admit;
 use crate::{hub::code::Code, wire::close::Close};
 use metrics::{Counter, Gauge, Histogram};
 use metrics_exporter_prometheus::{BuildError, Matcher, PrometheusBuilder, PrometheusHandle};
@@ -222,7 +221,7 @@ pub fn gauge(name: &'static str, value: u64) {
 
 /// Reads what the system says about the process.
 pub fn read_process() {
-    if let Some(bytes) = admit::resident_bytes() {
+    if let Some(bytes) = process::resident_bytes() {
         gauge("process_resident_memory_bytes", bytes);
     }
     if let Some((open, max)) = process::descriptors() {

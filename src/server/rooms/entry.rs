@@ -1,8 +1,8 @@
 //! How a session, with a connection or without, enters rooms.
+use super::Rooms;
 use crate::server::{
     auth::Claims,
-    msg::{ConnId, JoinReply, Member, Refusal, RoomMsg, RoomSet, TokenRole},
-    rooms::{Rooms, refusal},
+    msg::{ConnId, JoinReply, Member, Refusal, RoomMsg, RoomSet, TokenRole, refusal},
 };
 use crate::{
     hub::{

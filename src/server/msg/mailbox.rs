@@ -1,6 +1,6 @@
 //! The mail of a session without a socket: frames that a socket would have got, until its client says that it has them.
 //! What can be asked for again (a room's log, kept messages) is never in here: of that it says only that there is some.
-use crate::server::msg::{Class, Frame};
+use super::{Class, Frame};
 use crate::{
     hub::id::RoomId,
     wire::{close::Close, codec::text_frame, server::closing},

@@ -1,17 +1,19 @@
-//! Rooms and people for backends: rooms are created, listed and closed; somebody is sent away from the hub.
-use super::{Api, Caller, Failure, actor_of, reply, room_id, text, user_status};
+//! Rooms over HTTP: created, listed and closed for backends; any command for whoever may give it.
 use crate::{
     hub::{
         code::{Code, Reject},
         command::{Command, Request},
-        id::UserId,
     },
-    server::msg::{Created, Reply, RoomMsg},
+    server::{
+        http::{Api, actor_of, backend, not_read, room_id, run_command, text},
+        msg::{Created, Reply, RoomMsg},
+        net::failure::{Failure, reply},
+    },
     wire::{
+        client,
         fields::{BadFrame, Fields},
-        room_list::{KickedJson, ListedRoom, kicked, room_list},
+        room_list::{ListedRoom, room_list},
         rules,
-        server::{UserOnlineStatus, UserStatus, json},
     },
 };
 use axum::{
@@ -27,22 +29,8 @@ use tokio::sync::oneshot;
 /// How many rooms one page may have.
 const PAGE_MAX: usize = 1000;
 const PAGE_DEFAULT: usize = 100;
-/// How many people one question may name.
-const USERS_MAX: usize = 500;
 /// The longest reason, in bytes.
 const REASON_BYTES: usize = 200;
-/// The longest ban that ends, in seconds: ten years.
-const BAN_SECONDS_MAX: u64 = 315_360_000;
-/// The end of a ban that has none.
-const FOR_EVER: u64 = u64::MAX;
-
-fn backend(api: &Api, headers: &HeaderMap) -> Result<(), Failure> {
-    match api.caller(headers)? {
-        Caller::Service | Caller::Anybody => Ok(()),
-        Caller::Person(_) => Err(Failure::new(Code::Forbidden)),
-    }
-}
-
 /// Makes a room with an owner and rules: 201. If it is there already, it stays as it is: 200. Either way its snapshot.
 pub(super) async fn create(State(api): State<Api>, headers: HeaderMap, body: Bytes) -> Result<Response, Failure> {
     backend(&api, &headers)?;
@@ -116,54 +104,21 @@ pub(super) async fn close(
     Ok(reply(StatusCode::OK, ack))
 }
 
-/// Reads whom a path names, for a backend.
-fn somebody(api: &Api, headers: &HeaderMap, user: &str) -> Result<UserId, Failure> {
-    backend(api, headers)?;
-    UserId::parse(user).map_err(|_| BadFrame::argument("/user_id".to_owned(), "an id").into())
-}
-
-/// Ends every session of somebody on every node, as if he had said `user_offline`; his sockets are closed with 4003, and tokens from before
-/// are refused.
-pub(super) async fn kick(State(api): State<Api>, headers: HeaderMap, Path(user): Path<String>) -> Result<Response, Failure> {
-    send_away(&api, &somebody(&api, &headers, &user)?, 0).await
-}
-
-/// As [`kick`], and nobody of that name is let in for so many seconds, or at all.
-pub(super) async fn ban(
+/// Runs one command of a room.
+pub(super) async fn command(
     State(api): State<Api>,
     headers: HeaderMap,
-    Path(user): Path<String>,
+    Path(room): Path<String>,
     body: Bytes,
 ) -> Result<Response, Failure> {
-    let user = somebody(&api, &headers, &user)?;
-    let fields = Fields::parse(if body.is_empty() { "{}" } else { text(&body)? })?;
-    let until = match fields.number("seconds")? {
-        None => FOR_EVER,
-        Some(seconds) if (1..=BAN_SECONDS_MAX).contains(&seconds) => api.sessions.clock.wall_ms() + seconds * 1000,
-        Some(_) => return Err(fields.wrong("seconds", "1 to 315360000 seconds").into()),
+    let caller = api.caller(&headers)?;
+    let room = room_id(&room)?;
+    let text = text(&body)?;
+    let parsed = match client::parse_for_room(text, &room) {
+        Ok(parsed) => parsed,
+        Err(bad) => return Err(not_read(&api.rooms, bad).await),
     };
-    send_away(&api, &user, until).await
-}
-
-/// Ends a ban.
-pub(super) async fn unban(State(api): State<Api>, headers: HeaderMap, Path(user): Path<String>) -> Result<Response, Failure> {
-    let user = somebody(&api, &headers, &user)?;
-    api.bans.let_in(&user).await?;
-    Ok(reply(StatusCode::OK, kicked(&KickedJson { user_id: user.as_str(), sessions: 0, until_ms: None }).into()))
-}
-
-async fn send_away(api: &Api, user: &UserId, until: u64) -> Result<Response, Failure> {
-    let sessions = api.presence.count(user.clone()).await;
-    api.bans.send_away(user, until).await?;
-    let until_ms = (until > 0 && until < FOR_EVER).then_some(until);
-    Ok(reply(StatusCode::OK, kicked(&KickedJson { user_id: user.as_str(), sessions, until_ms }).into()))
-}
-
-/// As `GET /api/online-status`, for as many people as a query string may not hold.
-pub(super) async fn online_status(State(api): State<Api>, headers: HeaderMap, body: Bytes) -> Result<Response, Failure> {
-    api.caller(&headers)?;
-    let users = Fields::parse(text(&body)?)?.users("user_ids", USERS_MAX)?;
-    let shown = api.presence.states(users).await;
-    let user_status: Vec<UserStatus> = shown.iter().map(user_status).collect();
-    Ok(reply(StatusCode::OK, json(&UserOnlineStatus { id: None, user_status: &user_status }).into()))
+    let id = parsed.id;
+    let run = run_command(&api, caller, room, text, parsed);
+    run.await.map_err(|failure| failure.to(id))
 }

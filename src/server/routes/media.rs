@@ -1,13 +1,10 @@
-//! The HTTP side of media: callbacks in, tickets out.
-use super::{Ask, Media, OnAir, gate};
+//! Media over HTTP: callbacks in, tickets out, and what is on air.
 use crate::{
-    hub::{
-        code::Code,
-        id::{RoomId, UserId},
-    },
+    hub::{code::Code, id::UserId},
     server::{
-        auth::ticket::Ticket,
-        http::{Api, Caller, Failure, reply, room_id},
+        http::{Api, Caller, backend, room_id},
+        media::OnAir,
+        net::failure::{Failure, reply},
     },
     wire::{fields::BadFrame, server::json},
 };
@@ -18,9 +15,9 @@ use axum::{
     response::Response,
 };
 use serde::{Deserialize, Serialize};
-use tokio::sync::oneshot;
 
-pub(in crate::server) async fn plain_hook(
+/// Takes a callback whose path says only whose it is.
+pub(super) async fn plain_hook(
     State(api): State<Api>,
     Path((source, secret)): Path<(String, String)>,
     headers: HeaderMap,
@@ -29,7 +26,8 @@ pub(in crate::server) async fn plain_hook(
     api.media.call(&source, &secret, "", &headers, body).await
 }
 
-pub(in crate::server) async fn named_hook(
+/// Takes a callback whose path says what it is about, too.
+pub(super) async fn named_hook(
     State(api): State<Api>,
     Path((source, secret, hook)): Path<(String, String, String)>,
     headers: HeaderMap,
@@ -38,42 +36,21 @@ pub(in crate::server) async fn named_hook(
     api.media.call(&source, &secret, &hook, &headers, body).await
 }
 
-impl Media {
-    /// Writes the ticket of whoever sits.
-    async fn ticket(&self, room: RoomId, user: UserId, seconds: u64) -> Result<(String, Ticket), Failure> {
-        let standing = gate::standing(&self.rooms, &room, &user).await?.ok_or_else(|| Failure::new(Code::NotSeated))?;
-        let expires_at_ms = self.clock.wall_ms().saturating_add(seconds.saturating_mul(1000));
-        let ticket = Ticket { room, user, seat_no: standing.seat_no, grant: standing.grant, expires_at_ms };
-        Ok((self.tickets.write(&ticket), ticket))
-    }
-}
-
 #[derive(Serialize)]
 struct LiveStreams<'a> {
     source: &'a str,
     streams: &'a [OnAir],
 }
 
-pub(in crate::server) async fn live(
-    State(api): State<Api>,
-    headers: HeaderMap,
-    Path(source): Path<String>,
-) -> Result<Response, Failure> {
-    if let Caller::Person(_) = api.caller(&headers)? {
-        return Err(Failure::new(Code::Forbidden));
-    }
-    let Some(index) = api.media.sources.iter().position(|known| *known.name == *source) else {
-        return Err(Failure::nothing_there("There is no such source of media."));
-    };
-    let (reply_to, streams) = oneshot::channel();
-    let asked = api.media.to_actor.send(Ask::Live { source: index, reply: reply_to }).await;
-    let streams = asked.ok().map(|()| streams).ok_or_else(|| Failure::new(Code::Internal))?;
-    let streams = streams.await.map_err(|_| Failure::new(Code::Internal))?;
+/// Tells what is on air at a source.
+pub(super) async fn live(State(api): State<Api>, headers: HeaderMap, Path(source): Path<String>) -> Result<Response, Failure> {
+    backend(&api, &headers)?;
+    let streams = api.media.on_air(&source).await?;
     Ok(reply(StatusCode::OK, json(&LiveStreams { source: &source, streams: &streams }).into()))
 }
 
 #[derive(Deserialize)]
-pub(in crate::server) struct WhoQuery {
+pub(super) struct WhoQuery {
     user_id: Option<String>,
 }
 
@@ -105,23 +82,20 @@ struct Uid<'a> {
     uid: u32,
 }
 
-pub(in crate::server) async fn uid(
+/// Tells by which number a source knows somebody.
+pub(super) async fn uid(
     State(api): State<Api>,
     headers: HeaderMap,
     Path(source): Path<String>,
     Query(query): Query<WhoQuery>,
 ) -> Result<Response, Failure> {
     let user = person(&api, &headers, query.user_id)?;
-    let uids = api.media.sources.iter().find(|known| *known.name == *source).and_then(|known| known.uids.as_ref());
-    let uids = uids.ok_or_else(|| Failure::nothing_there("There is no such source of media that names people by numbers."))?;
-    let uid = uids.uid_of(&user).await.map_err(|error| {
-        tracing::warn!(source, %user, %error, "somebody gets no number");
-        Failure::new(Code::Unavailable)
-    })?;
+    let uid = api.media.uid_of(&source, &user).await?;
     Ok(reply(StatusCode::OK, json(&Uid { source: &source, user_id: user.as_str(), uid }).into()))
 }
 
-pub(in crate::server) async fn ticket(
+/// Writes the ticket with which somebody publishes.
+pub(super) async fn ticket(
     State(api): State<Api>,
     headers: HeaderMap,
     Path(room): Path<String>,

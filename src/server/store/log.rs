@@ -1,8 +1,6 @@
 //! A room as it comes out of the store, and the recent updates from which clients go on where they were.
-use crate::server::{
-    msg::Frame,
-    store::{LogEntry, Store, StoreFault},
-};
+use super::{LogEntry, Store, StoreFault};
+use crate::server::msg::Frame;
 use crate::{
     hub::{cursor::Cursor, event::Commit, id::RoomId, room::Room},
     wire::{
@@ -11,7 +9,6 @@ use crate::{
         server::room_update,
     },
 };
-use bytes::Bytes;
 use std::collections::VecDeque;
 
 /// How many updates are kept.
@@ -111,16 +108,6 @@ impl Ring {
 /// Makes the update frame of a commit.
 pub(in crate::server) fn update_frame(room: &RoomId, commit: &Commit) -> Frame {
     Frame(text_frame(&room_update(room, commit)))
-}
-
-/// Returns the JSON inside a text frame that this hub has made.
-pub(in crate::server) fn payload(frame: &Frame) -> Bytes {
-    let header = match frame.0.get(1) {
-        Some(127) => 10,
-        Some(126) => 4,
-        _ => 2,
-    };
-    frame.0.slice(header.min(frame.0.len())..)
 }
 
 /// Loads a room. `None` = no such room. Errors: the store fails, or a record does not fit.

@@ -1,5 +1,5 @@
 //! How slow HTTP may be: a body, and an answer that somebody reads, have a time as a whole. Without it a byte now and then would keep a connection for ever.
-use crate::server::net::stream::Stream;
+use super::stream::Stream;
 use bytes::Bytes;
 use futures_util::FutureExt;
 use hyper::body::{Body, Frame, Incoming, SizeHint};

@@ -1,8 +1,6 @@
 //! A store that tells which rooms have moved, after their commits are settled. It changes nothing and delays nothing.
-use crate::{
-    hub::{cursor::Cursor, id::RoomId},
-    server::store::{CommitError, Later, Loaded, LogEntry, Store, StoreFault},
-};
+use super::{CommitError, Later, Loaded, LogEntry, Store, StoreFault};
+use crate::hub::{cursor::Cursor, id::RoomId};
 use bytes::Bytes;
 use std::{
     collections::BTreeMap,
@@ -19,7 +17,7 @@ pub struct Moved {
 
 impl Moved {
     /// Notes that a room is settled up to `rev`.
-    pub(super) fn note(&self, room: &RoomId, rev: u64) {
+    pub(in crate::server) fn note(&self, room: &RoomId, rev: u64) {
         let mut rooms = self.rooms.lock().unwrap_or_else(PoisonError::into_inner);
         match rooms.get_mut(room) {
             Some(known) => *known = rev.max(*known),
@@ -32,7 +30,7 @@ impl Moved {
     }
 
     /// Waits for rooms that have moved, and takes them.
-    pub(super) async fn take(&self) -> BTreeMap<RoomId, u64> {
+    pub(in crate::server) async fn take(&self) -> BTreeMap<RoomId, u64> {
         loop {
             let rooms = std::mem::take(&mut *self.rooms.lock().unwrap_or_else(PoisonError::into_inner));
             if !rooms.is_empty() {

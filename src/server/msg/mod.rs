@@ -1,10 +1,14 @@
 //! Messages between connections, shards, rooms and presence: the only ways in which they touch each other.
 //!
 //! Everything from a room to its connections travels through one channel per shard, in order: acks, joins and frames alike.
-use super::net::mailbox::Mailbox;
+mod mailbox;
+
+pub use mailbox::Mailbox;
+
 use crate::{
     hub::{
         actor::Actor,
+        code::Code,
         command::{IfRev, Request},
         cursor::Cursor,
         id::{OpId, RoomId, SessionId, UserId, UserType},
@@ -34,6 +38,19 @@ pub struct ConnId {
 /// A whole WebSocket frame, header included, encoded once and shared by all who get it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Frame(pub Bytes);
+
+impl Frame {
+    /// Returns the JSON inside a text frame that this hub has made.
+    #[must_use]
+    pub fn payload(&self) -> Bytes {
+        let header = match self.0.get(1) {
+            Some(127) => 10,
+            Some(126) => 4,
+            _ => 2,
+        };
+        self.0.slice(header.min(self.0.len())..)
+    }
+}
 
 /// What happens to a frame when the reader is slow.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -172,6 +189,20 @@ pub enum RoomMsg {
     Hub(crate::hub::command::Command),
     /// Missing updates for HTTP: the `/updates` object. If there are none, the answer waits for the next one, at most so long.
     Updates { reader: Option<UserId>, cursor: Option<Cursor>, wait: Millis, reply: PollReply },
+}
+
+/// The way to rooms for what rooms themselves stand on: presence, and whoever cares for dead nodes.
+pub trait ToRooms: Send + Sync {
+    /// Sends a message to a room if it is loaded. Returns whether it is.
+    fn post(&self, room: &RoomId, message: RoomMsg) -> bool;
+    /// Has a room look at its log and at the other nodes' people; it is loaded if it is not.
+    fn look(&self, room: &RoomId);
+    /// Has every loaded room look.
+    fn look_all(&self);
+    /// Returns how long a place is kept at least when the hub itself has ended the line.
+    fn handover(&self) -> Millis;
+    /// Returns how long a lost session is still counted.
+    fn presence_timeout(&self) -> Millis;
 }
 
 /// Where an answer for HTTP goes.
@@ -338,6 +369,22 @@ pub struct Refusal {
     pub code: crate::hub::code::Code,
     /// The `details` object, as JSON.
     pub details: Option<Bytes>,
+}
+
+/// Makes a refusal without details.
+#[must_use]
+pub const fn refusal(code: Code) -> Refusal {
+    if matches!(code, Code::Unavailable) { unavailable("none") } else { Refusal { code, details: None } }
+}
+
+/// Makes a refusal of `unavailable`: whether nothing has happened (`none`), or nobody knows (`unknown`).
+#[must_use]
+pub const fn unavailable(outcome: &'static str) -> Refusal {
+    let details: &[u8] = match outcome.as_bytes() {
+        b"none" => br#"{"outcome":"none"}"#,
+        _ => br#"{"outcome":"unknown"}"#,
+    };
+    Refusal { code: Code::Unavailable, details: Some(Bytes::from_static(details)) }
 }
 
 /// Where an answer goes.

@@ -1,8 +1,11 @@
 //! `GET /api/rooms/{room_id}/history`: what happened in a room, for its admins and for backends.
-use super::{Api, Caller, Failure, reply, room_id};
 use crate::{
     hub::{actor::Actor, code::Code, id::UserId, roles, time::UnixMs},
-    server::history::{HistoryError, Mark, PAGE_DEFAULT, PAGE_MAX, Question},
+    server::{
+        history::{HistoryError, Mark, PAGE_DEFAULT, PAGE_MAX, Question},
+        http::{Api, Caller, room_id},
+        net::failure::{Failure, reply},
+    },
     wire::{fields::BadFrame, history::history_page},
 };
 use axum::{

@@ -19,10 +19,10 @@ use serde_json::{Map, Value};
 pub(in crate::server) struct Failure {
     status: StatusCode,
     id: Option<i64>,
-    pub(super) code: Code,
+    pub(in crate::server) code: Code,
     /// Instead of the code's own sentence.
     message: Option<&'static str>,
-    pub(super) details: Map<String, Value>,
+    pub(in crate::server) details: Map<String, Value>,
 }
 
 impl Failure {
@@ -42,7 +42,7 @@ impl Failure {
     }
 
     /// Makes the answer to a refusal of the room.
-    pub(super) fn reject(reject: &Reject) -> Self {
+    pub(in crate::server) fn reject(reject: &Reject) -> Self {
         Self::with(reject.code(), details(reject))
     }
 

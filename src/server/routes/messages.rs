@@ -1,15 +1,14 @@
 //! `/api/rooms/{room_id}/messages`: what was said in a room and is kept, page by page; and saying something without a socket.
-use super::{Api, Failure, actor_of, check_senders, reply, room_id, text};
 use crate::{
-    hub::{code::Code, id::RoomId},
     server::{
-        msg::{Reply, RoomMsg},
+        http::{Api, actor_of, check_senders, pass_on, room_id, text},
+        net::failure::{Failure, reply},
         poll::{Reading, Topic, stream, take_token, wait_ms, wants_stream},
     },
     wire::{
         client::msg_cursor,
         fields::{BadFrame, Fields},
-        message::{self, Saying},
+        message,
     },
 };
 use axum::{
@@ -19,7 +18,6 @@ use axum::{
     response::Response,
 };
 use serde::Deserialize;
-use tokio::sync::oneshot;
 
 /// How many messages one page may have.
 const PAGE_MAX: usize = 200;
@@ -81,19 +79,4 @@ pub(super) async fn say(
         pass_on(&api, &room, saying, from, rated, id).await
     };
     said.await.map_err(|failure: Failure| failure.to(id))
-}
-
-/// Hands something to be said to its room, and answers its ack.
-pub(super) async fn pass_on(
-    api: &Api,
-    room: &RoomId,
-    saying: Saying,
-    from: crate::hub::actor::Actor,
-    rated: bool,
-    id: Option<i64>,
-) -> Result<Response, Failure> {
-    let (sender, receiver) = oneshot::channel();
-    api.rooms.send(room, RoomMsg::Say { from, saying, rated, reply: Reply::Http { id, sender } })?;
-    let ack = receiver.await.map_err(|_| Failure::new(Code::Unavailable))??;
-    Ok(reply(StatusCode::OK, ack))
 }
