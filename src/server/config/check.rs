@@ -36,7 +36,6 @@ impl Config {
             ((3_000..=600_000).contains(&redis.lease_ms), "store.redis.lease_ms", "3000 to 600000 ms"),
             ((50..=5_000).contains(&redis.seen_ms), "store.redis.seen_ms", "50 to 5000 ms"),
             (redis.projection_seconds <= 86_400, "store.redis.projection_seconds", "0 to 86400 s"),
-            ((50..=5_000).contains(&redis.seen_ms), "store.redis.seen_ms", "50 to 5000 ms"),
             ((256..=1_000_000).contains(&redis.log_revs_max), "store.redis.log_revs_max", "256 to 1000000 revs"),
             (
                 redis.key_prefix.len() <= 64 && !redis.key_prefix.contains(['{', '}']),

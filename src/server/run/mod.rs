@@ -145,9 +145,13 @@ fn open(config: &Config, clock: Clock) -> Result<Opened, StoreFault> {
     })
 }
 
-/// Checks what the configuration names outside itself, as far as that can be done beside a running hub: the hub's own certificate.
+/// Checks what the configuration names outside itself, as far as that can be done beside a running hub: the hub's own certificate, and
+/// the authority of Redis.
 pub fn check(config: &Config) -> Result<(), StartError> {
     settings::tls_files(config).map(|files| Tls::open(&files)).transpose()?;
+    if config.store.kind == StoreKind::Redis {
+        config.store.redis.settings().check_files().map_err(StartError::Redis)?;
+    }
     Ok(())
 }
 
@@ -156,7 +160,7 @@ pub fn repair_redis(config: &Config, accept_empty: bool) -> Result<RedisReport, 
     install_cryptography();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(io("runtime"))?;
     runtime.block_on(async {
-        let redis = RedisStore::open(config.store.redis.settings(), Clock::new())?;
+        let redis = RedisStore::open(config.store.redis.settings(), Clock::new()).map_err(StartError::Redis)?;
         redis.repair(accept_empty).await.map_err(StartError::Redis)
     })
 }
@@ -196,6 +200,7 @@ async fn serve(config: Config, reload: Reload) -> Result<(), StartError> {
     let mut terminate = signal(SignalKind::terminate()).map_err(io("SIGTERM"))?;
     let mut interrupt = signal(SignalKind::interrupt()).map_err(io("SIGINT"))?;
     let mut hangup = signal(SignalKind::hangup()).map_err(io("SIGHUP"))?;
+    check(&config)?;
     let clock = Clock::new();
     let mut opened = open(&config, clock)?;
     if let Some(feeder) = opened.feeder.take() {
