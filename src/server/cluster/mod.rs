@@ -13,8 +13,9 @@ use super::{
     msg::ToRooms,
     store::redis::{
         RedisStore,
-        link::{Failed, Lua},
+        link::Failed,
         live::{Ear, Heard},
+        script::Lua,
     },
 };
 use crate::hub::time::Millis;

@@ -11,9 +11,11 @@ mod messages;
 mod notes;
 mod repair;
 mod rooms;
+pub mod script;
 #[cfg(test)]
 pub(crate) mod testing;
 mod users;
+mod writes;
 
 use super::{
     CommitError, Later, Listener, Loaded, LogEntry, Messages, NewMessage, Page, Restored, Retention, Store, StoreFault,
@@ -31,11 +33,12 @@ use bytes::Bytes;
 use connect::{Durability, RedisSettings, Shared};
 use dashmap::DashMap;
 use keys::Keys;
-use link::{Failed, Keeper, Link, Lua};
+use link::{Failed, Keeper, Link};
 use live::Live;
 use notes::NoteScripts;
 use redis::Value;
 pub use repair::RedisReport;
+use script::Lua;
 use std::sync::Arc;
 use tokio::sync::oneshot;
 
@@ -75,7 +78,7 @@ pub struct RedisStore {
 impl RedisStore {
     /// Starts to reach Redis; whether it can be reached shows later. Needs a runtime. Errors: an address that is none.
     pub fn open(settings: RedisSettings, clock: Clock) -> Result<Arc<Self>, StoreFault> {
-        settings.check().map_err(|error| StoreFault::Engine(error.to_string().into()))?;
+        settings.check().map_err(engine)?;
         let keys = Keys::new(&settings.key_prefix);
         let settings: Shared = Arc::new(settings);
         let durable = if settings.durability == Durability::Replica { DURABLE_LINKS } else { 0 };
@@ -284,7 +287,7 @@ impl Store for RedisStore {
     }
 
     fn healthy(&self) -> bool {
-        self.link.is_up()
+        self.link.takes_writes() && self.durable.iter().all(|link| link.takes_writes())
     }
 }
 

@@ -5,8 +5,9 @@ use super::{
     engine,
     entries::{id_text, position, read_entries, read_message, read_snapshot, write_snapshot},
     fault::Verdict,
-    link::{Failed, Link, Lua},
+    link::{Failed, Link},
     live::Heard,
+    script::Lua,
     word,
 };
 use crate::{
