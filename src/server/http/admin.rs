@@ -15,14 +15,29 @@ use axum::{
     http::{StatusCode, header},
     routing::get,
 };
-use metrics_exporter_prometheus::{BuildError, PrometheusHandle};
-use std::sync::{
-    Arc, OnceLock,
-    atomic::{AtomicBool, Ordering},
+use hyper::server::conn::http1;
+use hyper_util::{
+    rt::{TokioIo, TokioTimer},
+    service::TowerToHyperService,
 };
+use metrics_exporter_prometheus::{BuildError, PrometheusHandle};
+use std::{
+    net::SocketAddr,
+    sync::{
+        Arc, OnceLock,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
+use tokio::{net::TcpListener, task::JoinHandle};
 
 /// The content type of the Prometheus text format.
 const TEXT_FORMAT: &str = "text/plain; version=0.0.4";
+
+/// How long the head of a request may take.
+const HEADER_TIMEOUT: Duration = Duration::from_secs(5);
+/// The wait after a connection could not be accepted.
+const ACCEPT_AGAIN: Duration = Duration::from_millis(100);
 
 /// Where the numbers are that are read at a scrape.
 pub struct Sources {
@@ -98,6 +113,46 @@ impl Admin {
             .merge(webhooks)
             .fallback(async || Failure::nothing_there("There is no such route."))
             .method_not_allowed_fallback(async || (StatusCode::METHOD_NOT_ALLOWED, object_of(StatusCode::METHOD_NOT_ALLOWED)))
+    }
+}
+
+/// The operators' listener while it is open: the last thing that closes.
+pub struct Operators {
+    /// Where it listens.
+    pub address: SocketAddr,
+    served: JoinHandle<()>,
+}
+
+impl Operators {
+    /// Listens, and answers from here on.
+    pub async fn listen(at: SocketAddr, admin: Admin) -> std::io::Result<Self> {
+        let listener = TcpListener::bind(at).await?;
+        let address = listener.local_addr()?;
+        Ok(Self { address, served: tokio::spawn(serve(listener, admin.router())) })
+    }
+
+    /// Ends it.
+    pub fn close(self) {
+        self.served.abort();
+    }
+}
+
+async fn serve(listener: TcpListener, router: Router) {
+    loop {
+        match listener.accept().await {
+            Ok((stream, _)) => {
+                let service = TowerToHyperService::new(router.clone());
+                let connection = http1::Builder::new()
+                    .timer(TokioTimer::new())
+                    .header_read_timeout(HEADER_TIMEOUT)
+                    .serve_connection(TokioIo::new(stream), service);
+                tokio::spawn(connection);
+            }
+            Err(error) => {
+                tracing::warn!(%error, "the admin listener cannot accept");
+                tokio::time::sleep(ACCEPT_AGAIN).await;
+            }
+        }
     }
 }
 

@@ -311,8 +311,8 @@ impl Link {
             } else {
                 tokio::time::sleep(pause()).await;
             }
-            match redis::cmd("PING").query_async::<Value>(&mut conn).await {
-                Ok(_) => {
+            match self.writes.probe(&mut conn, &self.settings.key_prefix).await {
+                Ok(()) => {
                     failing_since = None;
                     if !self.is_up() {
                         // A server that answers but takes no writes is as good as none.
