@@ -238,15 +238,19 @@ impl Rooms {
         self.0.directory.len()
     }
 
-    /// Returns how many people are in a room, as far as this node knows.
-    #[must_use]
-    pub fn online(&self, room: &RoomId) -> usize {
-        self.0.directory.get(room).map_or(0, |handle| handle.online.load(Relaxed))
+    /// Returns how many people are in a room, on all nodes as far as they can be asked. Cost: a read, if it is not in memory here.
+    pub async fn online(&self, room: &RoomId) -> usize {
+        let here = self.0.directory.get(room).map(|handle| handle.online.load(Relaxed));
+        match (here, &self.0.cluster) {
+            (Some(count), _) => count,
+            (None, Some(cluster)) if cluster.is_up() => cluster.count_people(room).await.unwrap_or(0),
+            (None, _) => 0,
+        }
     }
 
-    /// Names every room there is. Errors: `unavailable`.
-    pub async fn names(&self) -> Result<Vec<RoomId>, Refusal> {
-        self.0.store.rooms().await.map_err(|fault| {
+    /// Names the rooms behind `after`, at most `limit`. Errors: `unavailable`.
+    pub async fn names(&self, after: Option<&str>, limit: usize) -> Result<Vec<RoomId>, Refusal> {
+        self.0.store.rooms_after(after, limit).await.map_err(|fault| {
             tracing::error!(%fault, "the rooms cannot be listed");
             refusal(Code::Unavailable)
         })

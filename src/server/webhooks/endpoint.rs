@@ -214,7 +214,8 @@ impl Endpoint {
 
     async fn keep_known(&self) -> Result<(), StoreFault> {
         let note = serde_json::to_vec(&*self.known()).unwrap_or_default();
-        self.notes.put_note(&family(&self.name), "known", Some(note.into()), None).await.map(|_| ())
+        self.notes.put_note(&family(&self.name), "known", Some(note.into()), None).await?;
+        Ok(())
     }
 
     pub(super) fn since(&self) -> UnixMs {

@@ -2,8 +2,8 @@
 use super::{
     connect::{Conn, Durability, Shared},
     fault::{Verdict, is_of_link, judge},
+    refused::Writes,
     script::Lua,
-    writes::Writes,
 };
 use crate::server::clock::{Clock, Mono};
 use redis::{Cmd, RedisError, RedisResult, Value};
