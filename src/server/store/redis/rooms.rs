@@ -5,7 +5,6 @@ use super::{
     engine,
     entries::{id_text, position, read_entries, read_message, read_snapshot, write_snapshot},
     live::Heard,
-    script::Lua,
     word,
     write::{TOO_FEW, certainly},
 };
