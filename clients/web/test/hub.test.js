@@ -219,6 +219,17 @@ test("a hub that was down is no network without sockets: the session goes back t
   assert.ok(!seen.slice(seen.indexOf("online")).includes("offline"), String(seen));
 });
 
+test("where making a socket throws, polling goes on, also after it has been tried beside it", async () => {
+  let tries = 0;
+  const Forbidden = class { constructor() { tries++; throw new Error("not allowed here"); } };
+  const room = await member("barred", "r10", { WebSocket: Forbidden });
+  const lost = [];
+  room.client.on("state", ({ state }) => lost.push(state));
+  await shown(room, () => tries === 4);
+  await room.send("queue_join");
+  assert.deepEqual([room.client.transport, room.client.state, lost], ["poll", "connected", []]);
+});
+
 for (const transport of ["ws", "poll", "sse"]) {
   test(`a program ends soon after its client is closed (${transport})`, async () => {
     const program = `import { HubClient } from ${JSON.stringify(new URL("../dist/michub.js", import.meta.url).href)};
