@@ -81,14 +81,13 @@ impl Actor {
 
     /// Answers with people who are known for this one answer only.
     pub(super) async fn answer_once(&mut self, news: Vec<PersonNews>, users: &[UserId], answer: Answer) {
+        let watched = |news: &PersonNews| self.shared.as_ref().is_some_and(|shared| shared.watched.contains_key(&news.user));
+        let (watched, others): (Vec<_>, Vec<_>) = news.into_iter().partition(watched);
+        self.looked(watched);
         let mut once = Vec::new();
-        for news in news {
-            if self.shared.as_ref().is_some_and(|shared| shared.watched.contains_key(&news.user)) {
-                self.news(news);
-            } else {
-                self.people.glance(&news.user, Some(news.elsewhere));
-                once.push(news.user);
-            }
+        for news in others {
+            self.people.glance(&news.user, Some(news.elsewhere));
+            once.push(news.user);
         }
         self.answer(users, answer).await;
         for user in once {

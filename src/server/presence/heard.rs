@@ -45,18 +45,10 @@ impl Actor {
             }
             FromCluster::Synced { told } => self.synced(told).await,
             FromCluster::Looked { news, then } => {
-                let (mut missing, careless) = (Vec::new(), matches!(then, Then::Careless));
-                for news in news {
-                    let there = self.people.is_elsewhere(&news.user);
-                    // Redis may have begun anew, and his own node not have told of him yet.
-                    if there && !news.elsewhere.known && !careless {
-                        missing.push(news.user);
-                    } else {
-                        self.news(news);
-                    }
-                }
-                if let Some(shared) = self.shared.as_ref().filter(|_| !missing.is_empty()) {
-                    shared.look_later(missing);
+                if matches!(then, Then::Careless) {
+                    news.into_iter().for_each(|news| self.news(news));
+                } else {
+                    self.looked(news);
                 }
                 match then {
                     Then::Answer(users, answer) => self.answer(&users, answer).await,
@@ -114,6 +106,22 @@ impl Actor {
             FromCluster::Deliver { to, frame } => {
                 self.message(&to, frame).await;
             }
+        }
+    }
+
+    /// People were looked up. Whoever was there and is missing now is looked for once more before he counts as gone.
+    pub(super) fn looked(&mut self, all: Vec<PersonNews>) {
+        let mut missing = Vec::new();
+        for news in all {
+            // Redis may have begun anew, and his own node not have told of him yet.
+            if self.people.is_elsewhere(&news.user) && !news.elsewhere.known {
+                missing.push(news.user);
+            } else {
+                self.news(news);
+            }
+        }
+        if let Some(shared) = self.shared.as_ref().filter(|_| !missing.is_empty()) {
+            shared.look_later(missing);
         }
     }
 
