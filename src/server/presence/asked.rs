@@ -2,7 +2,7 @@
 use super::{
     Answer, Ask,
     actor::Actor,
-    shared::{FromCluster, Then},
+    shared::{FromCluster, TOLD_AGAIN, Then},
 };
 use crate::hub::id::UserId;
 use crate::server::{
@@ -71,7 +71,13 @@ impl Actor {
         let own = shared.own.clone();
         let cluster = shared.cluster.clone();
         tokio::spawn(async move {
-            let news = cluster.look(&unknown).await.unwrap_or_default();
+            let mut news = cluster.look(&unknown).await.unwrap_or_default();
+            let rest = cluster.back_for().and_then(|back| TOLD_AGAIN.checked_sub(back));
+            if let Some(rest) = rest.filter(|_| news.iter().any(|one| !one.elsewhere.known)) {
+                // Redis may have begun anew, and the other nodes not have told of their people yet.
+                tokio::time::sleep(rest).await;
+                news = cluster.look(&unknown).await.unwrap_or_default();
+            }
             if let Some(own) = own.upgrade() {
                 let _ = own.send(Ask::Asked { news, users, answer });
             }

@@ -26,7 +26,7 @@ pub(super) const RETRY: Millis = Millis(500);
 /// How long a confirmation of listening is waited for.
 const LISTEN: Duration = Duration::from_millis(2_000);
 /// How long nodes have for telling of their people after Redis has come back.
-const TOLD_AGAIN: Duration = Duration::from_millis(3_000);
+pub(super) const TOLD_AGAIN: Duration = Duration::from_millis(3_000);
 /// News older than the newest by more than this are of a Redis that has begun anew, not late ones.
 const LATE_US: u64 = 10_000_000;
 
