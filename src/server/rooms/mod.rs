@@ -273,7 +273,7 @@ impl Rooms {
         let (mailbox, receiver) = mpsc::unbounded_channel();
         let (waiting, online) = (Waiting::default(), Arc::<AtomicUsize>::default());
         let generation = self.0.generations.fetch_add(1, Relaxed);
-        let seat = task::Seat {
+        let home = task::Home {
             id: room.clone(),
             generation,
             rooms: self.clone(),
@@ -282,7 +282,7 @@ impl Rooms {
             online: online.clone(),
         };
         let work = Work(Box::new(move || {
-            tokio::task::spawn_local(task::run(seat));
+            tokio::task::spawn_local(task::run(home));
         }));
         let mut hasher = DefaultHasher::new();
         room.hash(&mut hasher);
