@@ -273,8 +273,9 @@ struct RoomUpdate<'a> {
     events: Vec<UpdateEvent<'a>>,
 }
 
+/// An event as everybody sees it.
 #[derive(Serialize)]
-struct UpdateEvent<'a> {
+pub(super) struct UpdateEvent<'a> {
     rev: u64,
     #[serde(flatten)]
     event: EventJson,
@@ -284,9 +285,8 @@ struct UpdateEvent<'a> {
     at_ms: u64,
 }
 
-/// Writes the `room_update` of a commit: once for everybody.
-#[must_use]
-pub fn room_update(room: &RoomId, commit: &Commit) -> Vec<u8> {
+/// Returns the events of a commit, in causal order.
+pub(super) fn shown_events(commit: &Commit) -> Vec<UpdateEvent<'_>> {
     let mut events = Vec::new();
     for step in &commit.steps {
         let by = shown_actor(&step.by);
@@ -294,6 +294,13 @@ pub fn room_update(room: &RoomId, commit: &Commit) -> Vec<u8> {
         let of = |event| UpdateEvent { rev: step.rev, event: EventJson::from(event), by, op_id, at_ms: commit.at.0 };
         events.extend(step.events.iter().map(of));
     }
+    events
+}
+
+/// Writes the `room_update` of a commit: once for everybody.
+#[must_use]
+pub fn room_update(room: &RoomId, commit: &Commit) -> Vec<u8> {
+    let events = shown_events(commit);
     json(&RoomUpdate { room_id: room.as_str(), prev: commit.prev.to_string(), cursor: commit.cursor.to_string(), events })
 }
 
