@@ -1,4 +1,8 @@
 //! The operators' listener: is the process alive, can it serve, its numbers, reports on the history, and webhooks.
+mod thread;
+
+pub use thread::AdminThread;
+
 use super::{
     admit::Admission,
     clock::Clock,
@@ -9,17 +13,24 @@ use super::{
     store::Store,
     webhooks::{self, Webhooks},
 };
+use crate::hub::code::Code;
 use axum::{
     Router,
-    extract::State,
+    extract::{Request, State},
     http::{StatusCode, header},
+    response::{IntoResponse, Response},
     routing::get,
 };
 use metrics_exporter_prometheus::{BuildError, PrometheusHandle};
-use std::sync::{
-    Arc, OnceLock,
-    atomic::{AtomicBool, Ordering},
+use std::{
+    convert::Infallible,
+    sync::{
+        Arc, OnceLock,
+        atomic::{AtomicBool, Ordering},
+    },
 };
+use tokio::runtime::Handle;
+use tower::ServiceExt;
 
 /// The content type of the Prometheus text format.
 const TEXT_FORMAT: &str = "text/plain; version=0.0.4";
@@ -48,13 +59,6 @@ impl Admin {
     /// Installs the metrics recorder of this process. Errors: there is one already.
     pub fn new(store: Arc<dyn Store>, history: History, webhooks: Option<Webhooks>, clock: Clock) -> Result<Self, BuildError> {
         let metrics = metrics::install(clock.now().0)?;
-        let upkeep = metrics.clone();
-        tokio::spawn(async move {
-            loop {
-                tokio::time::sleep(metrics::UPKEEP).await;
-                upkeep.run_upkeep();
-            }
-        });
         Ok(Self { store, history, webhooks, draining: Arc::default(), metrics, clock, sources: Arc::default() })
     }
 
@@ -85,20 +89,45 @@ impl Admin {
         self.draining.store(true, Ordering::Relaxed);
     }
 
-    /// Makes the routes.
-    pub fn router(self) -> Router {
+    /// Sorts what was measured since the last time, now and then, so that a scrape need not.
+    async fn keep_up(self) {
+        loop {
+            tokio::time::sleep(metrics::UPKEEP).await;
+            self.metrics.run_upkeep();
+        }
+    }
+
+    /// Makes the routes. `work` runs the reports and what is asked of webhooks; alive, ready and the numbers are answered where they are asked.
+    fn router(self, work: Handle) -> Router {
         let reports = remote::router(self.history.clone());
         let webhooks = self.webhooks.clone().map(webhooks::admin::router).unwrap_or_default();
+        let rest = Router::new()
+            .merge(reports)
+            .merge(webhooks)
+            .fallback(async || Failure::nothing_there("There is no such route."))
+            .method_not_allowed_fallback(not_allowed);
+        let rest = tower::service_fn(move |request: Request| {
+            let answer = work.spawn(rest.clone().oneshot(request));
+            async {
+                let response = match answer.await {
+                    Ok(Ok(response)) => response,
+                    Err(_) => Failure::new(Code::Internal).into_response(),
+                };
+                Ok::<Response, Infallible>(response)
+            }
+        });
         Router::new()
             .route("/healthz", get(async || "alive\n"))
             .route("/readyz", get(ready))
             .route("/metrics", get(async |State(admin): State<Self>| ([(header::CONTENT_TYPE, TEXT_FORMAT)], admin.scrape())))
             .with_state(self)
-            .merge(reports)
-            .merge(webhooks)
-            .fallback(async || Failure::nothing_there("There is no such route."))
-            .method_not_allowed_fallback(async || (StatusCode::METHOD_NOT_ALLOWED, object_of(StatusCode::METHOD_NOT_ALLOWED)))
+            .method_not_allowed_fallback(not_allowed)
+            .fallback_service(rest)
     }
+}
+
+async fn not_allowed() -> impl IntoResponse {
+    (StatusCode::METHOD_NOT_ALLOWED, object_of(StatusCode::METHOD_NOT_ALLOWED))
 }
 
 async fn ready(State(admin): State<Admin>) -> (StatusCode, &'static str) {

@@ -1,6 +1,6 @@
 //! The whole hub: opens the store, starts presence, rooms and shards, says that it listens, and ends on SIGTERM or SIGINT.
 use super::{
-    admin::{Admin, Sources},
+    admin::{Admin, AdminThread, Sources},
     auth::{Auth, AuthSetupError},
     bans::{BanList, Bans},
     clock::Clock,
@@ -207,7 +207,8 @@ async fn serve(config: Config, reload: Reload) -> Result<(), StartError> {
     let admin_listener =
         TcpListener::bind(config.admin.listen).await.map_err(io(format!("admin.listen {}", config.admin.listen)))?;
     let admin_address = admin_listener.local_addr().map_err(io("admin.listen"))?;
-    let admin_served = tokio::spawn(axum_serve(admin_listener, admin.clone()));
+    let admin_listener = admin_listener.into_std().map_err(io("admin.listen"))?;
+    let admin_thread = AdminThread::start(admin_listener, admin.clone()).map_err(io("admin.listen"))?;
     let auth = match &cluster {
         None => Auth::new(&config.auth, &config.data.dir, clock)?,
         Some(cluster) => {
@@ -338,27 +339,7 @@ async fn serve(config: Config, reload: Reload) -> Result<(), StartError> {
         presence_told.announced(Duration::from_millis(2_000)).await;
         cluster.leave().await;
     }
-    admin_served.abort();
+    drop(admin_thread);
     tracing::info!("stopped");
     Ok(())
-}
-
-async fn axum_serve(listener: TcpListener, admin: Admin) {
-    let router = admin.router();
-    loop {
-        match listener.accept().await {
-            Ok((stream, _)) => {
-                let service = hyper_util::service::TowerToHyperService::new(router.clone());
-                let connection = hyper::server::conn::http1::Builder::new()
-                    .timer(hyper_util::rt::TokioTimer::new())
-                    .header_read_timeout(Duration::from_secs(5))
-                    .serve_connection(hyper_util::rt::TokioIo::new(stream), service);
-                tokio::spawn(connection);
-            }
-            Err(error) => {
-                tracing::warn!(%error, "the admin listener cannot accept");
-                tokio::time::sleep(Duration::from_millis(100)).await;
-            }
-        }
-    }
 }
