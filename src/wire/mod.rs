@@ -21,5 +21,6 @@ pub mod session;
 pub mod spec;
 pub mod state;
 pub mod status;
+mod strict;
 pub mod turn;
 pub mod webhook;
