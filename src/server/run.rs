@@ -12,7 +12,7 @@ use super::{
         History,
         postgres::{Feeder, People, Postgres},
     },
-    http::{self, Api},
+    http::{self, ApiParts},
     letters::Letters,
     live::Live,
     media::{Media, MediaSetupError, Surroundings},
@@ -291,7 +291,7 @@ async fn serve(config: Config, reload: Reload) -> Result<(), StartError> {
     let allowed_origins = bound.origins().clone();
     let draining_too = draining.clone();
     let ticket_seconds = config.auth.ticket_seconds;
-    let api = Api {
+    let api = ApiParts {
         auth,
         presence,
         rooms,
@@ -305,7 +305,8 @@ async fn serve(config: Config, reload: Reload) -> Result<(), StartError> {
         body_bytes,
         demo,
     };
-    let router = if demo { http::router(api).merge(demo::routes(about)) } else { http::router(api) };
+    let router = http::router(api.into());
+    let router = if demo { router.merge(demo::routes(about)) } else { router };
     let shards = bound.run(router, move |shard| deps.clone().on_shard(shard), draining).map_err(io("shards"))?;
     let mode = if config.auth.mode == AuthMode::Dev { "dev" } else { "jwt" };
     let line = format!(
