@@ -1,6 +1,6 @@
 //! The table of metrics against everything that has to agree with it: the sources that count, and the page that operators read.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
-use michub::server::metrics::table::ALL;
+use michub::server::telemetry::metrics::table::ALL;
 use std::{collections::BTreeSet, fmt::Write, fs, path::Path};
 
 const PAGE: &str = "docs/OPERATIONS.md";

@@ -1,7 +1,6 @@
 //! Rules of the house that no compiler checks, read off the sources.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
 use std::{
-    collections::{BTreeMap, BTreeSet},
     fs,
     path::{Path, PathBuf},
 };
@@ -60,46 +59,6 @@ fn time_is_read_in_one_place() {
         let reads = text.contains("Instant::now(") || text.contains("SystemTime::now(");
         assert!(!reads || path.ends_with("server/clock.rs"), "{} reads a clock", path.display());
     }
-}
-
-/// Returns what each part of the hub imports of the others.
-fn imports_of_the_hub() -> BTreeMap<String, BTreeSet<String>> {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/hub");
-    let part_of = |path: &Path| {
-        let first = path.strip_prefix(&root).unwrap().components().next().unwrap();
-        Path::new(first.as_os_str()).file_stem().unwrap().to_str().unwrap().to_owned()
-    };
-    let files: Vec<(String, String)> = sources("src/hub").iter().map(|(path, text)| (part_of(path), text.clone())).collect();
-    let parts: BTreeSet<String> = files.iter().map(|(part, _)| part.clone()).filter(|part| part != "mod").collect();
-    let mut imports: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
-    for (part, text) in files.iter().filter(|(part, _)| parts.contains(part)) {
-        let uses = text.lines().scan(false, |inside, line| {
-            *inside |= line.starts_with("use ") || line.starts_with("pub use ");
-            let shown = if *inside { line } else { "" };
-            *inside &= !line.ends_with(';');
-            Some(shown)
-        });
-        let words = uses
-            .flat_map(|line| line.split("::").flat_map(|piece| piece.rsplit(|c: char| !c.is_alphanumeric() && c != '_').next()));
-        let others = words.filter(|word| parts.contains(*word) && word != part).map(str::to_owned);
-        imports.entry(part.clone()).or_default().extend(others);
-    }
-    assert!(imports.values().map(BTreeSet::len).sum::<usize>() > 60, "the imports are not found any more: {imports:?}");
-    imports
-}
-
-#[test]
-fn no_part_of_the_hub_needs_itself_by_way_of_others() {
-    let mut left = imports_of_the_hub();
-    loop {
-        let ground: BTreeSet<String> = left.iter().filter(|(_, needs)| needs.is_empty()).map(|(part, _)| part.clone()).collect();
-        if ground.is_empty() {
-            break;
-        }
-        left.retain(|part, _| !ground.contains(part));
-        left.values_mut().for_each(|needs| needs.retain(|need| !ground.contains(need)));
-    }
-    assert!(left.is_empty(), "these need each other in a circle: {left:?}");
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! Log lines on stderr, and their level while the hub runs.
 use michub::server::{
     config::{Config, LogFormat},
-    reload::SetLevel,
+    run::reload::SetLevel,
 };
 use std::io::IsTerminal;
 use tracing_subscriber::{EnvFilter, filter::ParseError, reload};

@@ -2,8 +2,7 @@
 //! that this process has alone is mirrored in memory, a shared one is asked each time.
 use super::{
     clock::Clock,
-    msg::Refusal,
-    rooms::{refusal, unavailable},
+    msg::{Refusal, refusal, unavailable},
     store::{Store, StoreFault, UserChange},
 };
 use crate::{
@@ -258,7 +257,8 @@ impl Letters {
 
 #[cfg(test)]
 mod tests {
-    use super::{super::store::memory::MemoryStore, *};
+    use super::*;
+    use crate::server::store::memory::MemoryStore;
 
     fn settings(keep: u64) -> LetterSettings {
         LetterSettings { keep_max: 2, keep_users_max: 1, keep: Millis(keep), blocked_max: 1 }

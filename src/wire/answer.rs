@@ -1,7 +1,8 @@
 //! The answers to room commands: as acks, and as the store's records keep them for repeats.
 use super::{
-    event::{EventJson, RecordError, user},
+    event::EventJson,
     server::{Ack, ErrorJson, details, json},
+    stored::{RecordError, user},
     turn::shown_actor,
 };
 use crate::hub::{

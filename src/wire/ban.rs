@@ -1,5 +1,5 @@
 //! What a store keeps of somebody who was sent away from the hub.
-use super::{event::RecordError, server::json};
+use super::{server::json, stored::RecordError};
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 

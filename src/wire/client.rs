@@ -144,6 +144,18 @@ pub struct UserOnline {
     pub down_ms: Option<u64>,
 }
 
+impl From<heartbeat::Beat<'_>> for Parsed {
+    fn from(beat: heartbeat::Beat<'_>) -> Self {
+        Self {
+            id: beat.id,
+            op_id: None,
+            if_rev: None,
+            senders: beat.user_id.and_then(|user| UserId::parse(user).ok()).into_iter().collect(),
+            frame: ClientFrame::Heartbeat { ts_ms: beat.ts_ms },
+        }
+    }
+}
+
 /// Reads a frame. Errors: `bad_request`, `bad_argument` with a path, `unknown_type`, `message_too_large`; never a panic.
 pub fn parse(text: &str) -> Result<Parsed, BadFrame> {
     if let Some(beat) = heartbeat::read(text) {

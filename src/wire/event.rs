@@ -1,8 +1,10 @@
 //! Events as JSON, both ways: `room_update` frames show them, the store's records keep them.
 use super::{
     rules::RulesJson,
-    state::{EntryJson, FlagsJson, MediaJson, ModeJson, ViaJson},
+    state::{EntryJson, FlagsJson, MediaJson},
+    stored::{RecordError, user},
     turn::{CauseJson, causes, causes_json, clock, clock_json},
+    words::{ModeJson, ViaJson},
 };
 use crate::hub::{
     event::{Event, Step},
@@ -15,11 +17,6 @@ use crate::hub::{
     time::{Millis, UnixMs},
 };
 use serde::{Deserialize, Serialize};
-
-/// A stored record that cannot be read back.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("the record cannot be read: {0}")]
-pub struct RecordError(pub &'static str);
 
 /// Returns how many bytes the events of these steps take as JSON. Cost: that of writing them.
 #[must_use]
@@ -41,11 +38,6 @@ pub fn weight(steps: &[Step]) -> usize {
         let _ = serde_json::to_writer(&mut count, &EventJson::from(event));
     }
     count.0
-}
-
-/// Parses an id that was an id when it was written.
-pub(super) fn user(text: &str) -> Result<UserId, RecordError> {
-    UserId::parse(text).map_err(|_| RecordError("a user id"))
 }
 
 fn texts(users: &[UserId]) -> Vec<String> {

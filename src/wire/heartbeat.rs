@@ -1,13 +1,7 @@
 //! The commonest frame by far, a plain heartbeat, read in one pass without allocation, and its answer. It accepts nothing that the full parser would refuse,
 //! and leaves to that one everything unusual: escapes, other fields, other numbers.
-use super::{
-    client::{ClientFrame, Parsed},
-    codec,
-};
-use crate::hub::{
-    id::{UserId, is_name},
-    time::UnixMs,
-};
+use super::codec;
+use crate::hub::{id::is_name, time::UnixMs};
 use std::io::Write;
 
 /// A heartbeat, its texts still in the frame.
@@ -19,18 +13,6 @@ pub struct Beat<'a> {
     pub user_id: Option<&'a str>,
     /// Echoed in the answer.
     pub ts_ms: Option<i64>,
-}
-
-impl From<Beat<'_>> for Parsed {
-    fn from(beat: Beat) -> Self {
-        Self {
-            id: beat.id,
-            op_id: None,
-            if_rev: None,
-            senders: beat.user_id.and_then(|user| UserId::parse(user).ok()).into_iter().collect(),
-            frame: ClientFrame::Heartbeat { ts_ms: beat.ts_ms },
-        }
-    }
 }
 
 /// Reads a plain heartbeat. `None`: it is something else, or for `client::parse` to judge.

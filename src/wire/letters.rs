@@ -1,7 +1,7 @@
 //! What a store keeps of a person: whom he has blocked, and the direct messages that wait for him.
 use super::{
-    event::RecordError,
     server::{Ack, json},
+    stored::RecordError,
 };
 use crate::hub::{id::UserId, time::UnixMs};
 use bytes::Bytes;

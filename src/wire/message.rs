@@ -1,8 +1,8 @@
 //! Room messages: what somebody says, what everybody hears, and what a store keeps of the class `must`.
 use super::{
-    event::RecordError,
     fields::{BadFrame, Fields},
     server::{Ack, json},
+    stored::RecordError,
 };
 use crate::hub::{
     actor::Actor,

@@ -21,6 +21,8 @@ pub mod session;
 pub mod spec;
 pub mod state;
 pub mod status;
+pub mod stored;
 mod strict;
 pub mod turn;
 pub mod webhook;
+pub mod words;

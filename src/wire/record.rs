@@ -1,10 +1,12 @@
 //! What a store keeps: commits, room snapshots and sessions, as JSON with a format number of their own, so that hub types stay free.
 use super::{
     answer::AnswerJson,
-    event::{EventJson, RecordError, user},
+    event::EventJson,
     rules::RulesJson,
-    state::{EntryJson, FlagsJson, MediaJson, ModeJson, SeatKindJson, StatusJson, TalkJson, ViaJson},
+    state::{EntryJson, FlagsJson, MediaJson, TalkJson},
+    stored::{RecordError, user},
     turn::{ApplyJson, TurnJson},
+    words::{ModeJson, SeatKindJson, StatusJson, ViaJson},
 };
 use crate::hub::{
     actor::Actor,

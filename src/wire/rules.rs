@@ -1,7 +1,7 @@
 //! The rules document: JSON → [`Rules`], strictly and whole, and back. Frames, the configuration and the store's records read it here.
 use super::{
     fields::{BadFrame, Fields},
-    state::ModeJson,
+    words::ModeJson,
 };
 use crate::hub::{
     id::{RoleId, UserId},

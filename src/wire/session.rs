@@ -1,5 +1,5 @@
 //! What a store keeps of a session, so that it can be resumed after a restart.
-use super::event::RecordError;
+use super::stored::RecordError;
 use crate::hub::{
     id::{RoomId, SessionId, UserId, UserType},
     presence::Status,

@@ -1,58 +1,20 @@
 //! A room's state as JSON: what `room_snapshot` shows, and the parts that the store's snapshot record shares with it.
 use super::{
-    event::{RecordError, user},
     rules::RulesJson,
+    stored::{RecordError, user},
     turn::{ApplyJson, ShownInvite, TurnJson},
+    words::{ModeJson, SeatKindJson, StatusJson, ViaJson},
 };
 use crate::hub::{
-    mode::{Flags, Mode, Status},
+    mode::Flags,
     queue::Entry,
     room::Room,
-    seats::{Media, Seat, SeatKind, Via},
+    seats::{Media, Seat},
     talk::{Levels, Talk},
     time::{Millis, UnixMs},
 };
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
-
-macro_rules! mirror {
-    ($(#[$doc:meta])* $json:ident = $hub:ident { $($variant:ident)* }) => {
-        $(#[$doc])*
-        #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-        #[serde(rename_all = "snake_case")]
-        #[allow(missing_docs, reason = "the names say it")]
-        pub enum $json { $($variant,)* }
-
-        impl From<$hub> for $json {
-            fn from(value: $hub) -> Self {
-                match value { $($hub::$variant => Self::$variant,)* }
-            }
-        }
-
-        impl From<$json> for $hub {
-            fn from(value: $json) -> Self {
-                match value { $($json::$variant => Self::$variant,)* }
-            }
-        }
-    };
-}
-
-mirror! {
-    /// A room's mode.
-    ModeJson = Mode { Free Apply Queue Chair }
-}
-mirror! {
-    /// How somebody came to his seat.
-    ViaJson = Via { Take Apply Invite Promote Assign Move }
-}
-mirror! {
-    /// What kind of seat.
-    SeatKindJson = SeatKind { Guest Host }
-}
-mirror! {
-    /// Open or closed.
-    StatusJson = Status { Open Closed }
-}
 
 /// What is known of the stream of somebody on a seat.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]

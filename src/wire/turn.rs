@@ -1,5 +1,5 @@
 //! Turns, applications and invitations as JSON: what `room_snapshot` shows, and what the store's records keep of them.
-use super::event::{RecordError, user};
+use super::stored::{RecordError, user};
 use crate::hub::{
     actor::Actor,
     asks::{Apply, Invite},

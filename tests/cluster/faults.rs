@@ -1,6 +1,6 @@
 //! What breaks: nodes, Redis, and what lies between them.
 use crate::{
-    history::{Resets, check, check_with, pause},
+    history::{Resets, check, check_with, lasting, pause},
     nodes::Nodes,
 };
 use std::time::Duration;
@@ -28,7 +28,7 @@ async fn a_node_stands_still() {
     check(Nodes::start(3, &[]), async |nodes, _| {
         nodes.hubs[1].signal("STOP");
         // Longer than the lease: the others clear up after it, and it comes back.
-        pause(5_000).await;
+        pause(lasting(5_000)).await;
         nodes.hubs[1].signal("CONT");
     })
     .await;
@@ -38,7 +38,7 @@ async fn a_node_stands_still() {
 async fn redis_is_killed_and_comes_back() {
     check(Nodes::on(3, &[], KEEPING), async |nodes, _| {
         nodes.redis.kill();
-        pause(700).await;
+        pause(lasting(700)).await;
         nodes.redis.restart().unwrap();
         pause(2_000).await;
     })
@@ -66,8 +66,9 @@ async fn redis_is_emptied_while_it_runs() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn redis_pauses() {
     check(Nodes::start(3, &[]), async |nodes, _| {
-        nodes.redis.ask("CLIENT PAUSE 1500 WRITE").unwrap();
-        pause(2_500).await;
+        let ms = lasting(1_500);
+        nodes.redis.ask(&format!("CLIENT PAUSE {ms} WRITE")).unwrap();
+        pause(ms + 1_000).await;
     })
     .await;
 }
@@ -76,7 +77,7 @@ async fn redis_pauses() {
 async fn redis_stands_still() {
     check(Nodes::start(3, &[]), async |nodes, _| {
         nodes.redis.freeze().unwrap();
-        pause(3_000).await;
+        pause(lasting(3_000)).await;
         nodes.redis.thaw().unwrap();
         pause(2_000).await;
     })
@@ -86,7 +87,7 @@ async fn redis_stands_still() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn redis_drops_its_clients_and_scripts() {
     check(Nodes::start(3, &[]), async |nodes, _| {
-        for _ in 0..3 {
+        for _ in 0..lasting(1_800).div_ceil(600) {
             nodes.redis.ask("CLIENT KILL TYPE pubsub").unwrap();
             nodes.redis.ask("SCRIPT FLUSH").unwrap();
             pause(300).await;
@@ -111,7 +112,7 @@ async fn a_node_is_cut_off_from_redis() {
     check_with(nodes, Resets::Fine, async |_, _| {
         proxy.partition();
         // Longer than the lease.
-        pause(4_000).await;
+        pause(lasting(4_000)).await;
         proxy.heal();
         pause(1_500).await;
     })
@@ -124,7 +125,7 @@ async fn answers_of_redis_are_lost() {
     check(nodes, async |_, _| {
         for _ in 0..3 {
             proxy.stall(false, true);
-            pause(700).await;
+            pause(lasting(2_100) / 3).await;
             proxy.heal();
             pause(300).await;
         }
@@ -139,7 +140,7 @@ async fn a_line_to_redis_is_slow_and_breaks_in_the_middle() {
         proxy.delay(Duration::from_millis(10), Duration::from_millis(20));
         for bytes in [1, 77, 1_000, 4_001] {
             proxy.cut_after(bytes);
-            pause(500).await;
+            pause(lasting(2_000) / 4).await;
         }
         proxy.heal();
         pause(1_000).await;

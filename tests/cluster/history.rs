@@ -1,7 +1,7 @@
 //! The history checker: people on three nodes work in several rooms while something breaks. Afterwards every acked command is in the log
 //! once, the chain that everybody has seen is unbroken, all copies are equal, and nobody was seen offline.
 //!
-//! `MICHUB_SEED` chooses who does what, `MICHUB_FAULT_MS` how long it lasts: `cargo xtask faults` sets both.
+//! `MICHUB_SEED` chooses who does what, `MICHUB_FAULT_MS` how long a fault lasts that does last: `cargo xtask faults` sets both.
 use crate::{
     nodes::Nodes,
     worker::{Addresses, Worker},
@@ -19,6 +19,8 @@ use tokio::time::timeout;
 
 const ROOMS: usize = 3;
 const PEOPLE: usize = 6;
+/// For how long everybody works on after the fault, in ms.
+const AFTER: u64 = 2_000;
 
 /// A small generator of its own, so that a seed means the same everywhere.
 struct Dice(u64);
@@ -36,6 +38,11 @@ pub fn number(name: &str, default: u64) -> u64 {
 
 pub async fn pause(ms: u64) {
     let _: Result<(), _> = timeout(Duration::from_millis(ms), std::future::pending()).await;
+}
+
+/// How long a fault lasts, in ms, if nobody has said otherwise.
+pub fn lasting(default: u64) -> u64 {
+    number("MICHUB_FAULT_MS", default)
 }
 
 /// Whether somebody may be told to begin anew: where a node was away for longer than the log is kept.
@@ -91,7 +98,7 @@ pub async fn check_with<F: AsyncFnOnce(&mut Nodes, &Addresses)>(mut nodes: Nodes
     }
     pause(500).await;
     fault(&mut nodes, &addresses).await;
-    pause(number("MICHUB_FAULT_MS", 1_500)).await;
+    pause(AFTER).await;
     stop.store(true, Relaxed);
     let mut workers = Vec::new();
     for task in tasks {

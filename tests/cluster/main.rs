@@ -10,6 +10,7 @@ mod clock;
 mod fake;
 mod faults;
 mod flow;
+mod goodbye;
 mod history;
 mod hot;
 #[allow(dead_code, reason = "shared with the tests of one hub")]
@@ -17,6 +18,7 @@ mod hot;
 mod hub;
 mod letters;
 mod lost;
+mod luggage;
 mod media;
 mod nodes;
 mod offline;

@@ -4,6 +4,7 @@ use crate::{
     hub::{Hub, QUICK},
 };
 use serde_json::{Value, json};
+use std::{path::Path, process::Stdio};
 use xtask::bed::{Redis, RedisOptions};
 
 /// A short lease, so that a dead node is noticed soon.
@@ -62,12 +63,17 @@ impl Nodes {
 
     /// Starts one more hub.
     pub fn add(&mut self) {
+        self.add_logging(|_| Stdio::inherit());
+    }
+
+    /// Starts one more hub, whose log goes where `log` says of its folder.
+    pub fn add_logging(&mut self, log: impl FnOnce(&Path) -> Stdio) {
         let data = self.dir.path().join(format!("hub{}", rand::random::<u32>()));
         std::fs::create_dir(&data).unwrap();
         let url = self.url.clone().unwrap_or_else(|| self.redis.url());
         let mut settings = vec![("STORE__KIND", "redis"), ("STORE__REDIS__URL", url.as_str()), LEASE];
         settings.extend(self.settings.iter().copied());
-        self.hubs.push(Hub::with(&data, &settings));
+        self.hubs.push(Hub::logging(&data, &settings, log(&data)));
     }
 
     /// Ends a hub without a goodbye.

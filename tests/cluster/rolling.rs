@@ -1,6 +1,6 @@
 //! Nodes are replaced one after the other behind a balancer: clients are told when to come back, and nothing happens to anybody.
 //!
-//! `MICHUB_PEOPLE` says how many there are: `cargo xtask rolling` runs it with 5,000.
+//! `MICHUB_PEOPLE` says how many there are: `cargo xtask rolling` runs it with 5,000. `MICHUB_REPORT` names a file for what was counted.
 use crate::{
     client::{Client, order},
     history::{number, pause},
@@ -258,6 +258,10 @@ async fn a_rolling_restart_happens_to_nobody() {
         calls("hgetall"),
         calls("evalsha"),
     );
+    if let Ok(report) = std::env::var("MICHUB_REPORT") {
+        let counts = json!({"sent_away": closings, "away_ms": away, "took_ms": took, "rooms": rooms, "logs_read": calls("xrange"), "peoples_read": calls("hgetall"), "scripts": calls("evalsha")});
+        std::fs::write(report, counts.to_string()).unwrap();
+    }
     assert!(closings >= people, "{closings} closings");
     assert!(away <= BACK, "somebody was away for {away} ms");
     // Each node loads each room at most once in its life, whatever the number of people.

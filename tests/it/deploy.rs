@@ -108,7 +108,7 @@ async fn the_numbers_count() {
 /// Every name in a scrape is in the table of metrics, with its kind and what it says.
 #[tokio::test]
 async fn every_name_in_a_scrape_is_in_the_table() {
-    use michub::server::metrics::table::ALL;
+    use michub::server::telemetry::metrics::table::ALL;
     let text = scrape().await;
     let kinds: Vec<(&str, &str)> = text.lines().filter_map(|line| line.strip_prefix("# TYPE ")?.split_once(' ')).collect();
     assert!(kinds.len() > 30, "{kinds:?}");

@@ -4,10 +4,12 @@ use futures_util::{FutureExt, future::LocalBoxFuture};
 use michub::{
     server::{
         clock::Clock,
-        conn::{Conn, Hello},
         msg::{Class, Frame, Shown},
-        reader::{Inbound, Reader},
-        shard::{NetSettings, Sessions, run_shards},
+        net::{
+            conn::{Conn, Hello},
+            reader::{Inbound, Reader},
+            shard::{NetSettings, Sessions, run_shards},
+        },
     },
     wire::codec,
 };

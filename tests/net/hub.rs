@@ -3,10 +3,12 @@ use futures_util::{FutureExt, future::LocalBoxFuture};
 use michub::{
     hub::id::RoomId,
     server::{
-        conn::{Conn, Hello},
         msg::{Class, Frame, ShardMsg, Shown},
-        reader::{Inbound, Reader},
-        shard::{Bound, NetSettings, Sessions, ShardHandle, Shards},
+        net::{
+            conn::{Conn, Hello},
+            reader::{Inbound, Reader},
+            shard::{Bound, NetSettings, Sessions, ShardHandle, Shards},
+        },
     },
     wire::close::Close,
 };

@@ -7,8 +7,10 @@ mod slow;
 use hub::Hub;
 use michub::server::{
     clock::Clock,
-    proxies::{Network, Proxies},
-    shard::NetSettings,
+    net::{
+        proxies::{Network, Proxies},
+        shard::NetSettings,
+    },
 };
 use peer::{BINARY, CLOSE, CONTINUE, PING, PONG, Peer, TEXT};
 use std::{io::Write, time::Duration};
@@ -309,7 +311,7 @@ fn the_gate_keeps_room_frames_until_the_welcome() {
 #[test]
 fn a_second_hub_is_refused() {
     let hub = Hub::start(settings());
-    let second = michub::server::shard::Bound::new(NetSettings { listen: hub.address, ..settings() });
+    let second = michub::server::net::shard::Bound::new(NetSettings { listen: hub.address, ..settings() });
     assert_eq!(second.err().map(|error| error.kind()), Some(std::io::ErrorKind::AddrInUse));
 }
 

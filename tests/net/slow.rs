@@ -1,6 +1,6 @@
 //! HTTP that is slow on purpose: neither a body nor an answer may take longer than its time, also if a byte moves now and then.
 use crate::{hub::Hub, peer::Peer, settings};
-use michub::server::shard::NetSettings;
+use michub::server::net::shard::NetSettings;
 use std::{
     io::{Read, Write},
     time::Duration,

@@ -32,7 +32,7 @@ fn main() -> ExitCode {
         Some("sim") => done(sim::run(&rest)),
         Some("cluster") => done(cluster::run(&rest)),
         Some("faults") => done(faults(&rest)),
-        Some("rolling") => done(rolling(rest.first().map_or("5000", String::as_str))),
+        Some("rolling") => done(measure::rolling::restart(rest.first().map_or("5000", String::as_str), None)),
         Some("conform") => done(conform::conform(&rest)),
         Some("srs") => done(srs(rest.first())),
         Some("webhooks") => done(webhooks(rest.first().map_or("120000", String::as_str))),
@@ -112,28 +112,22 @@ fn deny() -> Result<(), String> {
 fn faults(rest: &[String]) -> Result<(), String> {
     setup::redis()?;
     let number = |index: usize, default: &'static str| rest.get(index).map_or(default, String::as_str).to_owned();
-    let (seed, ms) = (number(0, "1"), number(1, "4000"));
+    let (seed, ms) = (number(0, "1"), rest.get(1));
     // Histories under faults; lost tails; updates that flow again; what goes on without Redis; dead nodes; a clock that is off.
     let all = ["faults::", "lost::", "flow::", "outage::", "offline::", "clock::"];
     let names = rest.get(2).map_or(all.to_vec(), |name| vec![name.as_str()]);
-    println!("seed {seed}, each fault lasts {ms} ms");
+    match ms {
+        Some(ms) => println!("seed {seed}; what can last lasts {ms} ms"),
+        None => println!("seed {seed}; each fault lasts as long as it says itself"),
+    }
     let run = Command::new("cargo")
         .args(["test", "--test", "cluster", "--", "--nocapture"])
         .args(names)
         .env("MICHUB_SEED", seed)
-        .env("MICHUB_FAULT_MS", ms)
+        .envs(ms.map(|ms| ("MICHUB_FAULT_MS", ms)))
         .status();
     let status = run.map_err(|error| format!("cargo: {error}"))?;
     if status.success() { Ok(()) } else { Err(format!("faults: {status}")) }
-}
-
-/// Replaces three nodes one after the other under so many clients.
-fn rolling(people: &str) -> Result<(), String> {
-    setup::redis()?;
-    let args = ["test", "--test", "cluster", "rolling::", "--", "--nocapture"];
-    let run = Command::new("cargo").args(args).env("MICHUB_PEOPLE", people).status();
-    let status = run.map_err(|error| format!("cargo: {error}"))?;
-    if status.success() { Ok(()) } else { Err(format!("rolling: {status}")) }
 }
 
 /// Lets a real SRS ask the hub who may publish. `binary`: SRS, built from its sources (7.0.18 was).

@@ -89,6 +89,8 @@ export class HubClient extends Emitter<Events> {
   transport: Transport = "ws";
   /** Tries since the line was last stable. */
   attempt = 0;
+  /** Hub time minus local time, for countdowns. */
+  skewMs = 0;
   /** What the hub said last when it let this client in. */
   welcome: Welcome | null = null;
   declare readonly userId: string;
@@ -139,7 +141,6 @@ export class HubClient extends Emitter<Events> {
   async connect(): Promise<Welcome> {
     this._wanted = true;
     if (this.state === "connected") return this.welcome!;
-    if (this.state !== "connecting") { this.attempt = 0; void this._open(); }
     return new Promise((resolve, reject) => {
       const off = this.on("state", ({ state, why }) => {
         if (state === "connected") resolve(this.welcome!);
@@ -147,6 +148,7 @@ export class HubClient extends Emitter<Events> {
         else return;
         off();
       });
+      this.wake();
     });
   }
 
@@ -217,49 +219,52 @@ export class HubClient extends Emitter<Events> {
     if (isOffline()) { this.attempt &&= this.attempt - 1; return this._pause(); }
     this._advice = this._probe = 0;
     this._halfOpen = false;
-    this._set({ state: "connecting" });
     // Until there is a line this one stands for it: whoever ends it meanwhile is noticed by that.
-    const mine = (this._line = {} as Line);
-    const { getToken, url: where, transport, WebSocket: Given } = this.options;
-    let line: Line;
+    let line = (this._line = {} as Line);
+    const isMine = () => this._line === line;
+    this._set({ state: "connecting" });
+    const { getToken, url: where, transport, WebSocket: Given = page.WebSocket! } = this.options;
+    let isRefused = false;
+    let limit: any;
+    const onclose = (line.onclose = ({ code, reason }: { code: number; reason?: string }) => {
+      clearTimeout(limit);
+      if (!isMine()) return;
+      this._refused = isRefused ? this._refused + 1 : 0;
+      // After polling the next try is an upgrade again, and one refusal is enough to poll on.
+      if (transport === "auto") this.transport = this.transport === "ws" && this._refused >= REFUSALS_MAX ? "poll" : "ws";
+      this._lost(code, reason);
+    });
     try {
       if (getToken) this._token = await getToken({ reason: this._tokenReason });
-      if (this._line !== mine) return;
+      if (!isMine()) return;
+      isRefused = true;
       const url = new URL(where, page.location?.href);
       url.protocol = url.protocol.replace("http", "ws");
-      if (this.transport === "ws") line = new (Given ?? WebSocket)(url, ["hub.v1.json"]) as Line;
+      if (this.transport === "ws") this._line = line = new Given(url, ["hub.v1.json"]) as Line;
       else {
         const { PollLine } = await import("./poll.js");
-        if (this._line !== mine) return;
-        line = new PollLine(url, this._token, this._mail, this.transport === "sse", transport === "auto");
+        if (!isMine()) return;
+        this._line = line = new PollLine(url, this._token, this._mail, this.transport === "sse", transport === "auto" && Given);
       }
-      this._line = line;
     } catch (error) {
-      if (this._line === mine) (error as Error).name === "Unauthorized" ? this._end("auth") : this._lost(1006, String(error));
+      if (isMine() && (error as Error).name === "Unauthorized") this._end("auth");
+      else onclose({ code: 1006, reason: String(error) });
       return;
     }
-    let opened = false;
-    const limit = setTimeout(() => this._line === line && this.state === "connecting" && this._lost(1006, "no sign of life"), WELCOME_MS);
+    limit = setTimeout(() => isMine() && this.state === "connecting" && this._lost(1006, "no sign of life"), WELCOME_MS);
     line.onopen = () => {
-      if (this._line !== line) return;
-      opened = true;
+      if (!isMine()) return;
+      isRefused = this.transport !== "ws";
       const rooms = [...this.rooms.values()].filter((room) => room.joined).map((room) => room._since());
       this._tell("user_online", { token: this._token, session_token: this.welcome?.session_token, ...this._mail, rooms, ...(this._lostAt && { attempt: this.attempt, down_ms: Date.now() - this._lostAt }) });
     };
-    line.onmessage = ({ data }: { data: string }) => { if (this._line === line && !this._halfOpen) this._take(JSON.parse(data)); };
-    line.onclose = ({ code, reason }: { code: number; reason: string }) => {
-      clearTimeout(limit);
-      if (this._line !== line) return;
-      this._refused = opened ? 0 : this._refused + 1;
-      // After polling the next try is an upgrade again, and one refusal is enough to poll on.
-      if (transport === "auto") {
-        if (this.transport === "poll") { this.transport = "ws"; this._refused = REFUSALS_MAX - 1; }
-        else if (this._refused >= REFUSALS_MAX) this.transport = "poll";
-      }
-      this._lost(code, reason);
+    line.onmessage = ({ data }: { data: string }) => {
+      // What is no frame is nobody's business; it must not end a program.
+      if (isMine() && !this._halfOpen) try { this._take(JSON.parse(data)); } catch (error) { console.error(error); }
     };
+    line.onclose = onclose;
     // A browser says `close` after every error; not everybody does.
-    line.onerror = () => opened || line.onclose?.({ code: 1006 });
+    line.onerror = () => isRefused && onclose({ code: 1006 });
   }
 
   /** The line is gone, by whatever way; decides what comes next. */
@@ -352,7 +357,7 @@ export class HubClient extends Emitter<Events> {
     this.emit("frame", { out: false, frame });
     switch (frame.type) {
       case "welcome": this._welcome(frame as Welcome); break;
-      case "heartbeat_ack": this.emit("latency", Date.now() - frame.ts_ms!); break;
+      case "heartbeat_ack": this.emit("latency", Date.now() - frame.ts_ms!); this.skewMs = frame.server_ts_ms - Date.now(); break;
       case "userOnlineStatus": this.emit("status", frame.user_status); break;
       case "ack": if (one && /^room_(sync|join)$/.test(one._frame.type)) this.rooms.get(one._frame.room_id)?._take(frame); break;
       case "closing": this._advice = frame.retry_after_ms;
@@ -367,10 +372,9 @@ export class HubClient extends Emitter<Events> {
     this.welcome = welcome;
     this._lostAt = 0;
     this._tokenReason = "connect";
-    for (const { room_id, error } of welcome.rooms) if (error) this.rooms.get(room_id)?._take({ type: "refused", name: error });
     this._set({ state: "connected" });
     this._stable = setTimeout(() => { this.attempt = 0; }, STABLE_MS);
-    for (const room of this.rooms.values()) if (room.joined && !welcome.rooms.some(({ room_id }) => room_id === room.id)) room.join().catch(() => {});
+    for (const room of this.rooms.values()) if (room.joined && !welcome.rooms.some(({ room_id, error }) => room_id === room.id && !error)) void room._catchUp("room_join");
     if (this._watched[0]) this._watch([...new Set(this._watched)]);
     for (const one of this._queue.splice(0)) this._ask(one);
     this._heartbeat();
@@ -396,7 +400,9 @@ export class HubClient extends Emitter<Events> {
     const now = Date.now();
     const { heartbeat_interval_ms, ping_interval_ms } = this.welcome!;
     const due = this._probe || Math.min(this._lastBeat + heartbeat_interval_ms, this._lastIn + ping_interval_ms);
-    if (now < due) this._sleep(Math.max(50, due - now));
+    // A clock that was put back would hold everything up.
+    if (now < this._lastBeat) this._heartbeat();
+    else if (now < due) this._sleep(Math.max(50, due - now));
     else if (this._probe) this._lost(1006, "no sign of life");
     // Much later than planned: the machine slept, or a hidden page's timers are slow. Ask, but do not wait long.
     else this._heartbeat(now > due + 2 * heartbeat_interval_ms ? 1000 : undefined);
@@ -406,12 +412,9 @@ export class HubClient extends Emitter<Events> {
   private _plan(): void {
     clearTimeout(this._renew);
     const { getToken } = this.options;
-    if (!getToken || !this._token) return;
-    let end = 0;
-    try { end = JSON.parse(atob(this._token.split(".")[1]!.replace(/-/g, "+").replace(/_/g, "/"))).exp * 1000; } catch { /* not a JWT */ }
-    if (!end) return;
-    const left = end - Date.now();
-    this._renew = setTimeout(async () => {
+    let left = 0;
+    try { left = JSON.parse(atob(this._token!.split(".")[1]!.replace(/-/g, "+").replace(/_/g, "/"))).exp * 1000 - Date.now(); } catch { /* no token, or no JWT */ }
+    if (getToken && left) this._renew = setTimeout(async () => {
       try {
         const token = await getToken({ reason: "refresh" });
         await this.request("refresh_token", { token });

@@ -2,7 +2,8 @@
 import type { Line } from "./client.js";
 
 const WAIT_MS = 25_000;
-/** After this long an upgrade is tried again; the session goes on over it. */
+/** An upgrade is tried beside the polling, soon (it may have been the hub that was down) and then every five minutes; the session goes on over the first that is let in. */
+const SOON_MS = 6000;
 const UPGRADE_MS = 300_000;
 const CODES: Record<string, number> = { room_not_found: 1002, room_closed: 1003, forbidden: 1005, too_many: 1018, unavailable: 1017 };
 /** Who has just connected often joins a room next: beginning to listen before that would be in vain. */
@@ -25,11 +26,27 @@ export class PollLine implements Line {
   private _upgrade: any;
 
   /** `_mail.heard` is where this client is in what the hub has for it alone; the client keeps it over lines. */
-  constructor(url: URL, private _token: string | undefined, private _mail: { heard?: string }, private _streams: boolean, mayUpgrade: boolean) {
+  constructor(url: URL, private _token: string | undefined, private _mail: { heard?: string }, private _streams: boolean, private _Socket: typeof WebSocket | false | undefined) {
     this._base = new URL(url);
     this._base.protocol = url.protocol.replace("ws", "http");
     queueMicrotask(() => this.onopen?.());
-    if (mayUpgrade) this._upgrade = setTimeout(() => this._end(4200, "trying to upgrade"), UPGRADE_MS);
+  }
+
+  private _later(ms: number): void { if (this._Socket && !this._over.signal.aborted) this._upgrade = setTimeout(() => this._try(), ms); }
+
+  /** Looks whether a socket would be let in by now. */
+  private _try(): void {
+    const url = new URL(this._base);
+    url.protocol = url.protocol.replace("http", "ws");
+    const probe = new (this._Socket as typeof WebSocket)(url, ["hub.v1.json"]);
+    const over = (isIn: boolean) => {
+      probe.onopen = probe.onclose = probe.onerror = null;
+      probe.close();
+      if (isIn) this._end(4200, "an upgrade is let in");
+      else this._later(UPGRADE_MS);
+    };
+    probe.onopen = () => over(true);
+    probe.onclose = probe.onerror = () => over(false);
   }
 
   close(): void {
@@ -50,9 +67,9 @@ export class PollLine implements Line {
     onclose?.({ code, reason });
   }
 
-  /** A token that was good once has expired; one that never was is wrong. */
+  /** A token that was good once has expired; one that never was is wrong. Whoever is banned is told so as at a socket. */
   private _fail(error: any): void {
-    this._end(error.status !== 401 ? 1006 : this._me.session_token ? 4301 : 4001, String(error));
+    this._end(error.status === 401 ? (this._me.session_token ? 4301 : 4001) : error.message === "forbidden" ? 4003 : 1006, String(error));
   }
 
   private _say(frame: any): void { this.onmessage?.({ data: JSON.stringify(frame) }); }
@@ -118,6 +135,7 @@ export class PollLine implements Line {
         if (user_status) this._say({ type: "userOnlineStatus", user_status });
         this._news({ frames, heard });
         this._listen();
+        this._later(SOON_MS);
         break;
       }
       case "heartbeat": {

@@ -32,14 +32,14 @@ export class Room extends Emitter<RoomEvents> {
   declare msgCursor: string | undefined;
   /** How many people are here. */
   online = 0;
-  /** Hub time minus local time, for countdowns. */
-  skewMs = 0;
   joined = false;
   private _pending = new Set<Pending>();
   private _deaf = false;
 
   constructor(readonly client: HubClient, readonly id: string) { super(); }
 
+  /** Hub time minus local time, for countdowns. */
+  get skewMs() { return this.client.skewMs; }
   /** The queue as this client should show it: confirmed, with its own open moves on top. */
   get queue(): Entry[] {
     let queue = this.state?.queue ?? [];
@@ -51,13 +51,10 @@ export class Room extends Emitter<RoomEvents> {
   level(user: string): number { return this.state ? levelOf(this.state, user) : 0; }
 
   /** Joins, or comes back; `joined` holds when it resolves. */
-  async join(): Promise<Ack> {
-    try {
-      return await this.client.request("room_join", this._since());
-    } catch (error) {
-      if ((error as HubError).code) this._take({ type: "refused", name: (error as HubError).name });
-      throw error;
-    }
+  join(): Promise<Ack> {
+    const asked = this.client.request("room_join", this._since());
+    asked.catch((error) => this._refuse(error));
+    return asked;
   }
 
   /** Leaves for good: place and seat are free at once. */
@@ -127,12 +124,22 @@ export class Room extends Emitter<RoomEvents> {
     this._pending.clear();
   }
 
-  /** Asks for what is missing; until the answer, updates of this room mean nothing. */
-  private async _sync(): Promise<void> {
+  /** A refusal for good ends the membership; one for now does not. */
+  private _refuse({ code, temporary, name }: HubError): void {
+    if (!code || temporary) return;
+    this._clear();
+    this.emit("refused", name);
+  }
+
+  /** Asks for what is missing, until it is there; meanwhile, updates of this room mean nothing. @internal */
+  async _catchUp(type: "room_sync" | "room_join"): Promise<void> {
     this._deaf = true;
     // The ack ends the silence in _take, in order with the frames that follow it; a line that is gone ends it here.
-    await this.client.request("room_sync", { room_id: this.id, cursor: this.cursor }).catch(() => {});
-    this._deaf = false;
+    this._deaf = await this.client.request(type, this._since()).then(() => false, (error: HubError) => {
+      this._refuse(error);
+      if (error.temporary) setTimeout(() => { if (this.joined) void this._catchUp("room_join"); }, Math.max(error.retry_after_ms, 1000));
+      return error.temporary;
+    });
   }
 
   /** Takes a frame of this room. @internal */
@@ -142,20 +149,19 @@ export class Room extends Emitter<RoomEvents> {
       case "room_snapshot":
         this.state = frame.state;
         this.cursor = frame.cursor;
-        this.skewMs = frame.server_time_ms - Date.now();
         this._settle();
         break;
       case "room_update": {
         const { state } = this;
         if (this._deaf || !this.joined) break;
-        if (!state || frame.prev !== this.cursor) { void this._sync(); break; }
+        if (!state || frame.prev !== this.cursor) { void this._catchUp("room_sync"); break; }
         try {
           for (const event of frame.events) fold(state, event);
           derive(state);
           this.cursor = frame.cursor;
         } catch {
           this.cursor = "";
-          void this._sync();
+          void this._catchUp("room_sync");
         }
         for (const event of frame.events as RoomEvent[]) {
           if (/^member_(kick|bann)ed/.test(event.event) && (event as any).user_id === this.client.userId) this.joined = false;
@@ -164,10 +170,9 @@ export class Room extends Emitter<RoomEvents> {
         this._settle();
         break;
       }
-      case "room_reset": this.cursor = ""; this.emit("reset", frame.reason); break;
+      case "room_reset": this.cursor = ""; this._pending.clear(); this.emit("reset", frame.reason); break;
       case "room_presence": this.online = frame.online; this.emit("presence", frame); break;
       case "room_message": this.msgCursor = frame.msg_cursor ?? this.msgCursor; this.emit("message", frame); break;
-      case "refused": this._clear(); this.emit("refused", frame.name); break;
     }
   }
 }

@@ -198,3 +198,21 @@ test("without a socket the same is seen and said", async () => {
   await polls.leave();
   await shown(owner, () => waiting(owner).length === 0);
 });
+
+test("a hub that was down is no network without sockets: the session goes back to one by itself", async () => {
+  let isDown = true;
+  const Late = class extends WebSocket { constructor(url, protocols) { super(isDown ? "ws://127.0.0.1:1/ws" : url, protocols); } };
+  const watcher = made("watcher");
+  await watcher.connect();
+  const seen = [];
+  watcher.onUserStatusChange("late", ({ status }) => seen.push(status));
+  const room = await member("late", "r9", { WebSocket: Late });
+  assert.equal(room.client.transport, "poll");
+  const session = room.client.welcome.session_id;
+  await room.send("queue_join");
+  isDown = false;
+  await shown(room, () => room.client.transport === "ws" && room.client.state === "connected");
+  assert.deepEqual([room.client.welcome.resumed, room.client.welcome.session_id], [true, session]);
+  await room.send("queue_leave").catch((error) => assert.equal(error.name, "not_queued"));
+  assert.ok(!seen.slice(seen.indexOf("online")).includes("offline"), String(seen));
+});

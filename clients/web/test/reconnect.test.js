@@ -314,3 +314,120 @@ test("three refused upgrades in a row turn to polling", async () => {
   assert.equal(client.transport, "poll");
   assert.equal(FakeSocket.all.length, 3);
 });
+
+test("a token provider that throws at once ends connect() all the same", async () => {
+  const client = new HubClient({ url: "ws://hub/ws", userId: "u1", WebSocket: FakeSocket, getToken: () => { throw Object.assign(new Error("no"), { name: "Unauthorized" }); } });
+  await assert.rejects(client.connect(), { name: "auth" });
+  assert.equal(client.state, "failed");
+});
+
+test("a token provider that fails is asked again, by the table, and is no reason to poll", async () => {
+  let asked = 0;
+  const client = await made({ transport: "auto", getToken: async () => { if (++asked < 5) throw new Error("down"); return "t"; } });
+  await pass(22_000);
+  assert.deepEqual([asked, client.transport, FakeSocket.all.length], [5, "ws", 1]);
+});
+
+test("a socket that cannot even be made is a refused one", async () => {
+  const client = await made({ transport: "auto", reconnect: () => 100, WebSocket: class { constructor() { throw new Error("not allowed here"); } } });
+  await pass(250);
+  assert.equal(client.transport, "poll");
+});
+
+test("whoever closes while it connects stays closed", async () => {
+  const client = new HubClient({ url: "ws://hub/ws", userId: "u1", WebSocket: FakeSocket });
+  client.on("state", ({ state }) => { if (state === "connecting") client.close(); });
+  await assert.rejects(client.connect(), { name: "closed" });
+  await pass(60_000);
+  assert.deepEqual([client.state, FakeSocket.all.length], ["disconnected", 0]);
+});
+
+test("what is no frame, and frames of a newer hub, end nothing", async () => {
+  const client = await connected();
+  mock.method(console, "error", () => {});
+  const socket = FakeSocket.last;
+  for (const data of ["", "null", "[1", "7", '"text"', "{}", '{"type":7}', '{"type":"ack","id":99}', '{"type":"thought","room_id":"r"}', '{"type":"room_update","room_id":"nowhere"}', "[object Blob]"]) socket.onmessage({ data });
+  await pass(31_000);
+  assert.deepEqual([client.state, FakeSocket.all.length], ["connected", 1]);
+});
+
+test("a clock that is put back by an hour stops no heartbeat", async () => {
+  const client = await connected();
+  const socket = FakeSocket.last;
+  await pass(10_000);
+  const now = Date.now.bind(Date);
+  mock.method(Date, "now", () => now() - 3_600_000);
+  socket.sent.length = 0;
+  await pass(90_000);
+  assert.ok(socket.types().filter((type) => type === "heartbeat").length >= 3);
+  assert.equal(client.state, "connected");
+});
+
+test("countdowns follow the hub's clock", async () => {
+  const client = await connected();
+  FakeSocket.last.say({ type: "heartbeat_ack", timestamp: 0, ts_ms: Date.now(), server_ts_ms: Date.now() + 7000 });
+  assert.equal(client.room("r").skewMs, 7000);
+});
+
+/** A client that was in room `r`, and has just come back to a hub that says `error` about it. */
+async function back(error) {
+  const client = await connected();
+  const room = client.room("r");
+  const refused = [];
+  room.on("refused", (name) => refused.push(name));
+  room.join();
+  FakeSocket.last.ack("room_join", { room_id: "r", cursor: "0.aa", rev: 0, role: "owner", recovered: false });
+  FakeSocket.last.say({ type: "room_snapshot", room_id: "r", cursor: "0.aa", rev: 0, state: { rev: 0, queue: [] }, server_time_ms: 0 });
+  await pass(6000);
+  FakeSocket.last.end();
+  await pass(100);
+  FakeSocket.last.welcome({ rooms: [{ room_id: "r", error }] });
+  await settle();
+  const asked = () => FakeSocket.last.sent.filter(({ type }) => type === "room_join");
+  const refuse = (fields) => FakeSocket.last.say({ type: "error", id: asked().at(-1).id, message: "", retry_after_ms: 0, details: {}, temporary: false, ...fields });
+  return { room, refused, asked, refuse };
+}
+
+test("a room that is closed for now is tried again, and stays as it was shown", async () => {
+  const { room, refused, asked, refuse } = await back("unavailable");
+  for (let tries = 1; tries < 4; tries++) {
+    assert.equal(asked().length, tries);
+    refuse({ code: 1017, name: "unavailable", temporary: true, retry_after_ms: 1500 });
+    await pass(1400);
+    assert.equal(asked().length, tries);
+    await pass(200);
+  }
+  assert.deepEqual([room.joined, room.state.rev, refused], [true, 0, []]);
+  FakeSocket.last.ack("room_join", { room_id: "r", cursor: "0.aa", rev: 0, role: "owner", recovered: true });
+  await pass(60_000);
+  assert.equal(asked().length, 4);
+});
+
+test("a room that is closed for good is left, and its page told so", async () => {
+  const { room, refused, asked, refuse } = await back("forbidden");
+  refuse({ code: 1005, name: "forbidden" });
+  await pass(60_000);
+  assert.deepEqual([room.joined, room.state, refused, asked().length], [false, null, ["forbidden"], 1]);
+});
+
+test("thousands of updates, repeated ones, gaps and unknown events are survived", async () => {
+  const client = await connected();
+  const room = client.room("r");
+  room.join();
+  const snapshot = () => ({ type: "room_snapshot", room_id: "r", cursor: "c0", state: { rev: 0, queue: [], seats: [], turns: [], roles: {}, flags: {}, rules: { on_deck_size: 1, roles: [] } }, server_time_ms: 0 });
+  FakeSocket.last.ack("room_join", { room_id: "r", cursor: "c0", rev: 0 });
+  FakeSocket.last.say(snapshot());
+  for (let at = 1; at <= 5000; at++) {
+    const update = { type: "room_update", room_id: "r", prev: at % 50 === 0 ? "gap" : room.cursor, cursor: `c${at}`, events: [{ rev: at, event: at % 70 === 0 ? "dreamt" : "queue_on_deck", by: "hub", at_ms: 0 }] };
+    FakeSocket.last.say(update);
+    FakeSocket.last.say(update);
+    const asked = FakeSocket.last.sent.findLast(({ type }) => type === "room_sync");
+    if (asked && FakeSocket.last.sent.length) {
+      FakeSocket.last.ack("room_sync", { room_id: "r", cursor: room.cursor });
+      FakeSocket.last.say(snapshot());
+      await settle();
+    }
+    FakeSocket.last.sent.length = 0;
+  }
+  assert.deepEqual([client.state, room.joined, room.cursor !== ""], ["connected", true, true]);
+});

@@ -1,8 +1,8 @@
 //! The beat of a node: it says that it lives, sees when the others have last said so, and takes a new life when its own was over. It also
 //! watches itself: its clock, and whether the process runs.
-use super::{Cluster, LIVES_MAX, Node, STOOD_STILL_MS, Unreachable, fresh};
+use super::{Cluster, LIVES_MAX, Node, STOOD_STILL_MS, ToPresence, Unreachable, fresh};
 use crate::hub::time::{Millis, UnixMs};
-use crate::server::{clock::Mono, presence::Presence, store::redis::link::text};
+use crate::server::{clock::Mono, store::redis::link::text};
 use redis::Value;
 use std::{
     sync::{Arc, PoisonError, atomic::Ordering::Relaxed},
@@ -85,13 +85,21 @@ impl Cluster {
         (old, new)
     }
 
-    /// Says goodbye: others clear up after this node at once. Nothing else is said by it afterwards.
-    pub async fn leave(&self) {
-        self.leaving.store(true, Relaxed);
-        let (me, keys) = (self.me(), [self.store.keys().nodes("nodes"), self.store.keys().nodes("dead")]);
-        if let Err(error) = self.script(&self.scripts.care, &keys, &[me.as_bytes(), b"bye"]).await {
-            tracing::warn!(%error, "no goodbye; the others notice when the lease is over");
+    /// Says goodbye, in `limit` at most: others clear up after this node at once. Nothing else is said by it afterwards.
+    pub async fn leave(&self, limit: Duration) {
+        self.leaving.send_replace(true);
+        let keeper = self.keeper.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(mut keeper) = keeper
+            && tokio::time::timeout(limit, &mut keeper).await.is_err()
+        {
+            keeper.abort();
+            tracing::warn!("no goodbye in time; the others notice when the lease is over");
         }
+    }
+
+    /// Tells whether this node is saying goodbye.
+    pub(super) fn is_leaving(&self) -> bool {
+        *self.leaving.borrow()
     }
 }
 
@@ -135,14 +143,14 @@ fn read_beat(value: &Value) -> Option<Beat> {
 
 /// Moves the hub's clock towards that of the other nodes, a tenth of the time at most.
 pub(super) async fn creep(cluster: Arc<Cluster>) {
-    while !cluster.leaving.load(Relaxed) {
+    while !cluster.is_leaving() {
         let more = cluster.clock.creep();
         tokio::time::sleep(Duration::from_millis(if more { 10 } else { 1_000 })).await;
     }
 }
 
 /// Notices that the process has stood still. Then it is in doubt until every session of this node is confirmed or given up.
-pub(super) async fn watch_itself(cluster: Arc<Cluster>, presence: Presence) {
+pub(super) async fn watch_itself(cluster: Arc<Cluster>, presence: Arc<dyn ToPresence>) {
     loop {
         tokio::time::sleep(Duration::from_millis(TICK_MS)).await;
         let now = cluster.clock.mono();

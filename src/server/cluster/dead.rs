@@ -5,7 +5,7 @@ use crate::hub::{
     id::{RoomId, UserId},
     time::{Millis, UnixMs},
 };
-use crate::server::{msg::RoomMsg, rooms::Rooms, store::redis::keys::BUCKETS};
+use crate::server::{msg::ToRooms, store::redis::keys::BUCKETS};
 use futures_util::future::join_all;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -14,6 +14,17 @@ const AT_ONCE: usize = 64;
 
 /// When somebody whom a dead node had leaves a room.
 pub(super) type Leaving = BTreeSet<(UnixMs, RoomId, UserId)>;
+
+/// How a node came to be dead.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum End {
+    /// Without a word.
+    Silent,
+    /// It has said goodbye, or was left to others by one that did.
+    Left,
+    /// It was being cleared up after by one that is silent itself.
+    Dropped,
+}
 
 /// What a dead node has left behind.
 pub(super) struct Estate {
@@ -28,19 +39,36 @@ impl Cluster {
         ["nodes", "dead"].map(|name| self.store.keys().nodes(name))
     }
 
-    /// Takes a silent node out. Returns its last sign of life; `None`: it lives, or another survivor cares for it.
-    pub(super) async fn claim(&self, node: &str) -> Result<Option<UnixMs>, Unreachable> {
+    /// Takes a silent node, or one that has left, out. Returns its last sign of life; `None`: it lives, or another survivor cares for it.
+    pub(super) async fn claim(&self, node: &str) -> Result<Option<(UnixMs, End)>, Unreachable> {
         let lease = self.lease().0.to_string();
         let value = self.script(&self.scripts.claim, &self.registers(), &[node.as_bytes(), lease.as_bytes()]).await?;
-        let sign: Vec<String> = redis::from_redis_value(value)?;
-        Ok(sign.first().and_then(|sign| sign.parse().ok()).map(UnixMs))
+        let said: Vec<String> = redis::from_redis_value(value)?;
+        let [sign, how] = said.as_slice() else { return Ok(None) };
+        let end = match how.as_str() {
+            "left" => End::Left,
+            "dropped" => End::Dropped,
+            _ => End::Silent,
+        };
+        Ok(sign.parse().ok().map(|sign| (UnixMs(sign), end)))
     }
 
-    /// Says that this node goes on caring for a dead one (`care`), is done with it (`done`), or that a node says goodbye (`bye`).
+    /// Says that this node goes on caring for a dead one (`care`), or is done with it (`done`).
     pub(super) async fn care(&self, node: &str, what: &str, sign: UnixMs) -> Result<(), Unreachable> {
         let sign = sign.0.to_string();
         let args = [node.as_bytes(), what.as_bytes(), sign.as_bytes()];
         self.script(&self.scripts.care, &self.registers(), &args).await.map(|_| ())
+    }
+
+    /// Takes leave for a node: whoever is next clears up after it at once, and after those that it has cleared up after so far.
+    pub(super) async fn bye(&self, node: &str, claims: &[Claim]) -> Result<(), Unreachable> {
+        let signs: Vec<String> = claims.iter().map(|claim| claim.sign.0.to_string()).collect();
+        let mut args = vec![node.as_bytes(), b"bye".as_slice()];
+        for (claim, sign) in claims.iter().zip(&signs) {
+            args.extend([claim.node.as_bytes(), sign.as_bytes()]);
+        }
+        self.script(&self.scripts.care, &self.registers(), &args).await?;
+        self.run(redis::cmd("DEL").arg(self.store.keys().node(node, ""))).await.map(|_| ())
     }
 
     async fn rooms_of(&self, node: &str) -> Result<Vec<RoomId>, Unreachable> {
@@ -51,7 +79,13 @@ impl Cluster {
 
     /// The first step: the dead node's sessions are this node's lost ones, its lines in rooms are lost. `latest`: when somebody is gone of
     /// whom nothing better is known; `timeout`: how long after he was last heard everybody else is.
-    pub(super) async fn adopt(&self, node: &str, latest: UnixMs, timeout: Millis, rooms: &Rooms) -> Result<Estate, Unreachable> {
+    pub(super) async fn adopt(
+        &self,
+        node: &str,
+        latest: UnixMs,
+        timeout: Millis,
+        rooms: &dyn ToRooms,
+    ) -> Result<Estate, Unreachable> {
         let seen = self.read_seen(node).await?;
         let mut adopted = Vec::new();
         for buckets in (0..BUCKETS).collect::<Vec<u16>>().chunks(AT_ONCE) {
@@ -95,7 +129,7 @@ impl Cluster {
     }
 
     /// The last step: nothing of the dead node is left.
-    pub(super) async fn bury(&self, node: &str, sign: UnixMs, rooms: &Rooms) -> Result<(), Unreachable> {
+    pub(super) async fn bury(&self, node: &str, sign: UnixMs, rooms: &dyn ToRooms) -> Result<(), Unreachable> {
         for some in self.rooms_of(node).await?.chunks(AT_ONCE) {
             self.part_from(node, some, None, rooms).await?;
         }
@@ -105,11 +139,11 @@ impl Cluster {
     }
 
     /// Tells rooms that a node is dead, and looks after those that nobody else has in memory: the places of their people end in time.
-    async fn part_from(&self, node: &str, all: &[RoomId], part: Option<Part>, rooms: &Rooms) -> Result<(), Unreachable> {
+    async fn part_from(&self, node: &str, all: &[RoomId], part: Option<Part>, rooms: &dyn ToRooms) -> Result<(), Unreachable> {
         for (room, others) in all.iter().zip(join_all(all.iter().map(|room| self.part(room, node, part))).await) {
             if others?.is_empty() {
                 // A room that is gone needs no looking after.
-                let _ = rooms.send(room, RoomMsg::Look);
+                rooms.look(room);
             }
         }
         Ok(())

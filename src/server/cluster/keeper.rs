@@ -1,15 +1,12 @@
 //! One node's care for the others: it beats, judges those who do not any more, and clears up after the dead, each thing at its time.
 use super::{
-    Cluster, Node, Unreachable,
+    Cluster, Node, ToPresence, Unreachable,
     beat::{Beat, creep, watch_itself},
-    dead::Claim,
+    dead::{Claim, End},
 };
 use crate::hub::time::{Millis, UnixMs};
-use crate::server::{clock::Mono, msg::RoomMsg, presence::Presence, rooms::Rooms};
-use std::{
-    sync::{Arc, atomic::Ordering::Relaxed},
-    time::Duration,
-};
+use crate::server::{clock::Mono, msg::ToRooms};
+use std::{sync::Arc, time::Duration};
 
 /// The wait after a beat that was not answered.
 const RETRY: Millis = Millis(200);
@@ -21,8 +18,8 @@ const WAIT_MIN: Millis = Millis(20);
 /// What a node knows of the others.
 struct Keeper {
     cluster: Arc<Cluster>,
-    presence: Presence,
-    rooms: Rooms,
+    presence: Arc<dyn ToPresence>,
+    rooms: Arc<dyn ToRooms>,
     claims: Vec<Claim>,
     /// Since when every beat was answered; for how long that must be so until others are judged.
     steady: Option<Mono>,
@@ -35,11 +32,11 @@ struct Keeper {
     in_time: bool,
 }
 
-/// Beats until the process ends.
-pub(super) async fn live(cluster: Arc<Cluster>, presence: Presence, rooms: Rooms) {
+/// Beats until this node leaves, and then says goodbye.
+pub(super) async fn live(cluster: Arc<Cluster>, presence: Arc<dyn ToPresence>, rooms: Arc<dyn ToRooms>) {
     let every = Millis(cluster.lease().0 / 3);
     let timeout = rooms.presence_timeout();
-    let mut up = cluster.store.link().watch();
+    let (mut up, mut leaving) = (cluster.store.link().watch(), cluster.leaving.subscribe());
     cluster.listen(&cluster.me(), presence.clone()).await;
     tokio::spawn(creep(cluster.clone()));
     tokio::spawn(watch_itself(cluster.clone(), presence.clone()));
@@ -56,7 +53,7 @@ pub(super) async fn live(cluster: Arc<Cluster>, presence: Presence, rooms: Rooms
         beats: 0,
         in_time: true,
     };
-    while !keeper.cluster.leaving.load(Relaxed) {
+    while !keeper.cluster.is_leaving() {
         let mut wait = RETRY;
         match keeper.beat().await {
             Ok(()) => wait = Millis(every.0 - rand::random_range(0..=every.0 / 10)).min(keeper.until_judgement()),
@@ -69,15 +66,22 @@ pub(super) async fn live(cluster: Arc<Cluster>, presence: Presence, rooms: Rooms
         }
         let until = keeper.cluster.clock.mono().plus(wait.0);
         while let Some(rest) = keeper.rest(until) {
-            // A connection that comes back is used at once.
-            if tokio::time::timeout(rest, up.changed()).await.is_ok() {
-                break;
+            tokio::select! {
+                // A connection that comes back is used at once.
+                _ = up.changed() => break,
+                _ = leaving.changed() => break,
+                () = tokio::time::sleep(rest) => {}
             }
             if let Err(error) = keeper.clear().await {
                 tracing::debug!(%error, "a dead node is cleared up after later");
                 break;
             }
         }
+    }
+    let me = keeper.cluster.me();
+    match keeper.cluster.bye(&me, &keeper.claims).await {
+        Ok(()) => tracing::info!("the others know that this node leaves"),
+        Err(error) => tracing::warn!(%error, "no goodbye; the others notice when the lease is over"),
     }
 }
 
@@ -107,7 +111,7 @@ impl Keeper {
     async fn beat(&mut self) -> Result<(), Unreachable> {
         let cluster = self.cluster.clone();
         let beat = cluster.beat().await?;
-        if cluster.leaving.load(Relaxed) {
+        if cluster.is_leaving() {
             return Ok(());
         }
         if !beat.known || cluster.is_wiped() || self.beats.is_multiple_of(LOOK_EVERY) {
@@ -143,12 +147,12 @@ impl Keeper {
         self.cluster.store.live().unlisten(self.cluster.store.keys().node(&old, ":c"));
         self.cluster.listen(&new, self.presence.clone()).await;
         // What the old life may have left behind somewhere is cleared up as that of any dead node.
-        let bye = self.cluster.care(&old, "bye", UnixMs(0)).await;
+        let bye = self.cluster.bye(&old, &[]).await;
         if let Err(error) = bye.and(self.cluster.beat().await.map(|_| ())) {
             tracing::warn!(%error, "the new life is not known yet");
         }
         self.presence.announce(None);
-        self.rooms.post_all(|| RoomMsg::Look);
+        self.rooms.look_all();
     }
 
     /// Takes out who was silent for longer than the lease.
@@ -159,9 +163,15 @@ impl Keeper {
         let left = beat.dead.iter().filter(|(node, _, care)| !mine(node) && beat.now.since(*care) > lease);
         let suspects: Vec<Node> = silent.chain(left.map(|(node, ..)| node)).cloned().collect();
         for node in suspects {
-            if let Some(sign) = self.cluster.claim(&node).await? {
-                tracing::warn!(%node, "a node is dead; this one clears up after it");
-                metrics::counter!("michub_nodes_dead_total").increment(1);
+            if let Some((sign, end)) = self.cluster.claim(&node).await? {
+                match end {
+                    End::Left => tracing::info!(%node, "a node has left; this one takes over what is left of it"),
+                    End::Silent => {
+                        tracing::warn!(%node, "a node is dead; this one clears up after it");
+                        metrics::counter!("michub_nodes_dead_total").increment(1);
+                    }
+                    End::Dropped => tracing::warn!(%node, "this node goes on clearing up after a dead one"),
+                }
                 self.claims.push(Claim { node, sign, leaving: None });
             }
         }
@@ -180,7 +190,7 @@ impl Keeper {
                 None => {
                     // Somebody of whom nothing is known may have been heard until just before the next beat.
                     let latest = claim.sign.plus(slack).plus(timeout);
-                    let estate = self.cluster.adopt(&claim.node, latest, timeout, &self.rooms).await?;
+                    let estate = self.cluster.adopt(&claim.node, latest, timeout, &*self.rooms).await?;
                     self.presence.adopt(estate.adopted);
                     claim.leaving = Some(estate.leaving);
                 }
@@ -189,7 +199,7 @@ impl Keeper {
         let over = |claim: &Claim| claim.leaving.is_some() && claim.sign.plus(slack).plus(timeout) <= now;
         while let Some(at) = self.claims.iter().position(over) {
             let Some(claim) = self.claims.get(at) else { break };
-            self.cluster.bury(&claim.node, claim.sign, &self.rooms).await?;
+            self.cluster.bury(&claim.node, claim.sign, &*self.rooms).await?;
             self.claims.remove(at);
         }
         Ok(())

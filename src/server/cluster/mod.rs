@@ -10,8 +10,7 @@ mod seen;
 
 use super::{
     clock::{Clock, Mono},
-    presence::Presence,
-    rooms::Rooms,
+    msg::ToRooms,
     store::redis::{
         RedisStore,
         link::{Failed, Lua},
@@ -20,6 +19,7 @@ use super::{
 };
 use crate::hub::time::Millis;
 pub use mail::Mail;
+use people::Adopted;
 use redis::Value;
 use std::{
     collections::VecDeque,
@@ -28,6 +28,10 @@ use std::{
         atomic::{AtomicBool, AtomicU64, Ordering::Relaxed},
     },
     time::Duration,
+};
+use tokio::{
+    sync::{oneshot, watch},
+    task::JoinHandle,
 };
 
 /// One life of a node: a random name that is never used again. A node whose lease has lapsed takes a new one.
@@ -71,6 +75,16 @@ struct Scripts {
     mail: Lua,
 }
 
+/// The way to this node's presence for what it hears of other nodes.
+pub trait ToPresence: Send + Sync {
+    /// Another node says something to this one.
+    fn mail(&self, mail: Mail);
+    /// Everything must be told to the other nodes anew; `done` hears when it is.
+    fn announce(&self, done: Option<oneshot::Sender<()>>);
+    /// Sessions of a dead node are this node's from here on.
+    fn adopt(&self, adopted: Vec<Adopted>);
+}
+
 /// This node among the others.
 pub struct Cluster {
     store: Arc<RedisStore>,
@@ -83,7 +97,9 @@ pub struct Cluster {
     former: Mutex<VecDeque<Node>>,
     epoch: Mutex<Option<String>>,
     wiped: AtomicBool,
-    leaving: AtomicBool,
+    leaving: watch::Sender<bool>,
+    /// The task that beats, and says goodbye at its end.
+    keeper: Mutex<Option<JoinHandle<()>>>,
     /// When the process was last seen to run, in monotonic milliseconds.
     ran_at: AtomicU64,
     /// It has stood still, and does not know yet which sessions have moved on meanwhile.
@@ -134,7 +150,8 @@ impl Cluster {
             former: Mutex::default(),
             epoch: Mutex::default(),
             wiped: AtomicBool::new(false),
-            leaving: AtomicBool::new(false),
+            leaving: watch::Sender::new(false),
+            keeper: Mutex::default(),
             ran_at: AtomicU64::new(clock.mono().0),
             doubts: AtomicBool::new(false),
             pauses: AtomicU64::new(0),
@@ -163,8 +180,9 @@ impl Cluster {
     }
 
     /// Lives among the others from here on: tells them regularly, and clears up after those who do not any more.
-    pub fn start(self: &Arc<Self>, presence: Presence, rooms: Rooms) {
-        tokio::spawn(keeper::live(self.clone(), presence, rooms));
+    pub fn start(self: &Arc<Self>, presence: Arc<dyn ToPresence>, rooms: Arc<dyn ToRooms>) {
+        let keeper = tokio::spawn(keeper::live(self.clone(), presence, rooms));
+        *self.keeper.lock().unwrap_or_else(PoisonError::into_inner) = Some(keeper);
     }
 
     /// Returns the name of this life.
@@ -208,7 +226,7 @@ impl Cluster {
         }
     }
 
-    async fn listen(&self, me: &str, presence: Presence) {
+    async fn listen(&self, me: &str, presence: Arc<dyn ToPresence>) {
         let ear: Ear = Arc::new(move |heard| match heard {
             Heard::Gap => presence.announce(None),
             Heard::Message(message) => match Mail::decode(&message) {

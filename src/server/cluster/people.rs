@@ -5,11 +5,13 @@ use crate::hub::{
     presence::{Elsewhere, Status},
     time::{Millis, UnixMs},
 };
-use crate::server::msg::ShownStatus;
-use crate::server::store::redis::{
-    keys::bucket_of,
-    link::{Failed, text},
-    live::{Ear, Heard},
+use crate::server::{
+    msg::ShownStatus,
+    store::redis::{
+        keys::bucket_of,
+        link::{Failed, text},
+        live::{Ear, Heard},
+    },
 };
 use bytes::Bytes;
 use redis::Value;
@@ -44,10 +46,19 @@ pub struct Luggage {
 }
 
 impl Luggage {
-    fn encode(&self) -> String {
+    /// As it is written; `;` is nothing.
+    #[must_use]
+    pub fn encode(&self) -> String {
         let watches: Vec<&str> = self.watches.iter().map(UserId::as_str).collect();
         let rooms: Vec<&str> = self.rooms.iter().map(RoomId::as_str).collect();
         format!("{};{}", watches.join(" "), rooms.join(" "))
+    }
+
+    /// About how long that is.
+    #[must_use]
+    pub fn bytes(&self) -> usize {
+        let watches = self.watches.iter().map(|user| user.as_str().len() + 1);
+        watches.chain(self.rooms.iter().map(|room| room.as_str().len() + 1)).sum()
     }
 
     fn decode(text: &str) -> Self {
@@ -82,8 +93,19 @@ pub struct Mine {
     pub last_seen: UnixMs,
     pub choice: Option<Status>,
     pub seated: bool,
-    /// When each session ends (`None` = it has a line), and whether it polls.
-    pub sessions: Vec<(SessionId, Option<UnixMs>, bool)>,
+    pub sessions: Vec<MySession>,
+}
+
+/// A session of his.
+#[derive(Clone, Debug)]
+#[allow(missing_docs, reason = "the names say it")]
+pub struct MySession {
+    pub session: SessionId,
+    /// When it ends; `None`: it has a line.
+    pub ends: Option<UnixMs>,
+    pub polls: bool,
+    /// What goes with it to whatever node it moves; `None`: what was last said.
+    pub luggage: Option<Luggage>,
 }
 
 /// A person as Redis has him.
@@ -240,8 +262,9 @@ impl Cluster {
     pub async fn sync(&self, mine: &Mine) -> Result<(Vec<SessionId>, PersonNews), Unreachable> {
         let keys = [self.bucket(&mine.user), self.store.keys().luggage(&mine.user)];
         let (me, last_seen, former) = (self.me(), mine.last_seen.0.to_string(), self.former());
-        let ends: Vec<String> =
-            mine.sessions.iter().map(|(_, ends, _)| ends.map_or_else(|| "0".to_owned(), |at| at.0.to_string())).collect();
+        let ends = |one: &MySession| one.ends.map_or_else(|| "0".to_owned(), |at| at.0.to_string());
+        let luggage = |one: &MySession| one.luggage.as_ref().map(Luggage::encode).unwrap_or_default();
+        let said: Vec<(String, String)> = mine.sessions.iter().map(|one| (ends(one), luggage(one))).collect();
         let mut args: Vec<&[u8]> = vec![
             mine.user.as_str().as_bytes(),
             mine.user_type.as_str().as_bytes(),
@@ -251,8 +274,9 @@ impl Cluster {
             if mine.seated { b"1" } else { b"0" },
             former.as_bytes(),
         ];
-        for ((session, _, polls), ends) in mine.sessions.iter().zip(&ends) {
-            args.extend([session.as_str().as_bytes(), ends.as_bytes(), if *polls { b"1" } else { b"0" }]);
+        for (one, (ends, luggage)) in mine.sessions.iter().zip(&said) {
+            let polls: &[u8] = if one.polls { b"1" } else { b"0" };
+            args.extend([one.session.as_str().as_bytes(), ends.as_bytes(), polls, luggage.as_bytes()]);
         }
         let value = self.script(&self.scripts.sync, &keys, &args).await?;
         let (moved, stamp, record): (Vec<String>, String, String) = redis::from_redis_value(value)?;
@@ -313,17 +337,6 @@ impl Cluster {
         let record: Record =
             record.map(|text| serde_json::from_str(&text)).transpose().map_err(|_| unread("a count"))?.unwrap_or_default();
         Ok(record.n.into_values().map(|part| part.s.len()).sum())
-    }
-
-    /// Keeps what goes with a session.
-    pub async fn keep(&self, user: &UserId, session: &SessionId, luggage: &Luggage) -> Result<(), Unreachable> {
-        let key = self.store.keys().luggage(user);
-        let cmd = if *luggage == Luggage::default() {
-            redis::Cmd::hdel(key, session.as_str())
-        } else {
-            redis::Cmd::hset(key, session.as_str(), luggage.encode())
-        };
-        self.run(&cmd).await.map(|_| ())
     }
 
     pub(super) async fn adopt_bucket(&self, bucket: u16, node: &str, ends: UnixMs) -> Result<Vec<Adopted>, Unreachable> {

@@ -1,6 +1,6 @@
 //! Ranges of the configuration and what its values have to do with each other: looked at before anything starts.
-use super::{AuthMode, Config, ConfigError, MediaConfig, StoreKind};
-use crate::server::{hooks::Kind, outgoing::Target};
+use super::{AuthMode, Config, ConfigError, MediaConfig, MediaKind, StoreKind};
+use crate::server::outgoing::Target;
 
 /// The words that `log.level` may be, or be made of.
 const LEVELS: [&str; 6] = ["error", "warn", "info", "debug", "trace", "off"];
@@ -125,17 +125,17 @@ impl Config {
 impl MediaConfig {
     /// Says what is wrong with it.
     fn wrong(&self) -> Option<&'static str> {
-        let tickets = matches!(self.kind, Kind::ZlMediaKit | Kind::Srs);
+        let tickets = matches!(self.kind, MediaKind::ZlMediaKit | MediaKind::Srs);
         let checks = [
-            (self.kind == Kind::Livego || self.secret_path.0.len() >= 16, "secret_path: at least 16 bytes, or env:NAME"),
-            (self.kind != Kind::Livego || !self.api.0.is_empty(), "api: livego has no callbacks, so it must be polled"),
+            (self.kind == MediaKind::Livego || self.secret_path.0.len() >= 16, "secret_path: at least 16 bytes, or env:NAME"),
+            (self.kind != MediaKind::Livego || !self.api.0.is_empty(), "api: livego has no callbacks, so it must be polled"),
             (
-                !matches!(self.kind, Kind::Zego | Kind::LiveKit | Kind::Agora) || !self.secret.0.is_empty(),
+                !matches!(self.kind, MediaKind::Zego | MediaKind::LiveKit | MediaKind::Agora) || !self.secret.0.is_empty(),
                 "secret: what this vendor signs its callbacks with, or env:NAME",
             ),
-            (self.kind != Kind::LiveKit || !self.api_key.is_empty(), "api_key: the key that LiveKit names in its tokens"),
+            (self.kind != MediaKind::LiveKit || !self.api_key.is_empty(), "api_key: the key that LiveKit names in its tokens"),
             (
-                !matches!(self.kind, Kind::Zego | Kind::Agora) || self.api.0.is_empty() || !self.api_key.is_empty(),
+                !matches!(self.kind, MediaKind::Zego | MediaKind::Agora) || self.api.0.is_empty() || !self.api_key.is_empty(),
                 "api_key: the app id (Agora: app-id:customer-id)",
             ),
             (

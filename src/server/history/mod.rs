@@ -6,12 +6,10 @@ pub mod report;
 #[cfg(test)]
 mod tests;
 
-use super::{
-    room_log,
-    store::{
-        LogEntry, Store, StoreFault,
-        archive::{Archive, Span},
-    },
+use super::store::{
+    LogEntry, Store, StoreFault,
+    archive::{Archive, Span},
+    log,
 };
 use crate::{
     hub::{
@@ -74,7 +72,7 @@ impl History {
 
     /// Reads a room as it is stored now. Errors: there is none, or the store fails.
     pub async fn room(&self, room: &RoomId) -> Result<Room, HistoryError> {
-        let loaded = room_log::load(&*self.store, room).await?;
+        let loaded = log::load(&*self.store, room).await?;
         loaded.map(|(room, _)| room).ok_or_else(|| HistoryError::NoRoom(room.clone()))
     }
 

@@ -3,7 +3,7 @@
 use super::Failure;
 use crate::{
     hub::code::Code,
-    server::{live::Live, ws::may_connect},
+    server::{live::Live, net::ws::may_connect},
 };
 use axum::{
     extract::Request,
@@ -18,7 +18,7 @@ const HEADERS: HeaderValue = HeaderValue::from_static("authorization, content-ty
 const EXPOSED: HeaderValue = HeaderValue::from_static("etag, retry-after");
 
 /// Lets a request through to `routes` unless a foreign page makes it.
-pub(super) async fn guard(
+pub(in crate::server) async fn guard(
     allowed: &Live<Vec<String>>,
     request: Request,
     routes: impl AsyncFnOnce(Request) -> Response,

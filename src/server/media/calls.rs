@@ -14,8 +14,8 @@ use crate::{
     },
     server::{
         config::Gate,
-        hooks::{self, Call, Heard, Kind, PublishRequest, Refused},
-        http::{Failure, reply},
+        media::hooks::{self, Call, Heard, Kind, PublishRequest, Refused},
+        net::failure::{Failure, reply},
     },
     wire::webhook::Denial,
 };
@@ -33,7 +33,7 @@ fn answer(text: String) -> Response {
 
 impl Media {
     /// Takes one callback. What it says is joined before the sender hears that it was heard.
-    pub(super) async fn call(
+    pub(in crate::server) async fn call(
         &self,
         name: &str,
         secret: &str,

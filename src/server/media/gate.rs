@@ -1,14 +1,12 @@
 //! Who may publish: whoever sits, by the grant that his ticket names, unmuted by an admin, in an open room.
-use super::{
-    super::{
-        msg::{Refusal, RoomMsg, Standing},
-        rooms::Rooms,
-    },
-    owner::Owner,
-};
+use super::owner::Owner;
 use crate::hub::{
     code::Code,
     id::{RoomId, UserId},
+};
+use crate::server::{
+    msg::{Refusal, RoomMsg, Standing},
+    rooms::Rooms,
 };
 use std::time::Duration;
 use tokio::sync::oneshot;

@@ -88,7 +88,7 @@ fn key_of(space: &str, stream: Option<&StreamId>) -> String {
 
 fn short_hash(text: &str) -> String {
     let hash = Sha256::digest(text);
-    crate::server::hooks::hex(hash.get(..16).unwrap_or_default())
+    crate::server::media::hooks::hex(hash.get(..16).unwrap_or_default())
 }
 
 impl Ledger {

@@ -3,26 +3,26 @@
 //! Seats belong to the rooms. What media servers say only informs them; who may publish is decided from the seats, at once.
 mod actor;
 mod api;
+mod asked;
 mod calls;
 mod gate;
+pub mod hooks;
 mod ledger;
 mod nonces;
 mod owner;
-mod routes;
 pub mod simulate;
 mod uids;
 
 pub use gate::Denied;
-pub(super) use routes::{live, named_hook, plain_hook, ticket, uid};
 
+use self::hooks::{Keys, Kind, PublishRequest, Report};
 use super::{
+    auth::ticket::TicketKey,
     clock::Clock,
     config::{Gate, MediaConfig},
-    hooks::{Keys, Kind, PublishRequest, Report},
     msg::SeatsOf,
     rooms::Rooms,
     store::{notes::Notes, redis::RedisStore},
-    ticket::TicketKey,
     webhooks::Webhooks,
 };
 use crate::hub::time::{Millis, UnixMs};

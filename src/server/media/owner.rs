@@ -1,12 +1,10 @@
 //! Whose stream it is: by who the media server says publishes, by our ticket, or by the stream's name, in this order of trust.
-use super::{
-    super::{config::Gate, hooks::Kind, ticket::TicketKey},
-    Source,
-};
+use super::{Source, hooks::Kind};
 use crate::hub::{
     id::{RoomId, UserId},
     media::Live,
 };
+use crate::server::{auth::ticket::TicketKey, config::Gate};
 
 /// Who publishes, in which room, and by which grant where a ticket says so.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]

@@ -1,18 +1,19 @@
 //! `POST /api/poll/heartbeat`: the session of a client without a connection is opened, goes on, or ends.
 use super::{
-    Api, Failure,
+    Api,
     listen::{self, Listener},
     read::{WAIT_MAX, wants_stream},
 };
 use crate::server::{
     auth::{Claims, SessionClaim},
-    entry::{Entry, fresh_session},
-    http::{Caller, reply, text},
-    mailbox::Mailbox,
-    msg::{Class, Frame, RoomMsg},
+    http::{Caller, text},
+    msg::{Class, Frame, Mailbox, RoomMsg, ToRooms},
+    net::{
+        failure::{Failure, reply},
+        watch::user_status,
+    },
     presence::{Entered, Opening, Seen, TooMany},
-    room_log::payload,
-    watch::user_status,
+    rooms::entry::{Entry, fresh_session},
 };
 use crate::{
     hub::{
@@ -172,7 +173,7 @@ async fn enter(person: Person<'_>, entered: Entered, wants: Wants) -> Result<Res
             Some(position) => drop(set.mail().heard(&position)),
             None => mail.extend(set.some_mail().into_iter().flat_map(Mailbox::take)),
         }
-        let mail: Vec<Bytes> = mail.iter().map(payload).collect();
+        let mail: Vec<Bytes> = mail.iter().map(Frame::payload).collect();
         answer.messages = raw(&mail);
         return Ok(reply(StatusCode::OK, json(&answer).into()));
     }

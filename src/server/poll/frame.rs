@@ -1,10 +1,13 @@
 //! `POST /api/poll/frame`: what a client without a socket wants to say, in the frames of the socket.
-use super::{Api, Failure};
+use super::Api;
 use crate::{
     hub::{actor::Actor, code::Code, id::UserId},
     server::{
-        http::{actor_of, check_senders, not_read, reply, run_command, text as http_text},
-        watch::user_status,
+        http::{actor_of, check_senders, not_read, run_command, text as http_text},
+        net::{
+            failure::{Failure, reply},
+            watch::user_status,
+        },
     },
     wire::{
         client::{self, ClientFrame},

@@ -7,9 +7,7 @@ use super::{
 };
 use crate::server::{
     auth::Claims,
-    mailbox::Mailbox,
-    msg::{Polled, Refusal, RoomSet},
-    room_log::payload,
+    msg::{Frame, Mailbox, Polled, Refusal, RoomSet},
 };
 use crate::{
     hub::{code::Code, cursor::Cursor, id::RoomId, time::Millis},
@@ -95,7 +93,7 @@ impl Listener {
             let (mut frames, mut is_last) = self.read().await;
             let (mail, told, sent_away) = self.mail.after(self.told);
             self.told = told;
-            frames.extend(mail.iter().map(payload));
+            frames.extend(mail.iter().map(Frame::payload));
             is_last |= sent_away;
             if !frames.is_empty() || end.is_elapsed() || wait == Millis(0) {
                 return News { frames, heard: self.mail.position(told), is_last };

@@ -1,10 +1,10 @@
 //! What is read of a room without a socket: its state, what follows a position, its people.
-use super::{Api, Failure, stream};
+use super::{Api, stream};
 use crate::server::{
     auth::Claims,
-    http::{Caller, reply, room_id},
-    msg::{PollReply, Polled, Refusal, Reply, RoomMsg},
-    rooms::refusal,
+    http::{Caller, room_id},
+    msg::{PollReply, Polled, Refusal, Reply, RoomMsg, refusal},
+    net::failure::{Failure, reply},
 };
 use crate::{
     hub::{

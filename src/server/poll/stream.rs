@@ -1,8 +1,8 @@
 //! Server-Sent Events: a room's updates or messages as they come. One stream is a client that polls at once after each answer.
 use super::{Reading, Topic};
 use crate::server::{
-    http::Failure,
     msg::{Polled, Refusal},
+    net::failure::Failure,
 };
 use crate::{
     hub::{code::Code, cursor::Cursor, time::Millis},

@@ -6,12 +6,10 @@ use super::{
 use crate::server::{
     clock::Clock,
     cluster::Cluster,
-    mailbox::Mailbox,
-    metrics,
-    msg::{ConnId, Frame, RoomMsg, RoomSet, ShardMsg},
-    rooms::Rooms,
-    session_store::SessionStore,
-    shard::ShardHandle,
+    msg::{ConnId, Frame, Mailbox, RoomMsg, RoomSet, ShardMsg, ToRooms},
+    net::shard::ShardHandle,
+    presence::session_store::SessionStore,
+    telemetry::metrics,
     webhooks::Webhooks,
 };
 use crate::{
@@ -52,12 +50,14 @@ pub(super) struct Line {
     /// The same, as stored.
     pub rooms: Vec<RoomId>,
     pub watches: Vec<UserId>,
+    /// Redis has both as they are now, as far as known.
+    pub kept: bool,
 }
 
 impl Line {
     pub fn new(conn: Option<ConnId>, seen: Seen, set: RoomSet, watches: Vec<UserId>) -> Self {
         let rooms = set.list();
-        Self { conn, seen, seen_written: UnixMs(0), adopted: false, issued_ms: 0, rooms, set, watches }
+        Self { conn, seen, seen_written: UnixMs(0), adopted: false, issued_ms: 0, rooms, set, watches, kept: true }
     }
 }
 
@@ -73,7 +73,7 @@ pub(super) struct Actor {
     pub kept: HashMap<UserId, VecDeque<Frame>>,
     pub settings: PresenceSettings,
     pub shards: Vec<ShardHandle>,
-    pub rooms: Rooms,
+    pub rooms: Arc<dyn ToRooms>,
     pub store: SessionStore,
     pub clock: Clock,
     pub noted: Option<LastSeen>,
@@ -94,7 +94,7 @@ impl Inbox {
         self,
         settings: PresenceSettings,
         shards: Vec<ShardHandle>,
-        rooms: Rooms,
+        rooms: Arc<dyn ToRooms>,
         store: SessionStore,
         clock: Clock,
         cluster: Option<Arc<Cluster>>,
@@ -210,12 +210,11 @@ impl Actor {
                     }
                 }
             }
-            Ask::Watches { session, users } => self.keep_watches(session, users),
+            Ask::Watches { session, users } => drop(self.keep_watches(session, users)),
             Ask::Listen { session, users, reply } => {
-                let before = self.lines.get_mut(&session).map(|line| std::mem::replace(&mut line.watches, users.clone()));
-                let (watcher, before) = (Watcher::Session(session.clone()), before.unwrap_or_default());
+                let watcher = Watcher::Session(session.clone());
+                let before = self.keep_watches(session, users.clone());
                 self.unwatch(&watcher, before.iter().filter(|user| !users.contains(user)));
-                self.keep_watches(session, users.clone());
                 self.watch(watcher, users, Answer::Value(reply)).await;
             }
             Ask::Drain => self.drain(),

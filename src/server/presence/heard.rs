@@ -101,6 +101,8 @@ impl Actor {
             }
             FromCluster::Announce(done) => {
                 self.write_seen_again();
+                // What a dead node's session had is known by Redis alone.
+                self.lines.values_mut().for_each(|line| line.kept = line.adopted);
                 let everybody = self.people.everybody();
                 if let Some(shared) = &mut self.shared {
                     shared.dirty.extend(everybody);
@@ -152,6 +154,8 @@ impl Actor {
         self.people.take_in(&user, &user_type, session.clone(), now);
         let mut line = Line { issued_ms, ..Line::new(conn, seen, set, watches) };
         line.rooms.clone_from(&stored);
+        // Where it has been all the time, more may be known than Redis was told.
+        let stayed = from.is_some() && from == me;
         let (mut rooms, mut all_kept) = (stored, Vec::from(self.kept.remove(&user).unwrap_or_default()));
         all_kept.extend(kept.iter().map(|payload| Frame(text_frame(payload))));
         let before = if stays { self.lines.remove(&session) } else { self.take_line(&session) };
@@ -161,7 +165,11 @@ impl Actor {
             }
             // What a dead node's session had is known by Redis alone.
             if !before.adopted {
-                line.rooms = std::mem::take(&mut before.rooms);
+                if stayed {
+                    line.rooms = std::mem::take(&mut before.rooms);
+                    line.watches = std::mem::take(&mut before.watches);
+                    line.kept = before.kept;
+                }
                 if stays {
                     line.set = before.set;
                     line.seen_written = before.seen_written;
@@ -277,6 +285,11 @@ impl Actor {
                     self.news(news);
                 }
                 Err(error) => {
+                    for session in self.people.sessions(&user) {
+                        if let Some(line) = self.lines.get_mut(&session).filter(|line| !line.adopted) {
+                            line.kept = false;
+                        }
+                    }
                     self.touched(&user);
                     failed = Some(error);
                 }

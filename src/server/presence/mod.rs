@@ -2,24 +2,27 @@
 //!
 //! Heartbeats never come here: a session stamps its own [`Seen`], and the actor reads it when somebody asks.
 mod actor;
+mod asked;
 mod heard;
 mod projection;
 mod seen;
+pub mod session_store;
 mod sessions;
 mod shared;
 mod tell;
+mod told;
 
 use crate::hub::{
     id::{RoomId, SessionId, UserId, UserType},
     presence::Status,
     time::{Millis, UnixMs},
 };
-use crate::server::history::postgres::People as LastSeen;
 use crate::server::{
     cluster::{
-        Mail,
+        Mail, ToPresence,
         people::{Adopted, PersonNews},
     },
+    history::postgres::People as LastSeen,
     msg::{ConnId, EndedByHub, Frame, RoomSet, Shown},
     webhooks::Webhooks,
 };
@@ -351,16 +354,6 @@ impl Presence {
         self.ask(Ask::SendAway { user, before });
     }
 
-    /// Another node says something to this one.
-    pub(super) fn mail(&self, mail: Mail) {
-        self.ask(Ask::Cluster(FromCluster::Mail(mail)));
-    }
-
-    /// Everything must be told to the other nodes anew; `done` hears when it is.
-    pub(super) fn announce(&self, done: Option<oneshot::Sender<()>>) {
-        self.ask(Ask::Cluster(FromCluster::Announce(done)));
-    }
-
     /// Returns when the other nodes have heard of everything here, or after `limit`.
     pub(super) async fn announced(&self, limit: std::time::Duration) {
         let (done, told) = oneshot::channel();
@@ -368,11 +361,6 @@ impl Presence {
         if tokio::time::timeout(limit, told).await.is_err() {
             tracing::warn!("other nodes have not heard of everybody");
         }
-    }
-
-    /// Sessions of a dead node are this node's from here on.
-    pub(super) fn adopt(&self, adopted: Vec<Adopted>) {
-        self.ask(Ask::Cluster(FromCluster::Adopted(adopted)));
     }
 
     /// Notes that somebody is on air, as media servers tell, or not any more.
@@ -383,5 +371,19 @@ impl Presence {
     /// Says that a user came to a seat of a room, or left it.
     pub fn seated(&self, user: UserId, room: &RoomId, on: bool) {
         self.ask(Ask::Seated { user, room: room.clone(), on });
+    }
+}
+
+impl ToPresence for Presence {
+    fn mail(&self, mail: Mail) {
+        self.ask(Ask::Cluster(FromCluster::Mail(mail)));
+    }
+
+    fn announce(&self, done: Option<oneshot::Sender<()>>) {
+        self.ask(Ask::Cluster(FromCluster::Announce(done)));
+    }
+
+    fn adopt(&self, adopted: Vec<Adopted>) {
+        self.ask(Ask::Cluster(FromCluster::Adopted(adopted)));
     }
 }

@@ -41,6 +41,7 @@ impl Actor {
         if let Some(mut before) = before {
             line.watches = std::mem::take(&mut before.watches);
             line.rooms = std::mem::take(&mut before.rooms);
+            line.kept = before.kept;
             if let Some(to) = before.conn.filter(|old| Some(*old) != conn) {
                 self.to_shard(to.shard, ShardMsg::Close { to, close: Close::Replaced, retry_after_ms: 0 }).await;
             }
@@ -128,10 +129,15 @@ impl Actor {
         SessionRecord { session, user: user.clone(), user_type, choice: self.people.choice(user), watches, rooms }
     }
 
-    pub(super) fn keep_watches(&mut self, session: SessionId, users: Vec<UserId>) {
-        let Some(line) = self.lines.get_mut(&session) else { return };
-        line.watches = users;
+    /// Notes whom a session watches, and returns whom it did so far.
+    pub(super) fn keep_watches(&mut self, session: SessionId, users: Vec<UserId>) -> Vec<UserId> {
+        let Some(line) = self.lines.get_mut(&session) else { return Vec::new() };
+        if line.watches == users {
+            return users;
+        }
+        let before = std::mem::replace(&mut line.watches, users);
         self.keep(session);
+        before
     }
 
     pub(super) fn keep_rooms(&mut self, session: SessionId, mut rooms: Vec<RoomId>) {
@@ -141,13 +147,16 @@ impl Actor {
         self.keep(session);
     }
 
-    fn keep(&self, session: SessionId) {
-        if self.shared.is_some() {
-            return self.keep_shared(session);
+    /// Keeps what goes with a session: here, or where every node finds it.
+    fn keep(&mut self, session: SessionId) {
+        let Some(user) = self.people.user_of(&session).cloned() else { return };
+        if self.shared.is_none() {
+            return self.store.put(session.clone(), Some(self.record(&user, session)), || {});
         }
-        if let Some(user) = self.people.user_of(&session).cloned() {
-            self.store.put(session.clone(), Some(self.record(&user, session)), || {});
+        if let Some(line) = self.lines.get_mut(&session) {
+            line.kept = false;
         }
+        self.touched(&user);
     }
 
     /// Every stored session of the user carries his choice; the last one written answers.

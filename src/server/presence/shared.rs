@@ -1,18 +1,17 @@
 //! Presence over many nodes: what happens here is told to the others by person, what happens there is heard of people who matter here.
 //! While Redis cannot be reached everything goes on with what this node knows, and is told when it is back.
-use super::{Answer, Ask, Entered, Opening, TooMany, actor::Actor, projection::Projection, seen::SeenLog};
+use super::{Answer, Ask, Entered, Opening, TooMany, projection::Projection, seen::SeenLog};
 use crate::hub::{
-    id::{RoomId, SessionId, UserId, UserType},
+    id::{RoomId, SessionId, UserId},
     presence::Status,
     time::{Millis, UnixMs},
 };
 use crate::server::{
     cluster::{
         Cluster, Mail, Unreachable,
-        people::{self, Adopted, Luggage, Mine, Opened, PersonNews},
+        people::{Adopted, Opened, PersonNews},
     },
     msg::Frame,
-    room_log::payload,
     store::redis::keys::bucket_of,
 };
 use std::{
@@ -22,8 +21,6 @@ use std::{
 };
 use tokio::sync::{mpsc, oneshot};
 
-/// How many people are told of at once.
-const AT_ONCE: usize = 512;
 /// The wait before the others are told again what could not be told.
 pub(super) const RETRY: Millis = Millis(500);
 /// How long a confirmation of listening is waited for.
@@ -220,202 +217,5 @@ impl Shared {
             let news = if cluster.is_up() { cluster.look(&users).await.unwrap_or_default() } else { Vec::new() };
             FromCluster::Looked { news, then }
         });
-    }
-}
-
-impl Actor {
-    /// Notes that somebody's state here has changed, for the other nodes.
-    pub(super) fn touched(&mut self, user: &UserId) {
-        if let Some(shared) = &mut self.shared {
-            shared.touch(user);
-        }
-    }
-
-    /// Asks the other nodes for an opening. Returns it if there are none.
-    pub(super) fn open_shared(&mut self, opening: Opening, reply: OpenReply) -> Option<(Opening, OpenReply)> {
-        let now = self.clock.now();
-        let Some(shared) = &mut self.shared else { return Some((opening, reply)) };
-        if shared.syncing.contains(&opening.user) {
-            shared.waiting.push((opening, reply));
-            return None;
-        }
-        *shared.opening.entry(opening.user.clone()).or_default() += 1;
-        let ask = people::Ask {
-            user: opening.user.clone(),
-            user_type: opening.user_type.clone(),
-            resume: opening.resume.clone(),
-            fresh: opening.fresh.clone(),
-            polls: opening.conn.is_none(),
-            own: opening.own,
-            now,
-            sessions_max: self.settings.sessions_per_user,
-        };
-        shared.ask(move |cluster| async move {
-            let outcome = Box::new(cluster.open(&ask).await);
-            FromCluster::Opened { opening, reply, outcome }
-        });
-        None
-    }
-
-    /// Tells the other nodes of everybody whose state here has changed.
-    pub(super) fn sync(&mut self, now: UnixMs) {
-        let Some(shared) = &mut self.shared else { return };
-        if shared.retry_at > now {
-            return;
-        }
-        for (user, status) in std::mem::take(&mut shared.choices) {
-            shared.ask(move |cluster| async move {
-                let chosen = Some(status).filter(|status| *status != Status::Online);
-                let news = cluster.choose(&user, chosen).await;
-                FromCluster::Chosen { user, status, news, reply: None }
-            });
-        }
-        if !shared.syncing.is_empty() {
-            return;
-        }
-        let ready = |user: &&UserId| !shared.opening.contains_key(*user);
-        let users: Vec<UserId> = shared.dirty.iter().filter(ready).take(AT_ONCE).cloned().collect();
-        if users.is_empty() {
-            if shared.dirty.is_empty() {
-                for done in shared.announced.drain(..) {
-                    // Whoever waited may have ended.
-                    let _ = done.send(());
-                }
-            }
-            return;
-        }
-        let mut all = Vec::with_capacity(users.len());
-        for user in users {
-            shared.dirty.remove(&user);
-            let view = self.people.view(&user);
-            let own = self.people.own_sessions(&user);
-            all.push(Mine {
-                user_type: self.people.type_of(&user).cloned().unwrap_or_else(UserType::plain),
-                last_seen: view.last_seen.unwrap_or(UnixMs(0)),
-                choice: self.people.choice(&user),
-                seated: !own.is_empty() && self.people.is_seated(&user),
-                sessions: own.into_iter().map(|own| (own.session, own.ends, own.polls)).collect(),
-                user: user.clone(),
-            });
-            shared.syncing.insert(user);
-        }
-        shared.ask(move |cluster| async move {
-            let syncs = all.iter().map(|mine| cluster.sync(mine));
-            let outcomes = futures_util::future::join_all(syncs).await;
-            FromCluster::Synced { told: all.iter().map(|mine| mine.user.clone()).zip(outcomes).collect() }
-        });
-    }
-
-    /// Keeps what goes with a session to whatever node it moves.
-    pub(super) fn keep_shared(&self, session: SessionId) {
-        let user = self.people.user_of(&session).cloned();
-        let (Some(shared), Some(user), Some(line)) = (&self.shared, user, self.lines.get(&session)) else { return };
-        let (cluster, kept) = (shared.cluster.clone(), Luggage { watches: line.watches.clone(), rooms: line.rooms.clone() });
-        tokio::spawn(async move {
-            if let Err(error) = cluster.keep(&user, &session, &kept).await {
-                tracing::warn!(%error, "watches and rooms of a session are not kept");
-            }
-        });
-    }
-
-    /// Tells a choice to the other nodes. Returns the reply if there are none, or nothing is to be told.
-    pub(super) fn choose_shared(
-        &mut self,
-        user: &UserId,
-        status: Status,
-        reply: oneshot::Sender<bool>,
-    ) -> Option<oneshot::Sender<bool>> {
-        let here = self.people.is_here(user);
-        let Some(shared) = self.shared.as_ref().filter(|_| here) else { return Some(reply) };
-        let user = user.clone();
-        shared.ask(move |cluster| async move {
-            let news = cluster.choose(&user, Some(status).filter(|status| *status != Status::Online)).await;
-            FromCluster::Chosen { user, status, news, reply: Some(reply) }
-        });
-        None
-    }
-
-    /// Sends a message to all nodes where somebody is live. Returns everything if there are no other nodes.
-    pub(super) fn message_shared(
-        &self,
-        to: UserId,
-        frame: Frame,
-        reply: oneshot::Sender<Option<usize>>,
-    ) -> Option<(UserId, Frame, oneshot::Sender<Option<usize>>)> {
-        let Some(shared) = &self.shared else { return Some((to, frame, reply)) };
-        let (keep, own) = (self.settings.timeout, shared.own.clone());
-        let (live_here, here) = (self.people.live(&to).len(), self.people.is_here(&to));
-        shared.ask(move |cluster| async move {
-            let payload = payload(&frame);
-            let me = cluster.me();
-            match cluster.route(&to, &payload, keep).await {
-                Ok(None) => drop(reply.send(None)),
-                Ok(Some((live, nodes))) => {
-                    for node in nodes.iter().filter(|node| **node != *me) {
-                        cluster.post(node, &Mail::Message { user: to.clone(), payload: payload.clone() }).await;
-                    }
-                    let _ = reply.send(Some(live));
-                    if nodes.iter().any(|node| **node == *me) {
-                        return FromCluster::Deliver { to, frame };
-                    }
-                }
-                Err(error) => {
-                    tracing::debug!(%error, "a message stays on this node");
-                    let _ = reply.send(here.then_some(live_here));
-                    if here {
-                        return FromCluster::Deliver { to, frame };
-                    }
-                }
-            }
-            drop(own);
-            FromCluster::Looked { news: Vec::new(), then: Then::Nothing }
-        });
-        None
-    }
-
-    /// Counts somebody's sessions over all nodes. Returns the reply if there are none, or they cannot be asked.
-    pub(super) fn count_shared(&self, user: &UserId, reply: oneshot::Sender<usize>) -> Option<oneshot::Sender<usize>> {
-        let Some(shared) = self.shared.as_ref().filter(|shared| shared.cluster.is_up()) else { return Some(reply) };
-        let (cluster, user, here) = (shared.cluster.clone(), user.clone(), self.people.sessions(user).len());
-        tokio::spawn(async move {
-            let _ = reply.send(cluster.count_sessions(&user).await.unwrap_or(here));
-        });
-        None
-    }
-
-    /// Whoever is asked for and not watched is looked up first. Returns everything if nobody needs to be.
-    pub(super) fn query_shared(&mut self, users: Vec<UserId>, answer: Answer) -> Option<(Vec<UserId>, Answer)> {
-        let Some(shared) = self.shared.as_mut().filter(|shared| shared.cluster.is_up()) else { return Some((users, answer)) };
-        let known = |user: &UserId| shared.watched.get(user).is_some_and(|stamp| *stamp > 0);
-        let unknown: Vec<UserId> = users.iter().filter(|user| !known(user)).cloned().collect();
-        if unknown.is_empty() {
-            return Some((users, answer));
-        }
-        let own = shared.own.clone();
-        let cluster = shared.cluster.clone();
-        tokio::spawn(async move {
-            let news = cluster.look(&unknown).await.unwrap_or_default();
-            if let Some(own) = own.upgrade() {
-                let _ = own.send(Ask::Asked { news, users, answer });
-            }
-        });
-        None
-    }
-
-    /// Answers with people who are known for this one answer only.
-    pub(super) async fn answer_once(&mut self, news: Vec<PersonNews>, users: &[UserId], answer: Answer) {
-        let mut once = Vec::new();
-        for news in news {
-            if self.shared.as_ref().is_some_and(|shared| shared.watched.contains_key(&news.user)) {
-                self.news(news);
-            } else {
-                self.people.glance(&news.user, Some(news.elsewhere));
-                once.push(news.user);
-            }
-        }
-        self.answer(users, answer).await;
-        for user in once {
-            self.people.glance(&user, None);
-        }
     }
 }

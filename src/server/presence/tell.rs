@@ -7,7 +7,7 @@ use crate::hub::{
 };
 use crate::server::{
     msg::{Class, RoomMsg, ShardMsg, Shown, ShownStatus},
-    watch::{status_class, status_frame},
+    net::watch::{status_class, status_frame},
 };
 use std::{collections::BTreeMap, sync::Arc};
 

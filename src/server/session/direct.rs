@@ -1,10 +1,8 @@
 //! Direct messages, from a socket or without one: to whoever is here, or kept for him.
 use super::SessionDeps;
 use crate::server::{
-    metrics,
-    msg::{Frame, Refusal, ShownStatus},
-    room_log::payload,
-    rooms::refusal,
+    msg::{Frame, Refusal, ShownStatus, refusal},
+    telemetry::metrics,
 };
 use crate::{
     hub::{code::Code, id::UserId},
@@ -38,7 +36,7 @@ impl SessionDeps {
             metrics::message(metrics::Message::Direct, self.clock.micros().saturating_sub(begin));
             return Ok(Delivered { delivered, kept: None });
         }
-        self.letters.keep(&to, &payload(&frame)).await?;
+        self.letters.keep(&to, &frame.payload()).await?;
         // He may have come meanwhile, before there was anything for him.
         let here = self.presence.states(vec![to.clone()]).await.iter().any(|shown| shown.status != ShownStatus::Offline);
         if here {

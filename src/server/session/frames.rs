@@ -2,10 +2,9 @@
 use super::{ExpiresAt, Next, Nothing, Session, Watched, error, text};
 use crate::server::{
     auth::AuthError,
-    msg::{Frame, JoinReply, Refusal, Reply, RoomMsg, Shown},
+    msg::{Frame, JoinReply, Refusal, Reply, RoomMsg, Shown, refusal},
+    net::watch::{status_frame, user_status},
     presence::Answer,
-    rooms::refusal,
-    watch::{status_frame, user_status},
 };
 use crate::{
     hub::{

@@ -2,10 +2,12 @@
 use super::{BAD_REQUESTS_MAX, SessionDeps, error, text};
 use crate::server::{
     auth::{AuthError, Claims},
-    conn::{Conn, Hello},
-    metrics,
     msg::{Class, Frame},
-    reader::{Inbound, Reader},
+    net::{
+        conn::{Conn, Hello},
+        reader::{Inbound, Reader},
+    },
+    telemetry::metrics,
 };
 use crate::{
     hub::{code::Code, id::UserId},

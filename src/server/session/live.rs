@@ -1,10 +1,12 @@
 //! The life of a session: every frame is counted against the rates and read; when the line goes, presence and rooms hear how.
 use super::{BAD_REQUESTS_MAX, EXPIRY_SLACK_MS, Next, RATE_RETRY_MS, Session, error, text};
 use crate::server::{
-    metrics,
-    msg::{Class, EndedByHub, Frame, RoomMsg},
-    rate::Verdict,
-    reader::{Inbound, Reader},
+    msg::{Class, EndedByHub, Frame, RoomMsg, ToRooms},
+    net::{
+        rate::Verdict,
+        reader::{Inbound, Reader},
+    },
+    telemetry::metrics,
 };
 use crate::{
     hub::{

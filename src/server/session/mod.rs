@@ -9,16 +9,18 @@ use crate::server::{
     auth::{Auth, Claims},
     clock::Clock,
     config::Config,
-    conn::{Conn, Hello},
     letters::Letters,
     live::Live,
     msg::{Class, Frame, Refusal, RoomSet, Shown},
+    net::{
+        conn::{Conn, Hello},
+        rate::{Rates, UserRates},
+        reader::Reader,
+        shard::Sessions,
+        watch::Watches,
+    },
     presence::{Presence, Seen},
-    rate::{Rates, UserRates},
-    reader::Reader,
     rooms::Rooms,
-    shard::Sessions,
-    watch::Watches,
 };
 use crate::{
     hub::{

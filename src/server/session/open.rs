@@ -2,13 +2,11 @@
 use super::{RATE_RETRY_MS, Session, SessionDeps, ShardSessions, error, greet::Greeted, text};
 use crate::server::{
     auth::SessionClaim,
-    conn::Conn,
-    entry::{Entry, fresh_session},
-    metrics,
     msg::{Class, Frame, RoomSet, Shown},
+    net::{conn::Conn, rate::Rates, watch::status_frame},
     presence::{Answer, Entered, Opening, Seen, TooMany},
-    rate::Rates,
-    watch::status_frame,
+    rooms::entry::{Entry, fresh_session},
+    telemetry::metrics,
 };
 use crate::{
     hub::{

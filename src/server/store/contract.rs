@@ -215,7 +215,7 @@ async fn the_store_in_memory_passes() {
 async fn layers_hide_nothing_of_the_store_below() {
     let dir = tempfile::tempdir().unwrap();
     let outbox = fjall(dir.path(), Duration::ZERO).unwrap();
-    let tapped = |store| -> Arc<dyn Store> { crate::server::webhooks::tap::Tap::new(store, Arc::default()) };
+    let tapped = |store| -> Arc<dyn Store> { super::tap::Tap::new(store, Arc::default()) };
     let outboxed = |store| -> Arc<dyn Store> { super::outbox::Outboxed::new(store, outbox.clone()) };
     let both = |store| tapped(outboxed(store));
     type Layer<'a> = &'a dyn Fn(Arc<dyn Store>) -> Arc<dyn Store>;

@@ -3,11 +3,13 @@ pub mod archive;
 #[cfg(test)]
 mod contract;
 pub mod fjall;
+pub(in crate::server) mod log;
 #[cfg(test)]
 pub(in crate::server) mod memory;
 pub mod notes;
 pub mod outbox;
 pub mod redis;
+pub mod tap;
 mod types;
 
 pub use types::{

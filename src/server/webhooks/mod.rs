@@ -11,8 +11,8 @@ pub mod sign;
 mod soft;
 pub mod source;
 mod stream;
-pub mod tap;
 
+use super::store::tap::Moved;
 use super::{clock::Clock, msg::Shown, store::notes::Notes};
 use crate::{
     hub::{id::RoomId, time::UnixMs},
@@ -27,7 +27,6 @@ use std::{
     time::Duration,
 };
 use stream::Stream;
-use tap::Moved;
 use tokio::sync::{Notify, mpsc};
 
 /// How often gauges are set.
@@ -63,7 +62,7 @@ struct Inner {
 }
 
 impl Webhooks {
-    /// Starts the thread. `moved` hears of every commit (see [`tap::Tap`]). Errors: the thread cannot be started.
+    /// Starts the thread. `moved` hears of every commit (see [`Tap`](super::store::tap::Tap)). Errors: the thread cannot be started.
     pub fn start(endpoints: Vec<EndpointSettings>, deps: WebhookDeps, moved: Arc<Moved>) -> std::io::Result<Self> {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         let (soft, soft_inbox) = mpsc::channel(SOFT_QUEUE);

@@ -5,6 +5,7 @@ mod counts;
 mod gate;
 pub mod hub;
 mod redis;
+pub mod rolling;
 mod row;
 mod times;
 
@@ -44,6 +45,7 @@ const ALL: &[Measurement] = &[
     Measurement { name: "redis", exact: false, run: redis::commits },
     Measurement { name: "redis-acks", exact: false, run: redis::acks },
     Measurement { name: "redis-idle", exact: false, run: redis::idle },
+    Measurement { name: "rolling", exact: false, run: rolling::counts },
     Measurement { name: "move", exact: false, run: core::queue_move },
 ];
 

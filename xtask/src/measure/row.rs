@@ -115,8 +115,8 @@ pub fn write(fresh: &Map<String, Value>, order: &[&str]) -> Result<(), String> {
 fn table(kept: &Map<String, Value>, order: &[&str]) -> String {
     let mut out = "| number | measured | goal | command |\n|---|---|---|---|\n".to_owned();
     let mut rows: Vec<&Value> = kept.values().collect();
-    let place =
-        |row: &Value| order.iter().position(|name| row["command"].as_str().is_some_and(|command| command.ends_with(name)));
+    let named = |row: &Value| row["command"].as_str().and_then(|command| command.split(' ').next_back()).map(str::to_owned);
+    let place = |row: &Value| named(row).and_then(|name| order.iter().position(|one| *one == name));
     rows.sort_by_key(|row| place(row).unwrap_or(order.len()));
     for row in rows {
         let text = |key: &str| row[key].as_str().unwrap_or_default().to_owned();

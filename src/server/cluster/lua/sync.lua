@@ -1,13 +1,14 @@
 -- A node says what it has of a person; what another node has is left alone, except that a line here beats a lost one there.
 -- KEYS: people, watches. ARGV: user, type, incarnation, last sign of life, choice ('' = none), 1 = seated here,
--- former names of this node with blanks between them, then per session: name, end (0 = live), 1 = it polls
+-- former names of this node with blanks between them, then per session: name, end (0 = live), 1 = it polls,
+-- what goes with it ('' = as before, ';' = nothing)
 local record = read(KEYS[1], ARGV[1])
 local before = sign(record)
 local fresh = next(record.n) == nil
 local old = record.n[ARGV[3]] or {s = {}}
 for name in string.gmatch(ARGV[7], '%S+') do record.n[name] = nil end
 local mine, moved = {z = tonumber(ARGV[6]), s = {}}, {}
-for i = 8, #ARGV, 3 do
+for i = 8, #ARGV, 4 do
   local session, ends = ARGV[i], tonumber(ARGV[i + 1])
   local other = owner(record, session)
   if other and other ~= ARGV[3] and not (ends == 0 and record.n[other].s[session] ~= 0) then
@@ -19,6 +20,8 @@ for i = 8, #ARGV, 3 do
       mine.p = mine.p or {}
       mine.p[session] = 1
     end
+    if ARGV[i + 3] == ';' then redis.call('HDEL', KEYS[2], session)
+    elseif ARGV[i + 3] ~= '' then redis.call('HSET', KEYS[2], session, ARGV[i + 3]) end
   end
 end
 for session in pairs(old.s) do

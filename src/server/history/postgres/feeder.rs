@@ -100,7 +100,7 @@ impl Feeder {
 
     async fn report(&self) {
         if let Ok(waiting) = self.feed.waiting(CONSUMER).await {
-            crate::server::metrics::gauge("michub_history_waiting", waiting);
+            crate::server::telemetry::metrics::gauge("michub_history_waiting", waiting);
         }
     }
 }

@@ -15,10 +15,10 @@ use crate::hub::{
     time::{Millis, UnixMs},
 };
 use crate::server::{
+    auth::ticket::grant_of,
     config::Gate,
-    hooks::{Kind, PublishRequest, Report},
+    media::hooks::{Kind, PublishRequest, Report},
     msg::SeatsOf,
-    ticket::grant_of,
 };
 use crate::wire::media::MediaWord;
 use pulse::Pulse;

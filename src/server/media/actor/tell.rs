@@ -6,7 +6,7 @@ use crate::{
         id::{RoomId, UserId},
         seats::Media as OnSeat,
     },
-    server::msg::{RoomMsg, SeatsOf},
+    server::msg::{RoomMsg, SeatsOf, ToRooms},
 };
 
 impl Actor {

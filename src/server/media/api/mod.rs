@@ -11,7 +11,7 @@ use crate::{
         media::{Live, Sighting},
         time::Millis,
     },
-    server::{clock::Clock, config::MediaConfig, hooks::Kind},
+    server::{clock::Clock, config::MediaConfig, media::hooks::Kind},
 };
 use reqwest::{Client, RequestBuilder, redirect::Policy};
 use serde::de::DeserializeOwned;

@@ -59,5 +59,5 @@ async fn call(api: &Api, action: &str, rest: &str) -> Result<Answer, ApiError> {
 
 /// The vendor asks for MD5 over app id, nonce, secret and time.
 fn signature(app: &str, nonce: &str, secret: &str, now: u64) -> String {
-    crate::server::hooks::hex(&Md5::digest(format!("{app}{nonce}{secret}{now}")))
+    crate::server::media::hooks::hex(&Md5::digest(format!("{app}{nonce}{secret}{now}")))
 }

@@ -3,7 +3,7 @@
 use super::{Api, ApiError, Snapshot, ask, escaped};
 use crate::{
     hub::media::{Live, MediaSession, Publisher, Sighting, StreamId},
-    server::{hooks::pairs, ticket::grant_of},
+    server::{auth::ticket::grant_of, media::hooks::pairs},
 };
 use serde::Deserialize;
 use std::collections::BTreeMap;

@@ -4,7 +4,8 @@ mod history;
 mod serve;
 mod shapes;
 
-use super::super::{clock::Clock, hooks::Kind};
+use super::hooks::Kind;
+use crate::server::clock::Clock;
 use clap::Args;
 use futures_util::{StreamExt, stream};
 use history::{History, Plan};
@@ -121,7 +122,7 @@ pub fn run_here(args: SimulateArgs) -> Result<(), SimulateError> {
 
 /// Plays the callbacks, waits until the hub agrees, and prints what came of it.
 pub async fn run(args: SimulateArgs, clock: Clock) -> Result<(), SimulateError> {
-    super::super::run::use_tls();
+    crate::server::net::tls::install_cryptography();
     let mut random = SmallRng::seed_from_u64(args.seed);
     let shaper = Shaper::new(&args, clock).ok_or(SimulateError::NoCallbacks)?;
     let plan = Plan { epochs: shaper.has_epochs(), rooms: args.rooms };

@@ -1,6 +1,6 @@
 //! The API of the simulated media server: it answers with the truth, whatever got lost of the callbacks.
 use super::{history::History, shapes::Shaper};
-use crate::server::hooks::Kind;
+use crate::server::media::hooks::Kind;
 use axum::{
     Router,
     body::Bytes,

@@ -5,7 +5,7 @@ use super::{
 };
 use crate::server::{
     clock::Clock,
-    hooks::{Kind, hex},
+    media::hooks::{Kind, hex},
 };
 use base64::{Engine, engine::general_purpose::STANDARD};
 use hmac::{Hmac, Mac};

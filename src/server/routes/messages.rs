@@ -1,0 +1,82 @@
+//! `/api/rooms/{room_id}/messages`: what was said in a room and is kept, page by page; and saying something without a socket.
+use crate::{
+    server::{
+        http::{Api, actor_of, check_senders, pass_on, room_id, text},
+        net::failure::{Failure, reply},
+        poll::{Reading, Topic, stream, take_token, wait_ms, wants_stream},
+    },
+    wire::{
+        client::msg_cursor,
+        fields::{BadFrame, Fields},
+        message,
+    },
+};
+use axum::{
+    body::Bytes,
+    extract::{Path, Query, State},
+    http::{HeaderMap, StatusCode},
+    response::Response,
+};
+use serde::Deserialize;
+
+/// How many messages one page may have.
+const PAGE_MAX: usize = 200;
+const PAGE_DEFAULT: usize = 50;
+
+#[derive(Deserialize)]
+pub(super) struct PageQuery {
+    since: Option<String>,
+    before: Option<String>,
+    limit: Option<String>,
+    wait_ms: Option<String>,
+    token: Option<String>,
+}
+
+/// Answers a page: after `since`, before `before`, or the newest; or goes on with every one to come. Errors: `room_not_found`, `bad_argument`, `unavailable`.
+pub(super) async fn page(
+    State(api): State<Api>,
+    mut headers: HeaderMap,
+    Path(room): Path<String>,
+    Query(query): Query<PageQuery>,
+) -> Result<Response, Failure> {
+    take_token(&api, &mut headers, query.token.as_deref());
+    let reading = Reading::new(api, &headers, &room)?;
+    let wait = wait_ms(query.wait_ms.as_deref().unwrap_or("0"))?;
+    let limit = match query.limit.as_deref().map(str::parse) {
+        None => PAGE_DEFAULT,
+        Some(Ok(limit)) if (1..=PAGE_MAX).contains(&limit) => limit,
+        Some(_) => return Err(BadFrame::argument("/limit".to_owned(), "1 to 200 messages").into()),
+    };
+    let since = query.since.as_deref().filter(|since| !since.is_empty()).map(msg_cursor);
+    let before = query.before.as_deref().map(|before| msg_cursor(before).rev);
+    if wants_stream(&headers) {
+        let last = headers.get("last-event-id").and_then(|id| id.to_str().ok()).map(msg_cursor);
+        return stream::begin(reading, Topic::Messages, last.or(since)).await;
+    }
+    let page = reading.messages(since, before, limit, wait).await?;
+    Ok(reply(StatusCode::OK, page.body))
+}
+
+/// Says something: a person with his token, a backend as itself or for a member with `act_as`. Answers the ack object.
+pub(super) async fn say(
+    State(api): State<Api>,
+    headers: HeaderMap,
+    Path(room): Path<String>,
+    body: Bytes,
+) -> Result<Response, Failure> {
+    let caller = api.caller(&headers)?;
+    let room = room_id(&room)?;
+    let fields = Fields::parse(text(&body)?)?;
+    let id = fields.integer("id")?;
+    let said = async {
+        if fields.has("room_id") && fields.room("room_id")? != room {
+            return Err(fields.wrong("room_id", "the room of the path").into());
+        }
+        let saying = message::parse(&fields)?;
+        let (from, rated) = actor_of(caller, fields.user("act_as")?)?;
+        let senders = ["user_id", "from_user_id"].iter().filter_map(|name| fields.user(name).transpose());
+        check_senders(&from, &senders.collect::<Result<Vec<_>, _>>()?)?;
+        pass_on(&api, &room, saying, from, rated, id).await
+    };
+    said.await.map_err(|failure: Failure| failure.to(id))
+}
