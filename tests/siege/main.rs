@@ -1,4 +1,5 @@
-//! What is done to a hub, and what must hold all the same: secrets that may not show, lines that break, a clock that jumps, descriptors that run out.
+//! What is done to a hub, and what must hold all the same: secrets that may not show, lines that break, a clock that jumps, descriptors and disks
+//! that run out.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
 mod actor;
 #[allow(dead_code, reason = "shared with the tests of one hub")]
@@ -9,6 +10,7 @@ mod descriptors;
 #[allow(dead_code, reason = "shared with the tests of one hub")]
 #[path = "../it/hub.rs"]
 mod hub;
+mod full;
 mod lines;
 mod log;
 mod secrets;
