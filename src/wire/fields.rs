@@ -278,6 +278,12 @@ impl<'a> Fields<'a> {
         unknown.map_or(Ok(()), |(key, _)| Err(self.wrong(key, expected)))
     }
 
+    /// Refuses `null` in every field that is not `optional`: there it is no value of the field's type.
+    pub fn no_null(&self, optional: &[&str]) -> Result<(), BadFrame> {
+        let null = self.list.iter().find(|(key, raw)| raw.get() == "null" && !optional.contains(&key.as_ref()));
+        null.map_or(Ok(()), |(key, _)| Err(self.wrong(key, "a value, or the key left out")))
+    }
+
     /// Returns the names of the fields, in the order of the text.
     #[must_use]
     pub fn keys(&self) -> Vec<&str> {
