@@ -51,10 +51,7 @@ fn step(rng: &mut Rng, number: usize, mood: Mood) -> Value {
             let floor = if rng.chance(25) { json!(45_000 + rng.below(5_000)) } else { Value::Null };
             drop_nulls(json!({"do": "drop", "who": who, "hub_ms": floor}))
         }
-        4..=5 => {
-            let ago = if rng.chance(60) { json!(rng.pick(&[0, 0, 500, 4_000, 90_000])) } else { Value::Null };
-            drop_nulls(json!({"do": "stream", "who": streams(rng), "stopped_ms_ago": ago}))
-        }
+        4..=5 => stream(rng),
         6..=12 => come(rng, who),
         13..=14 => json!({"do": "leave", "who": who}),
         15..=16 => json!({"do": "wait", "ms": rng.below(3_000)}),
@@ -118,8 +115,14 @@ pub fn somebody_asks(rng: &mut Rng) -> (&'static str, Value) {
     let who = if rng.chance(10) { "service" } else { *rng.pick(&PEOPLE) };
     // Half of all commands come from whoever may everything: the others are refused too often to move the room.
     let who = if rng.chance(50) { "own" } else { who };
-    let mood = *rng.pick(&[Mood::Any, Mood::Queue, Mood::Turns]);
+    let mood = *rng.pick(&[Mood::Any, Mood::Queue, Mood::Turns, Mood::Seats, Mood::People]);
     (who, mood.frame(rng, who))
+}
+
+/// What a media server tells of somebody: that he is on air, or since when he is not.
+pub fn stream(rng: &mut Rng) -> Value {
+    let ago = if rng.chance(60) { json!(rng.pick(&[0, 0, 500, 4_000, 90_000])) } else { Value::Null };
+    drop_nulls(json!({"do": "stream", "who": streams(rng), "stopped_ms_ago": ago}))
 }
 
 /// A command, a batch of them, or one to be tried out.
