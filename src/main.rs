@@ -62,7 +62,8 @@ fn main() -> ExitCode {
     match begin(&args) {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
-            eprintln!("michub: {failure}");
+            // A closed stderr changes nothing about it.
+            let _ = writeln!(std::io::stderr(), "michub: {failure}");
             ExitCode::FAILURE
         }
     }

@@ -32,6 +32,18 @@ fn what_is_read_is_written_back() {
 }
 
 #[test]
+fn null_is_a_value_only_where_a_key_is_optional() {
+    for key in KEYS {
+        let refused = parse(&format!(r#"{{"{key}":null}}"#)).unwrap_err();
+        assert_eq!(refused.path, format!("/{key}"));
+    }
+    let role = |key: &str| format!(r#"{{"roles":[{{"role_id":"dj","{key}":null}}]}}"#);
+    assert_eq!(parse(&role("level")).unwrap_err().path, "/roles/0/level");
+    assert!(parse(&role("timeout_seconds")).is_ok());
+    assert!(parse(r#"{"special_user_list":[{"user_id":"a","until_ms":null}]}"#).is_ok());
+}
+
+#[test]
 fn a_missing_key_takes_its_default() {
     let rules = written(parse(r#"{"max_mic_count":3,"roles":[{"role_id":"host"},{"role_id":"dj"}]}"#).unwrap());
     let mut expected = written(Rules::default());

@@ -19,7 +19,11 @@ pub fn start(config: &Config) -> Result<SetLevel, ParseError> {
         handle.reload(filter).map_err(|error| error.to_string())
     }
     let first = filter(&config.log.level)?;
-    let lines = tracing_subscriber::fmt().with_writer(std::io::stderr).with_ansi(std::io::stderr().is_terminal());
+    // A log that is full takes no complaint about that either: trying it would end whoever tries.
+    let lines = tracing_subscriber::fmt()
+        .with_writer(std::io::stderr)
+        .with_ansi(std::io::stderr().is_terminal())
+        .log_internal_errors(false);
     Ok(match config.log.format {
         LogFormat::Pretty => {
             let lines = lines.with_env_filter(first).with_filter_reloading();

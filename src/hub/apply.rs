@@ -235,7 +235,7 @@ impl Room {
     }
 
     fn cool_down(&mut self, user: &UserId, at: UnixMs, explicit: Option<UnixMs>) {
-        if let Some(until) = self.cooldown_from(at, explicit) {
+        if let Some(until) = self.cooldown_from(user, at, explicit) {
             self.cooldowns.insert(user.clone(), until);
         }
     }

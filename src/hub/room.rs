@@ -172,10 +172,12 @@ impl Room {
             && self.queue.entries.iter().any(|entry| entry.held_until.is_none())
     }
 
-    /// Returns until when somebody who leaves now must wait before he may join again.
+    /// Returns until when `user`, who leaves now, must wait before he may join again; `None` = leaving begins no cooldown. One that runs is
+    /// never shortened.
     #[must_use]
-    pub fn cooldown_from(&self, now: UnixMs, explicit: Option<UnixMs>) -> Option<UnixMs> {
+    pub fn cooldown_from(&self, user: &UserId, now: UnixMs, explicit: Option<UnixMs>) -> Option<UnixMs> {
         let by_rule = Some(now.plus(self.rules.rejoin_cooldown)).filter(|_| self.rules.rejoin_cooldown > Millis(0));
-        by_rule.max(explicit)
+        let begun = by_rule.max(explicit)?;
+        Some(self.cooldowns.get(user).copied().map_or(begun, |known| known.max(begun)))
     }
 }

@@ -1,4 +1,8 @@
 //! What is done: sockets, tasks, stores, HTTP. All effects live here.
+//!
+//! No part needs itself by way of others. From the ground up: [`clock`], [`msg`] (all that is said between connections, rooms and presence),
+//! [`store`], [`cluster`]; [`net`] and [`presence`]; [`rooms`]; `session`, `poll` and `routes`, which speak with clients; and [`run`], which
+//! starts and ends everything.
 pub mod auth;
 pub mod clock;
 pub mod cluster;

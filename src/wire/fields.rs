@@ -1,18 +1,16 @@
 //! A frame's JSON taken apart strictly: duplicate keys and deep nesting are refused, unknown fields ignored, and every known field is read
 //! with the path that an error names.
+use super::strict;
 use crate::hub::{
     code::Code,
     id::{IdError, OpId, RoleId, RoomId, UserId},
 };
 use serde::{
     Deserialize, Deserializer,
-    de::{MapAccess, SeqAccess, Visitor},
+    de::{MapAccess, Visitor},
 };
 use serde_json::value::RawValue;
 use std::{borrow::Cow, fmt};
-
-/// How deep a frame may nest; the outer object is depth 1.
-pub const MAX_DEPTH: usize = 16;
 
 /// Why a frame is refused before anybody looks at what it asks for.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -51,11 +49,8 @@ pub struct Fields<'a> {
     path: String,
 }
 
-/// Reads an object's or array's members without reading their values.
-enum Members<'a> {
-    Object(Vec<(Cow<'a, str>, &'a RawValue)>),
-    Array(Vec<&'a RawValue>),
-}
+/// An object's members, their values unread.
+struct Members<'a>(Vec<(Cow<'a, str>, &'a RawValue)>);
 
 #[derive(Deserialize)]
 struct Key<'a>(#[serde(borrow)] Cow<'a, str>);
@@ -67,7 +62,7 @@ impl<'de: 'a, 'a> Deserialize<'de> for Members<'a> {
             type Value = Members<'de>;
 
             fn expecting(&self, f: &mut fmt::Formatter) -> fmt::Result {
-                f.write_str("an object or an array")
+                f.write_str("an object")
             }
 
             fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
@@ -75,43 +70,10 @@ impl<'de: 'a, 'a> Deserialize<'de> for Members<'a> {
                 while let Some(Key(key)) = map.next_key()? {
                     list.push((key, map.next_value()?));
                 }
-                Ok(Members::Object(list))
-            }
-
-            fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Self::Value, A::Error> {
-                let mut list = Vec::new();
-                while let Some(value) = seq.next_element()? {
-                    list.push(value);
-                }
-                Ok(Members::Array(list))
+                Ok(Members(list))
             }
         }
-        deserializer.deserialize_any(Walk)
-    }
-}
-
-/// Splits one object or array, without a look at what is inside.
-fn split(text: &str) -> Result<Members<'_>, BadFrame> {
-    serde_json::from_str(text).map_err(|_| BadFrame::request("one JSON object"))
-}
-
-/// Refuses duplicate keys and deep nesting, here and anywhere below.
-fn check(members: &Members, depth: usize) -> Result<(), BadFrame> {
-    let below = |raw: &RawValue| match raw.get() {
-        text if !text.starts_with(['{', '[']) => Ok(()),
-        _ if depth == MAX_DEPTH => Err(BadFrame::request("at most 16 levels")),
-        text => check(&split(text)?, depth + 1),
-    };
-    match members {
-        Members::Object(list) => {
-            let mut keys: Vec<&str> = list.iter().map(|(key, _)| key.as_ref()).collect();
-            keys.sort_unstable();
-            if !keys.is_sorted_by(|a, b| a < b) {
-                return Err(BadFrame::request("each key once"));
-            }
-            list.iter().try_for_each(|(_, raw)| below(raw))
-        }
-        Members::Array(list) => list.iter().try_for_each(|raw| below(raw)),
+        deserializer.deserialize_map(Walk)
     }
 }
 
@@ -130,15 +92,13 @@ fn whole<'a, T: Deserialize<'a> + TryFrom<i64>>(raw: &'a RawValue) -> Option<T> 
 }
 
 impl<'a> Fields<'a> {
-    /// Takes a whole frame apart. Errors: `bad_request`, with the `id` if there is just one. Cost: O(bytes × depth).
+    /// Takes a whole frame apart. Errors: `bad_request`, with the `id` if there is just one.
     pub fn parse(text: &'a str) -> Result<Self, BadFrame> {
-        let members = split(text)?;
-        let checked = check(&members, 1);
-        let Members::Object(list) = members else { return Err(BadFrame::request("one JSON object")) };
+        let Members(list) = serde_json::from_str(text).map_err(|_| BadFrame::request("one JSON object"))?;
         let fields = Self { list, path: String::new() };
-        match checked {
+        match strict::check(text) {
             Ok(()) => Ok(fields),
-            Err(bad) => Err(BadFrame { id: fields.only_id(), ..bad }),
+            Err(expected) => Err(BadFrame { id: fields.only_id(), ..BadFrame::request(expected) }),
         }
     }
 
@@ -318,6 +278,12 @@ impl<'a> Fields<'a> {
         unknown.map_or(Ok(()), |(key, _)| Err(self.wrong(key, expected)))
     }
 
+    /// Refuses `null` in every field that is not `optional`: there it is no value of the field's type.
+    pub fn no_null(&self, optional: &[&str]) -> Result<(), BadFrame> {
+        let null = self.list.iter().find(|(key, raw)| raw.get() == "null" && !optional.contains(&key.as_ref()));
+        null.map_or(Ok(()), |(key, _)| Err(self.wrong(key, "a value, or the key left out")))
+    }
+
     /// Returns the names of the fields, in the order of the text.
     #[must_use]
     pub fn keys(&self) -> Vec<&str> {
@@ -355,7 +321,7 @@ impl<'a> Fields<'a> {
 
     fn child(&self, raw: &'a RawValue, path: String) -> Result<Self, BadFrame> {
         match serde_json::from_str(raw.get()) {
-            Ok(Members::Object(list)) => Ok(Self { list, path }),
+            Ok(Members(list)) => Ok(Self { list, path }),
             _ => Err(BadFrame::argument(path, "an object")),
         }
     }

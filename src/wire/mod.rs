@@ -22,6 +22,7 @@ pub mod spec;
 pub mod state;
 pub mod status;
 pub mod stored;
+mod strict;
 pub mod turn;
 pub mod webhook;
 pub mod words;

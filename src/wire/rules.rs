@@ -65,6 +65,7 @@ pub fn parse(text: &str) -> Result<Rules, BadRules> {
 
 fn document(f: &Fields) -> Result<Rules, BadFrame> {
     f.only(KEYS, "one of the keys of the rules")?;
+    f.no_null(&[])?;
     let d = Rules::default();
     let seconds = |name, range| Ok::<_, BadFrame>(within(f, name, range)?.map(Millis::from_seconds));
     let count = |name, range| Ok::<_, BadFrame>(within(f, name, range)?.and_then(|n| u32::try_from(n).ok()));
@@ -147,6 +148,7 @@ fn each_once<T>(
 
 fn role(f: &Fields) -> Result<RoleRule, BadFrame> {
     f.only(ROLE_KEYS, "one of the keys of a role")?;
+    f.no_null(&["timeout_seconds"])?;
     let id = f.role("role_id")?.ok_or_else(|| f.wrong("role_id", "a role's id"))?;
     let built_in = roles::built_in(id.as_str());
     let level = within(f, "level", (0, 1000, "0 to 1000"))?.and_then(|level| u32::try_from(level).ok());
@@ -166,6 +168,7 @@ fn role(f: &Fields) -> Result<RoleRule, BadFrame> {
 
 fn special(f: &Fields) -> Result<Special, BadFrame> {
     f.only(SPECIAL_KEYS, "one of the keys of a special user")?;
+    f.no_null(&["until_ms"])?;
     Ok(Special {
         user: f.needed_user("user_id")?,
         priority: priority(f, "priority_level")?.unwrap_or(0),
@@ -175,6 +178,7 @@ fn special(f: &Fields) -> Result<Special, BadFrame> {
 
 fn window(f: &Fields) -> Result<Window, BadFrame> {
     f.only(WINDOW_KEYS, "one of the keys of a time window")?;
+    f.no_null(&["timeout_seconds", "max_queue_len"])?;
     let wall = |name| {
         let text = f.text(name)?.ok_or_else(|| f.wrong(name, "a wall time like 20:00"))?;
         WallTime::parse(&text).ok_or_else(|| f.wrong(name, "a wall time like 20:00"))

@@ -1,6 +1,7 @@
 //! Hostile input: the fuzzer's corpus and its mutations, and rooms that are asked for anything.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
 mod targets;
+mod worst;
 
 use proptest::prelude::*;
 use std::path::Path;
@@ -34,6 +35,20 @@ fn the_corpus_and_its_neighbours_do_no_harm() {
             }
         }
     }
+}
+
+/// What `cargo xtask measure parse` counts: full frames, most of them read to their end.
+#[test]
+fn the_hardest_frames_do_no_harm() {
+    let frames = worst::frames();
+    for (name, text) in &frames {
+        assert!((12_000..=16_384).contains(&text.len()), "{name}: {} bytes", text.len());
+        assert!(serde_json::from_str::<serde::de::IgnoredAny>(text).is_ok(), "{name} is no JSON");
+        let (_, read) = TARGETS.iter().find(|(name, _)| *name == "frame").unwrap();
+        read(text.as_bytes());
+    }
+    let read = frames.iter().filter(|(_, text)| michub::wire::client::parse(text).is_ok()).count();
+    assert!(read >= 8, "only {read} are whole frames");
 }
 
 /// Values that somebody who wants to do harm puts into a field.

@@ -231,6 +231,20 @@ fn which_ends_bring_a_cooldown() {
 }
 
 #[test]
+fn a_cooldown_that_runs_is_never_shortened() {
+    let mut table = Table::new(Mode::Queue, Rules { rejoin_cooldown: Millis(5_000), ..rules() });
+    table.join("a");
+    table.ask("own", kick("a", false, 600)).unwrap();
+    let first = table.room().cooldowns.clone();
+    for end in [Command::SeatLeave, kick("a", false, 3)] {
+        table.ask("own", assign("a", Some(2), SeatPolicy::Fail, false)).unwrap();
+        let who = if matches!(end, Command::SeatLeave) { "a" } else { "own" };
+        table.ask(who, end).unwrap();
+        assert_eq!(table.room().cooldowns, first, "{who}");
+    }
+}
+
+#[test]
 fn a_lock_keeps_others_away() {
     let mut table = Table::queue("a");
     assert_eq!(

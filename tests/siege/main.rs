@@ -1,4 +1,5 @@
-//! What is done to a hub, and what must hold all the same: secrets that may not show, lines that break, a clock that jumps, descriptors that run out.
+//! What is done to a hub, and what must hold all the same: secrets that may not show, lines that break, a clock that jumps, descriptors and disks
+//! that run out.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
 mod actor;
 #[allow(dead_code, reason = "shared with the tests of one hub")]
@@ -6,6 +7,7 @@ mod actor;
 mod client;
 mod clock;
 mod descriptors;
+mod full;
 #[allow(dead_code, reason = "shared with the tests of one hub")]
 #[path = "../it/hub.rs"]
 mod hub;

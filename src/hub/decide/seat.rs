@@ -102,7 +102,7 @@ impl Draft {
         self.check_rank(ctx, target)?;
         let seat_no = self.seat_of(target)?;
         let explicit = Some(self.now.plus(Millis::from_seconds(cooldown_seconds))).filter(|_| cooldown_seconds > 0);
-        let cooldown_until = self.room.cooldown_from(self.now, explicit);
+        let cooldown_until = self.room.cooldown_from(target, self.now, explicit);
         self.unseat(seat_no, target, SeatLeftReason::Kicked, cooldown_until);
         if requeue {
             // The next one comes to the seat first, so that the requeued person stands in front of those who still wait.

@@ -1,43 +1,43 @@
 //! The operators' listener: is the process alive, can it serve, its numbers, reports on the history, and webhooks.
-use crate::server::{
-    clock::Clock,
-    history::{History, remote},
-    net::admit::Admission,
-    net::failure::{Failure, object_of},
-    rooms::Rooms,
-    store::Store,
-    telemetry::metrics,
-    webhooks::{self, Webhooks},
+mod thread;
+
+pub use thread::Operators;
+
+use crate::{
+    hub::code::Code,
+    server::{
+        clock::Clock,
+        history::{History, remote},
+        net::{
+            admit::Admission,
+            failure::{Failure, object_of},
+        },
+        rooms::Rooms,
+        store::Store,
+        telemetry::metrics,
+        webhooks::{self, Webhooks},
+    },
 };
 use axum::{
     Router,
-    extract::State,
+    extract::{Request, State},
     http::{StatusCode, header},
+    response::{IntoResponse, Response},
     routing::get,
-};
-use hyper::server::conn::http1;
-use hyper_util::{
-    rt::{TokioIo, TokioTimer},
-    service::TowerToHyperService,
 };
 use metrics_exporter_prometheus::{BuildError, PrometheusHandle};
 use std::{
-    net::SocketAddr,
+    convert::Infallible,
     sync::{
         Arc, OnceLock,
         atomic::{AtomicBool, Ordering},
     },
-    time::Duration,
 };
-use tokio::{net::TcpListener, task::JoinHandle};
+use tokio::runtime::Handle;
+use tower::ServiceExt;
 
 /// The content type of the Prometheus text format.
 const TEXT_FORMAT: &str = "text/plain; version=0.0.4";
-
-/// How long the head of a request may take.
-const HEADER_TIMEOUT: Duration = Duration::from_secs(5);
-/// The wait after a connection could not be accepted.
-const ACCEPT_AGAIN: Duration = Duration::from_millis(100);
 
 /// Where the numbers are that are read at a scrape.
 pub struct Sources {
@@ -63,13 +63,6 @@ impl Admin {
     /// Installs the metrics recorder of this process. Errors: there is one already.
     pub fn new(store: Arc<dyn Store>, history: History, webhooks: Option<Webhooks>, clock: Clock) -> Result<Self, BuildError> {
         let metrics = metrics::install(clock.now().0)?;
-        let upkeep = metrics.clone();
-        tokio::spawn(async move {
-            loop {
-                tokio::time::sleep(metrics::UPKEEP).await;
-                upkeep.run_upkeep();
-            }
-        });
         Ok(Self { store, history, webhooks, draining: Arc::default(), metrics, clock, sources: Arc::default() })
     }
 
@@ -100,60 +93,45 @@ impl Admin {
         self.draining.store(true, Ordering::Relaxed);
     }
 
-    /// Makes the routes.
-    pub fn router(self) -> Router {
+    /// Sorts what was measured since the last time, now and then, so that a scrape need not.
+    async fn keep_up(self) {
+        loop {
+            tokio::time::sleep(metrics::UPKEEP).await;
+            self.metrics.run_upkeep();
+        }
+    }
+
+    /// Makes the routes. `work` runs the reports and what is asked of webhooks; alive, ready and the numbers are answered where they are asked.
+    fn router(self, work: Handle) -> Router {
         let reports = remote::router(self.history.clone());
         let webhooks = self.webhooks.clone().map(webhooks::admin::router).unwrap_or_default();
+        let rest = Router::new()
+            .merge(reports)
+            .merge(webhooks)
+            .fallback(async || Failure::nothing_there("There is no such route."))
+            .method_not_allowed_fallback(not_allowed);
+        let rest = tower::service_fn(move |request: Request| {
+            let answer = work.spawn(rest.clone().oneshot(request));
+            async {
+                let response = match answer.await {
+                    Ok(Ok(response)) => response,
+                    Err(_) => Failure::new(Code::Internal).into_response(),
+                };
+                Ok::<Response, Infallible>(response)
+            }
+        });
         Router::new()
             .route("/healthz", get(async || "alive\n"))
             .route("/readyz", get(ready))
             .route("/metrics", get(async |State(admin): State<Self>| ([(header::CONTENT_TYPE, TEXT_FORMAT)], admin.scrape())))
             .with_state(self)
-            .merge(reports)
-            .merge(webhooks)
-            .fallback(async || Failure::nothing_there("There is no such route."))
-            .method_not_allowed_fallback(async || (StatusCode::METHOD_NOT_ALLOWED, object_of(StatusCode::METHOD_NOT_ALLOWED)))
+            .method_not_allowed_fallback(not_allowed)
+            .fallback_service(rest)
     }
 }
 
-/// The operators' listener while it is open: the last thing that closes.
-pub struct Operators {
-    /// Where it listens.
-    pub address: SocketAddr,
-    served: JoinHandle<()>,
-}
-
-impl Operators {
-    /// Listens, and answers from here on.
-    pub async fn listen(at: SocketAddr, admin: Admin) -> std::io::Result<Self> {
-        let listener = TcpListener::bind(at).await?;
-        let address = listener.local_addr()?;
-        Ok(Self { address, served: tokio::spawn(serve(listener, admin.router())) })
-    }
-
-    /// Ends it.
-    pub fn close(self) {
-        self.served.abort();
-    }
-}
-
-async fn serve(listener: TcpListener, router: Router) {
-    loop {
-        match listener.accept().await {
-            Ok((stream, _)) => {
-                let service = TowerToHyperService::new(router.clone());
-                let connection = http1::Builder::new()
-                    .timer(TokioTimer::new())
-                    .header_read_timeout(HEADER_TIMEOUT)
-                    .serve_connection(TokioIo::new(stream), service);
-                tokio::spawn(connection);
-            }
-            Err(error) => {
-                tracing::warn!(%error, "the admin listener cannot accept");
-                tokio::time::sleep(ACCEPT_AGAIN).await;
-            }
-        }
-    }
+async fn not_allowed() -> impl IntoResponse {
+    (StatusCode::METHOD_NOT_ALLOWED, object_of(StatusCode::METHOD_NOT_ALLOWED))
 }
 
 async fn ready(State(admin): State<Admin>) -> (StatusCode, &'static str) {

@@ -39,13 +39,30 @@ use axum::{
     http::{HeaderMap, StatusCode, header, request::Parts},
     response::Response,
 };
-use std::convert::Infallible;
+use std::{convert::Infallible, ops::Deref, sync::Arc};
 use tokio::sync::{oneshot, watch};
 
-/// What the routes need.
+/// What the routes need. Cheap to clone: each request does so several times.
 #[derive(Clone)]
+pub struct Api(Arc<ApiParts>);
+
+impl From<ApiParts> for Api {
+    fn from(parts: ApiParts) -> Self {
+        Self(Arc::new(parts))
+    }
+}
+
+impl Deref for Api {
+    type Target = ApiParts;
+
+    fn deref(&self) -> &ApiParts {
+        &self.0
+    }
+}
+
+/// Everything that some route needs.
 #[allow(missing_docs, reason = "the names say it")]
-pub struct Api {
+pub struct ApiParts {
     pub auth: Auth,
     pub presence: Presence,
     pub rooms: Rooms,

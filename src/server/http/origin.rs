@@ -6,9 +6,8 @@ use crate::{
     server::{live::Live, net::ws::may_connect},
 };
 use axum::{
-    extract::{Request, State},
+    extract::Request,
     http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header},
-    middleware::Next,
     response::{IntoResponse, Response},
 };
 
@@ -18,14 +17,18 @@ const METHODS: HeaderValue = HeaderValue::from_static("GET, POST, DELETE");
 const HEADERS: HeaderValue = HeaderValue::from_static("authorization, content-type, if-none-match, last-event-id");
 const EXPOSED: HeaderValue = HeaderValue::from_static("etag, retry-after");
 
-/// Lets a request through unless a foreign page makes it.
-pub(in crate::server) async fn guard(State(allowed): State<Live<Vec<String>>>, request: Request, next: Next) -> Response {
-    let Some(origin) = request.headers().get(header::ORIGIN).cloned() else { return next.run(request).await };
+/// Lets a request through to `routes` unless a foreign page makes it.
+pub(in crate::server) async fn guard(
+    allowed: &Live<Vec<String>>,
+    request: Request,
+    routes: impl AsyncFnOnce(Request) -> Response,
+) -> Response {
+    let Some(origin) = request.headers().get(header::ORIGIN).cloned() else { return routes(request).await };
     if !may_connect(request.headers(), &allowed.load()) {
         return Failure::new(Code::Forbidden).into_response();
     }
     let asks = request.method() == Method::OPTIONS && request.headers().contains_key(header::ACCESS_CONTROL_REQUEST_METHOD);
-    let mut response = if asks { StatusCode::NO_CONTENT.into_response() } else { next.run(request).await };
+    let mut response = if asks { StatusCode::NO_CONTENT.into_response() } else { routes(request).await };
     allow(response.headers_mut(), origin, asks);
     response
 }

@@ -7,9 +7,10 @@ use super::{
     http::Http,
 };
 use futures_util::future::join_all;
-use std::time::Duration;
+use std::{net::SocketAddr, thread::JoinHandle, time::Duration};
 use tokio::{
     net::TcpStream,
+    runtime::Builder,
     time::{sleep, timeout},
 };
 
@@ -54,14 +55,15 @@ pub(super) async fn part(crew: Crew) {
             client
         }
     });
-    let probing = async {
-        if let (Some(admin), 0) = (args.admin, crew.thread) {
-            let probed = probe(&crew, admin, deadline).await;
-            crew.checked(probed);
-        }
-    };
-    let (quiet, ()) = tokio::join!(join_all(living), probing);
+    let probing = args.admin.filter(|_| crew.thread == 0).map(|admin| prober(&crew, admin, deadline));
+    let quiet = join_all(living).await;
     join_all(attacking).await;
+    if let Some(probing) = probing {
+        let probed = probing.join().unwrap_or(Err(Failure::Ended));
+        for took in crew.checked(probed).unwrap_or_default() {
+            crew.tally.borrow_mut().took("healthz", took);
+        }
+    }
     crew.step().await;
     crew.step().await;
     drop(quiet);
@@ -87,14 +89,22 @@ async fn live(crew: &Crew, number: u32, client: &mut Client, deadline: u64) -> R
     Ok(())
 }
 
-async fn probe(crew: &Crew, admin: std::net::SocketAddr, deadline: u64) -> Result<(), Failure> {
-    while crew.micros() < deadline {
-        let at = crew.micros();
-        Http::connect(admin, 0).await?.ask("GET", "/healthz", "").await?;
-        crew.tally.borrow_mut().took("healthz", crew.micros() - at);
-        sleep(PROBE).await;
-    }
-    Ok(())
+/// Asks for `/healthz` until the deadline, on a thread of its own: what the clients here are busy with is none of its answers' time.
+fn prober(crew: &Crew, admin: SocketAddr, deadline: u64) -> JoinHandle<Result<Vec<u64>, Failure>> {
+    let shared = crew.shared.clone();
+    std::thread::spawn(move || {
+        let runtime = Builder::new_current_thread().enable_all().build().map_err(client::io("runtime"))?;
+        runtime.block_on(async {
+            let mut all = Vec::new();
+            while shared.clock.micros() < deadline {
+                let at = shared.clock.micros();
+                Http::connect(admin, 0).await?.ask("GET", "/healthz", "").await?;
+                all.push(shared.clock.micros() - at);
+                sleep(PROBE).await;
+            }
+            Ok(all)
+        })
+    })
 }
 
 /// Attacks until the deadline, and begins again whenever the hub has ended it. Nothing that becomes of it is an error.

@@ -81,7 +81,7 @@ pub(super) async fn part(crew: Crew) {
     let returning = tickets.into_iter().map(|ticket| {
         let crew = &crew;
         async move {
-            let back = resume(crew, &ticket).await;
+            let back = resume(crew, &ticket, cut).await;
             crew.tally.borrow_mut().took("resume", crew.micros() - cut);
             crew.checked(back)
         }
@@ -126,11 +126,14 @@ fn remember(cursor: &RefCell<String>, payload: &[u8]) {
     }
 }
 
-async fn resume(crew: &Crew, ticket: &Ticket) -> Result<Client, Failure> {
+/// Comes back as a client does, at its first attempt; `cut` is when its line was cut.
+async fn resume(crew: &Crew, ticket: &Ticket, cut: u64) -> Result<Client, Failure> {
     let mut client = Client::connect(crew.target(ticket.number), ticket.number % crew.args().sources).await?;
     let room = crew.room(ticket.number % crew.args().rooms);
-    let more =
-        format!(r#","session_token":"{}","rooms":[{{"room_id":"{room}","cursor":"{}"}}]"#, ticket.token, ticket.cursor.borrow());
+    let (token, cursor, down_ms) = (&ticket.token, ticket.cursor.borrow().clone(), (crew.micros() - cut) / 1000);
+    let more = format!(
+        r#","session_token":"{token}","rooms":[{{"room_id":"{room}","cursor":"{cursor}"}}],"attempt":1,"down_ms":{down_ms}"#
+    );
     let welcome = client.hello(&crew.user('c', ticket.number), &more).await?;
     if frames::after(&welcome, br#""resumed":true"#).is_none() {
         return Err(Failure::Answered("a fresh session instead of the old one".to_owned()));

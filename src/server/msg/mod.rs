@@ -1,14 +1,19 @@
 //! Messages between connections, shards, rooms and presence: the only ways in which they touch each other.
 //!
 //! Everything from a room to its connections travels through one channel per shard, in order: acks, joins and frames alike.
+mod frame;
 mod mailbox;
+mod refusal;
+mod room_set;
 
+pub use frame::{Class, Frame, room_key};
 pub use mailbox::Mailbox;
+pub use refusal::{Refusal, refusal, unavailable};
+pub use room_set::RoomSet;
 
 use crate::{
     hub::{
         actor::Actor,
-        code::Code,
         command::{IfRev, Request},
         cursor::Cursor,
         id::{OpId, RoomId, SessionId, UserId, UserType},
@@ -18,11 +23,7 @@ use crate::{
     wire::{client::Since, close::Close, membership::Messages, message::Saying},
 };
 use bytes::Bytes;
-use std::{
-    collections::BTreeSet,
-    hash::{DefaultHasher, Hash, Hasher},
-    sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError},
-};
+use std::sync::Arc;
 
 /// Addresses a connection on its shard. A slot is reused, a generation never: a late message finds nobody.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -33,46 +34,6 @@ pub struct ConnId {
     pub slot: u32,
     /// Which use of the slot.
     pub generation: u32,
-}
-
-/// A whole WebSocket frame, header included, encoded once and shared by all who get it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Frame(pub Bytes);
-
-impl Frame {
-    /// Returns the JSON inside a text frame that this hub has made.
-    #[must_use]
-    pub fn payload(&self) -> Bytes {
-        let header = match self.0.get(1) {
-            Some(127) => 10,
-            Some(126) => 4,
-            _ => 2,
-        };
-        self.0.slice(header.min(self.0.len())..)
-    }
-}
-
-/// What happens to a frame when the reader is slow.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Class {
-    /// Never dropped before the connection is: acks, room updates. Over the budget the connection is closed with 4102.
-    Must,
-    /// Replaced by a newer frame of the same key that still waits: presence, digests.
-    Latest(u64),
-    /// A room's first frames, or a snapshot in the place of a large update: outside the budget as long as none of the same room waits.
-    Snapshot(u64),
-    /// Dropped when no droppable frame is left, and counted.
-    Normal,
-    /// Dropped first, and counted.
-    Droppable,
-}
-
-/// Returns a room's own key among the frames of which a connection may have one.
-#[must_use]
-pub fn room_key(room: &RoomId) -> u64 {
-    let mut hasher = DefaultHasher::new();
-    room.hash(&mut hasher);
-    hasher.finish()
 }
 
 /// How somebody sits, for whoever may let him publish.
@@ -269,70 +230,6 @@ pub struct Member {
     pub rooms: RoomSet,
 }
 
-/// The rooms of a session, shared between the session, which asks to enter, and the rooms, which may refuse or put it out;
-/// and, of a session without a socket, its mail.
-#[derive(Clone, Debug, Default)]
-pub struct RoomSet(Arc<Shared>);
-
-#[derive(Debug, Default)]
-struct Shared {
-    rooms: Mutex<BTreeSet<RoomId>>,
-    mail: OnceLock<Mailbox>,
-}
-
-impl RoomSet {
-    fn lock(&self) -> MutexGuard<'_, BTreeSet<RoomId>> {
-        self.0.rooms.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Returns the session's mail. Cost: an allocation, the first time.
-    #[must_use]
-    pub fn mail(&self) -> &Mailbox {
-        self.0.mail.get_or_init(Mailbox::default)
-    }
-
-    /// Returns the mail of a session whose client takes everything that a socket would get.
-    #[must_use]
-    pub fn listener(&self) -> Option<&Mailbox> {
-        self.0.mail.get().filter(|mail| mail.listens())
-    }
-
-    /// Returns the session's mail, if there ever was any.
-    #[must_use]
-    pub fn some_mail(&self) -> Option<&Mailbox> {
-        self.0.mail.get()
-    }
-
-    /// Makes a set of these rooms.
-    #[must_use]
-    pub fn of(rooms: Vec<RoomId>) -> Self {
-        Self(Arc::new(Shared { rooms: Mutex::new(rooms.into_iter().collect()), mail: OnceLock::new() }))
-    }
-
-    /// Adds a room unless there are `max` others already; 0 = no limit. Returns whether it is in.
-    pub fn add(&self, room: &RoomId, max: usize) -> bool {
-        let mut rooms = self.lock();
-        rooms.contains(room) || ((max == 0 || rooms.len() < max) && rooms.insert(room.clone()))
-    }
-
-    /// Takes a room out.
-    pub fn remove(&self, room: &RoomId) {
-        self.lock().remove(room);
-    }
-
-    /// Tells whether a room is in.
-    #[must_use]
-    pub fn contains(&self, room: &RoomId) -> bool {
-        self.lock().contains(room)
-    }
-
-    /// Returns all rooms, in the order of their names.
-    #[must_use]
-    pub fn list(&self) -> Vec<RoomId> {
-        self.lock().iter().cloned().collect()
-    }
-}
-
 /// The role that a token gives for a room.
 #[derive(Clone, Debug)]
 pub struct TokenRole {
@@ -360,47 +257,6 @@ pub struct Joined {
     pub recovered: bool,
     /// Where the messages lead.
     pub messages: Messages,
-}
-
-/// Why something was refused: ready to be shown to the client.
-#[derive(Clone, Debug)]
-pub struct Refusal {
-    /// The row of the code table.
-    pub code: Code,
-    /// The `details` object, as JSON.
-    pub details: Option<Bytes>,
-    /// After how long the same may succeed, where that is known.
-    pub retry_after: Option<Millis>,
-}
-
-impl Refusal {
-    /// Makes a refusal without details.
-    #[must_use]
-    pub const fn plain(code: Code) -> Self {
-        Self { code, details: None, retry_after: None }
-    }
-
-    /// Makes a refusal with details.
-    #[must_use]
-    pub const fn with(code: Code, details: Bytes) -> Self {
-        Self { code, details: Some(details), retry_after: None }
-    }
-}
-
-/// Makes a refusal without details.
-#[must_use]
-pub const fn refusal(code: Code) -> Refusal {
-    if matches!(code, Code::Unavailable) { unavailable("none") } else { Refusal::plain(code) }
-}
-
-/// Makes a refusal of `unavailable`: whether nothing has happened (`none`), or nobody knows (`unknown`).
-#[must_use]
-pub const fn unavailable(outcome: &'static str) -> Refusal {
-    let details: &[u8] = match outcome.as_bytes() {
-        b"none" => br#"{"outcome":"none"}"#,
-        _ => br#"{"outcome":"unknown"}"#,
-    };
-    Refusal::with(Code::Unavailable, Bytes::from_static(details))
 }
 
 /// Where an answer goes.

@@ -109,7 +109,7 @@ pub(in crate::server) fn object_of(status: StatusCode) -> Bytes {
 }
 
 /// Gives the error object to answers that come from beneath the routes: no such route or method, a body that is too large, a broken query.
-pub(in crate::server) async fn as_error_object(response: Response) -> Response {
+pub(in crate::server) fn as_error_object(response: Response) -> Response {
     let status = response.status();
     let is_json = response.headers().get(header::CONTENT_TYPE).is_some_and(|kind| kind == "application/json");
     if is_json || !(status.is_client_error() || status.is_server_error()) {

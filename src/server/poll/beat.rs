@@ -39,6 +39,9 @@ use serde_json::value::RawValue;
 pub(in crate::server) async fn heartbeat(State(api): State<Api>, headers: HeaderMap, body: Bytes) -> Result<Response, Failure> {
     let caller = api.caller(&headers)?;
     let poll = client::parse_poll(text(&body)?)?;
+    let stream = wants_stream(&headers);
+    // They share the connection's buffer, which is free for the next request without them.
+    drop((headers, body));
     let (user, claims) = identify(caller, &poll)?;
     let all = &api.sessions;
     if poll.watch.as_ref().is_some_and(|users| exceeds(users.len(), all.settings.load().watches_per_session)) {
@@ -70,7 +73,7 @@ pub(in crate::server) async fn heartbeat(State(api): State<Api>, headers: Header
     };
     let person = Person { api: &api, user: &user, user_type: &user_type, claims: claims.as_ref() };
     let wants = Wants {
-        stream: wants_stream(&headers),
+        stream,
         wait: poll.wait,
         heard: poll.heard,
         watch: poll.watch,

@@ -183,9 +183,11 @@ pub(in crate::server) async fn updates(
     let wait = wait_ms(query.wait_ms.as_deref().unwrap_or("0"))?;
     if wants_stream(&headers) {
         let last = headers.get("last-event-id").and_then(|id| Cursor::parse(id.to_str().ok()?));
-        return stream::begin(reading, Topic::Updates, last.or(named)).await;
+        return Box::pin(stream::begin(reading, Topic::Updates, last.or(named))).await;
     }
     let known = known(&headers).filter(|_| query.cursor.is_none());
+    // They share the connection's buffer, which is free for the next request without them.
+    drop((headers, query));
     let polled = reading.ask(named.or(known), wait).await?;
     let unchanged = known.is_some() && !polled.news;
     Ok(tagged(polled, unchanged))

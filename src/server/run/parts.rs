@@ -14,7 +14,7 @@ use crate::server::{
     cluster::Cluster,
     config::{Config, StoreKind},
     http::{
-        Api,
+        ApiParts,
         admin::Sources,
         demo::{self, Demo},
     },
@@ -130,7 +130,7 @@ impl Parts {
     /// Lets everybody in, until `draining` turns true.
     pub fn open_doors(self, draining: watch::Receiver<bool>) -> Result<Shards, StartError> {
         let Self { ground: Ground { config, kept, auth, node, .. }, bound, sessions, media, bans, .. } = self;
-        let api = Api {
+        let api = ApiParts {
             auth,
             presence: sessions.presence.clone(),
             rooms: sessions.rooms.clone(),
@@ -144,7 +144,7 @@ impl Parts {
             body_bytes: config.limits.http_body_bytes,
             demo: config.demo.enabled,
         };
-        let mut router = routes::router(api);
+        let mut router = routes::router(api.into());
         if config.demo.enabled {
             router = router.merge(demo::routes(Demo {
                 faults: config.demo.faults,

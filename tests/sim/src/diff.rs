@@ -2,7 +2,7 @@
 use serde_json::Value;
 
 /// Fields that only the hub shows, or whose value is the hub's own business.
-const HUBS_OWN: [&str; 10] = ["media", "room_id", "seq", "why", "expected", "message", "rev", "by", "at_ms", "event"];
+const HUBS_OWN: [&str; 9] = ["room_id", "seq", "why", "expected", "message", "rev", "by", "at_ms", "event"];
 
 /// Says how the hub's document differs from the wanted one. An absent field is null.
 pub fn differences(wanted: &Value, shown: &Value, path: &str) -> Vec<String> {

@@ -5,7 +5,28 @@ use crate::{
 };
 use serde_json::{Value, json};
 
-const PEOPLE: [&str; 10] = ["own", "adm", "ad2", "hst", "vip", "a", "b", "c", "d", "e"];
+/// Everybody in these rooms.
+pub const PEOPLE: [&str; 10] = ["own", "adm", "ad2", "hst", "vip", "a", "b", "c", "d", "e"];
+
+/// What a role may be given beside its level's rights.
+const PERMS: [&str; 16] = [
+    "queue_move",
+    "queue_insert",
+    "queue_remove",
+    "queue_reorder",
+    "queue_restore",
+    "queue_ban",
+    "seat_mute",
+    "seat_move",
+    "seat_kick",
+    "seat_lock",
+    "turn_next",
+    "turn_extend",
+    "apply_resolve",
+    "invite_send",
+    "role_set",
+    "rules_set",
+];
 
 /// What a room is mostly about.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -14,6 +35,8 @@ enum Mood {
     Queue,
     Turns,
     Asks,
+    Seats,
+    People,
 }
 
 impl Mood {
@@ -21,7 +44,7 @@ impl Mood {
     fn suit(self, rng: &mut Rng, rules: &mut Value) {
         let mut set = |key: &str, value: Value| rules[key] = value;
         match self {
-            Self::Any => return,
+            Self::Any | Self::People => return,
             Self::Queue => {
                 set("max_mic_count", json!(1));
                 set("queue_mode", json!(rng.pick(&["queue", "apply", "chair"])));
@@ -32,6 +55,11 @@ impl Mood {
                 set("turn_max_total_seconds", json!(rng.pick(&[0, 60, 90, 900])));
             }
             Self::Asks => set("queue_mode", json!("apply")),
+            Self::Seats => {
+                set("queue_mode", json!(rng.pick(&["free", "free", "queue", "chair"])));
+                set("max_mic_count", json!(3 + rng.below(3)));
+                set("hold_seconds_seat", json!(120));
+            }
         }
         set("max_queue_len", json!(100));
         set("hold_seconds_queue", json!(120));
@@ -62,7 +90,9 @@ impl Mood {
             (Self::Queue, 29..=38) => {
                 json!({"type": "queue_insert", "target_user_id": t, "place": place(rng, false), "respect_rules": rng.chance(20)})
             }
-            (Self::Queue, 39..=44) => json!({"type": "queue_remove", "target_user_ids": [waiting(rng), waiting(rng)]}),
+            (Self::Queue, 39..=44) => {
+                json!({"type": "queue_remove", "target_user_ids": [waiting(rng), waiting(rng)], "reason": reason(rng)})
+            }
             (Self::Queue, 45..=75) => json!({"type": "queue_move", "target_user_id": waiting(rng), "place": spot(rng),
                 "on_missing": rng.pick(&["fail", "nearest", "nearest"]), "force": rng.chance(20)}),
             (Self::Queue, 76..=83) => {
@@ -92,8 +122,57 @@ impl Mood {
                 json!({"type": "invite_reply", "invite_id": format!("@invite/{who}"), "accept": rng.chance(70)})
             }
             (Self::Asks, 80..=84) => json!({"type": "invite_cancel", "invite_id": some(rng, "invite")}),
+            (Self::Seats, _) => seat_frame(rng, who, roll),
+            (Self::People, _) => people_frame(rng, who, roll),
             _ => return frame(rng, who),
         })
+    }
+}
+
+/// What is done to seats and those who sit there.
+fn seat_frame(rng: &mut Rng, who: &str, roll: u64) -> Value {
+    let sits = |rng: &mut Rng| if rng.chance(85) { json!(format!("@seat#{}", rng.below(8))) } else { json!(rng.pick(&PEOPLE)) };
+    let t = *rng.pick(&PEOPLE);
+    match roll {
+        0..=14 => json!({"type": "seat_take", "seat_no": seat(rng)}),
+        15..=24 => json!({"type": "seat_assign", "target_user_id": t, "seat_no": seat(rng),
+            "policy": rng.pick(&["fail", "fail", "replace"]), "requeue": rng.chance(50)}),
+        25..=44 => {
+            json!({"type": "seat_move", "target_user_id": if who == "service" || rng.chance(70) { sits(rng) } else { Value::Null },
+            "seat_no": 1 + rng.below(5), "policy": rng.pick(&["fail", "replace", "swap", "swap"])})
+        }
+        45..=49 => json!({"type": "seat_kick", "target_user_id": sits(rng), "requeue": rng.chance(50),
+            "cooldown_seconds": rng.pick(&[json!(0), json!(3), Value::Null])}),
+        50..=59 => json!({"type": "seat_lock", "seat_nos": seats(rng), "on": rng.chance(45), "evict": rng.chance(30)}),
+        60..=74 => json!({"type": "seat_mute", "seat_nos": seats(rng), "on": rng.chance(60)}),
+        75..=79 => json!({"type": "seat_extra", "seat_no": 1 + rng.below(5), "extra": rng.pick(&["", "x", "yy"])}),
+        80..=84 => json!({"type": "invite_send", "target_user_id": t, "seat_no": seat(rng)}),
+        85..=89 => json!({"type": "queue_join", "want_seat": seat(rng)}),
+        90..=94 => json!({"type": "rules_set", "rules": {"host_seat": "@host_seat", "max_mic_count": 1 + rng.below(5)}}),
+        _ => frame(rng, who),
+    }
+}
+
+/// What is done to people: roles, bans, the lists.
+fn people_frame(rng: &mut Rng, who: &str, roll: u64) -> Value {
+    let t = *rng.pick(&PEOPLE);
+    match roll {
+        0..=19 => json!({"type": "role_set", "target_user_id": t,
+            "role_id": rng.pick(&[json!("admin"), json!("host"), json!("vip"), json!("member"), json!("dj"), Value::Null])}),
+        20..=27 => json!({"type": "user_ban", "target_user_id": t, "reason": reason(rng),
+            "until_ms": rng.pick(&[json!(START + 60_000), json!(START + 600_000), Value::Null])}),
+        28..=39 => json!({"type": "user_unban", "target_user_id": format!("@banned#{}", rng.below(5))}),
+        40..=49 => {
+            json!({"type": "queue_ban", "target_user_id": t, "until_ms": rng.pick(&[0, START + 30_000, START + 300_000])})
+        }
+        50..=54 => json!({"type": "owner_transfer", "target_user_id": t}),
+        55..=74 => json!({"type": "queue_join"}),
+        75..=79 => {
+            let mut doc = json!({"host_seat": "@host_seat"});
+            people_rules(rng, &mut doc);
+            json!({"type": "rules_set", "rules": doc})
+        }
+        _ => frame(rng, who),
     }
 }
 
@@ -114,7 +193,7 @@ const OWN: [&str; 10] = [
 /// Makes the trace of a seed.
 pub fn trace(seed: u64, steps: usize) -> Trace {
     let mut rng = Rng::new(seed);
-    let mood = *rng.pick(&[Mood::Any, Mood::Any, Mood::Queue, Mood::Turns, Mood::Asks]);
+    let mood = *rng.pick(&[Mood::Any, Mood::Any, Mood::Queue, Mood::Turns, Mood::Asks, Mood::Seats, Mood::People]);
     let mut rules = rules(&mut rng);
     mood.suit(&mut rng, &mut rules);
     let mut list: Vec<Value> = PEOPLE.iter().map(|who| json!({"do": "come", "who": who})).collect();
@@ -124,8 +203,16 @@ pub fn trace(seed: u64, steps: usize) -> Trace {
     if mood == Mood::Queue {
         list.extend(PEOPLE.iter().map(|who| json!({"do": "ask", "who": who, "frame": {"type": "queue_join"}})));
     }
+    if mood == Mood::Seats {
+        list.extend(PEOPLE.iter().map(|who| json!({"do": "ask", "who": who, "frame": {"type": "seat_take"}})));
+    }
     for number in 0..steps {
-        list.push(step(&mut rng, number, mood));
+        let step = step(&mut rng, number, mood);
+        let all_gone = step["do"] == "restart" && rng.chance(70);
+        list.push(step);
+        if all_gone {
+            list.extend((0..6).map(|_| json!({"do": "come", "who": format!("@away#{}", rng.below(8))})));
+        }
     }
     Trace { rules, steps: list }
 }
@@ -139,7 +226,7 @@ pub fn rules(rng: &mut Rng) -> Value {
         "hold_seconds_queue": rng.pick(&[0, 1, 30, 120]), "hold_seconds_seat": rng.pick(&[0, 1, 30]),
         "apply_ttl_seconds": rng.pick(&[5, 60]), "invite_ttl_seconds": rng.pick(&[5, 30]),
         "rejoin_cooldown_seconds": rng.pick(&[0, 0, 5]), "mode_grace_seconds": rng.pick(&[0, 3]),
-        "mode_min_interval_seconds": rng.pick(&[0, 2]), "chair_min_level": rng.pick(&[200, 600, 800]),
+        "mode_min_interval_seconds": rng.pick(&[0, 2]), "stream_stop_grace_seconds": rng.pick(&[0, 5, 30]), "chair_min_level": rng.pick(&[200, 600, 800]),
     });
     if rng.chance(50) {
         people_rules(rng, &mut doc);
@@ -159,8 +246,7 @@ fn people_rules(rng: &mut Rng, doc: &mut Value) {
                 role["timeout_seconds"] = json!(rng.pick(&[0, 7, 90]));
             }
             if rng.chance(30) {
-                role["perms"] =
-                    json!([*rng.pick(&["queue_move", "seat_mute", "rules_set", "seat_move", "role_set", "turn_next"])]);
+                role["perms"] = json!([*rng.pick(&PERMS)]);
             }
             roles.push(role);
         }
@@ -229,8 +315,16 @@ fn new_rules(rng: &mut Rng) -> Value {
 fn step(rng: &mut Rng, number: usize, mood: Mood) -> Value {
     let who = *rng.pick(&PEOPLE);
     let mut step = match rng.below(100) {
-        0..=3 => json!({"do": "drop", "who": who}),
-        4..=12 => come(rng, who),
+        0..=3 => {
+            // Some lines are ended by the hub itself, which keeps their places for longer.
+            let floor = if rng.chance(25) { json!(45_000 + rng.below(5_000)) } else { Value::Null };
+            drop_nulls(json!({"do": "drop", "who": who, "hub_ms": floor}))
+        }
+        4..=5 => {
+            let ago = if rng.chance(60) { json!(rng.pick(&[0, 0, 500, 4_000, 90_000])) } else { Value::Null };
+            drop_nulls(json!({"do": "stream", "who": streams(rng), "stopped_ms_ago": ago}))
+        }
+        6..=12 => come(rng, who),
         13..=14 => json!({"do": "leave", "who": who}),
         15..=16 => json!({"do": "wait", "ms": rng.below(3_000)}),
         17 if rng.chance(10) => json!({"do": "wait", "ms": rng.below(9 * 24 * 3_600_000)}),
@@ -276,6 +370,7 @@ fn step(rng: &mut Rng, number: usize, mood: Mood) -> Value {
 
 fn come(rng: &mut Rng, who: &str) -> Value {
     if !rng.chance(10) {
+        let who = if rng.chance(80) { format!("@away#{}", rng.below(8)) } else { who.to_owned() };
         return json!({"do": "come", "who": who});
     }
     let role = rng.pick(&["admin", "host", "vip", "guest", "member", "owner"]);
@@ -292,6 +387,15 @@ fn seats(rng: &mut Rng) -> Value {
     }
     let count = 1 + rng.below(2);
     json!((0..count).map(|_| 1 + rng.below(5)).collect::<Vec<_>>())
+}
+
+/// Somebody on a seat, as a rule: of nobody else a stream is a matter of the room.
+fn streams(rng: &mut Rng) -> String {
+    if rng.chance(80) { format!("@seat#{}", rng.below(8)) } else { (*rng.pick(&PEOPLE)).to_owned() }
+}
+
+fn reason(rng: &mut Rng) -> Value {
+    if rng.chance(30) { json!("why") } else { Value::Null }
 }
 
 fn people(rng: &mut Rng, most: u64) -> Value {
@@ -372,7 +476,7 @@ fn frame(rng: &mut Rng, who: &str) -> Value {
         38..=42 => {
             json!({"type": "queue_insert", "target_user_id": t, "place": place(rng, false), "respect_rules": rng.chance(40)})
         }
-        43..=44 => json!({"type": "queue_remove", "target_user_ids": people(rng, 3)}),
+        43..=44 => json!({"type": "queue_remove", "target_user_ids": people(rng, 3), "reason": reason(rng)}),
         45..=53 => json!({"type": "queue_move", "target_user_id": t, "place": place(rng, true),
             "on_missing": rng.pick(&["fail", "nearest"]), "force": rng.chance(20)}),
         54..=55 => {
@@ -411,12 +515,12 @@ fn frame(rng: &mut Rng, who: &str) -> Value {
         91..=93 => json!({"type": "role_set", "target_user_id": t,
             "role_id": rng.pick(&[json!("admin"), json!("host"), json!("vip"), json!("member"), json!("dj"), json!("guest"), json!("ghost"), json!("owner"), Value::Null])}),
         94 => json!({"type": "owner_transfer", "target_user_id": t}),
-        95..=96 => json!({"type": "user_kick", "target_user_id": t}),
+        95..=96 => json!({"type": "user_kick", "target_user_id": t, "reason": reason(rng)}),
         97 => {
-            json!({"type": "user_ban", "target_user_id": t, "until_ms": rng.pick(&[json!(START + 60_000), json!(START + 600_000), Value::Null])})
+            json!({"type": "user_ban", "target_user_id": t, "until_ms": rng.pick(&[json!(START + 60_000), json!(START + 600_000), Value::Null]), "reason": reason(rng)})
         }
         98 => json!({"type": "user_unban", "target_user_id": t}),
-        _ if rng.chance(8) => json!({"type": "room_close"}),
+        _ if rng.chance(8) => json!({"type": "room_close", "reason": reason(rng)}),
         _ if rng.chance(50) => new_rules(rng),
         _ => json!({"type": "queue_ban", "target_user_id": t, "until_ms": rng.pick(&[0, START + 30_000, START + 300_000])}),
     })

@@ -1,6 +1,7 @@
 //! The model beside a hub, whichever it is: what the hub says is compared with what the model says.
 use crate::{
     diff::{differences, has_events},
+    generate::PEOPLE,
     model::{Ask, Model, text},
 };
 use serde_json::{Value, json};
@@ -37,6 +38,14 @@ impl Judge {
     pub fn new(owner: &str, rules: &Value, now: u64) -> Self {
         let model = Model::new(owner, rules, now);
         Self { model, ids: BTreeMap::new(), undo: Vec::new(), sent: BTreeMap::new(), counts: BTreeMap::new() }
+    }
+
+    /// Whom a step is about.
+    pub fn who(&self, step: &Value) -> String {
+        match text(step, "who") {
+            word if word.contains('#') => self.nth(word),
+            name => name.to_owned(),
+        }
     }
 
     /// The frame of a step, with the ids of this run; `None` = there is nothing to repeat.
@@ -86,6 +95,9 @@ impl Judge {
         let list: Vec<String> = match kind {
             "@queue" => s.queue.iter().map(|entry| entry.user.clone()).collect(),
             "@turn" => s.turns.iter().map(|turn| turn.id.clone()).collect(),
+            "@away" => PEOPLE.iter().filter(|who| !s.is_live(who)).map(|who| (*who).to_owned()).collect(),
+            "@banned" => s.bans.keys().cloned().collect(),
+            "@seat" => s.seats.iter().filter_map(|seat| Some(seat.occ.as_ref()?.user.clone())).collect(),
             "@apply" => open(&s.applies),
             _ => open(&s.invites),
         };

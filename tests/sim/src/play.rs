@@ -111,7 +111,7 @@ impl<'a> Player<'a> {
     }
 
     fn step(&mut self, step: &Value) -> Result<(), String> {
-        let who = text(step, "who").to_owned();
+        let who = self.judge.who(step);
         let live = self.judge.model.s.is_live(&who);
         match text(step, "do") {
             "ask" | "again" if live => {

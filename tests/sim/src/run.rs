@@ -58,7 +58,7 @@ impl Runner {
     }
 
     fn step(&mut self, step: &Value) -> Result<(), String> {
-        let who = text(step, "who").to_owned();
+        let who = self.judge.who(step);
         match text(step, "do") {
             "ask" | "again" => {
                 let head = self.sut.room().head;
@@ -80,13 +80,16 @@ impl Runner {
                 self.batch(&Ask::Nothing, step).and_then(|did| self.follow(&did, false, |_, _| Ok(())))
             }
             "drop" => {
-                self.sut.live.0.remove(&sut::user(&who));
+                let floor = step["hub_ms"].as_u64().filter(|_| self.judge.model.s.is_live(&who));
+                self.sut.live.go(&who, floor);
+                self.judge.model.s.floors.extend(floor.map(|floor| (who.clone(), floor)));
                 self.judge.model.s.live.retain(|user| *user != who);
                 self.batch(&Ask::Nothing, step).and_then(|did| self.follow(&did, false, |_, _| Ok(())))
             }
             "come" => self.come(&who, step),
+            "stream" => self.stream(&who, step),
             "leave" => {
-                self.sut.live.0.remove(&sut::user(&who));
+                self.sut.live.go(&who, None);
                 // What is due before it finds him gone already.
                 self.judge.model.s.live.retain(|user| *user != who);
                 let did = self.batch(&sut::left(&who), step)?;
@@ -111,7 +114,8 @@ impl Runner {
         if self.judge.model.s.ban_of(who).is_some() || self.judge.model.s.closed {
             return Ok(());
         }
-        self.sut.live.0.insert(sut::user(who));
+        self.sut.live.come(who);
+        self.judge.model.s.floors.remove(who);
         if !self.judge.model.s.is_live(who) {
             self.judge.model.s.live.push(who.to_owned());
         }
@@ -123,6 +127,21 @@ impl Runner {
         let did = self.batch(&sut::token_role(who, role, issued_at), step)?;
         self.follow(&did, false, |runner, own| {
             let changed = runner.judge.model.token_role(who, role, issued_at);
+            runner.judge.same_steps(own, changed)
+        })
+    }
+
+    fn stream(&mut self, who: &str, step: &Value) -> Result<(), String> {
+        let stopped_at = step["stopped_ms_ago"].as_u64().map(|ago| self.now.saturating_sub(ago));
+        let did = self.batch(&sut::stream(who, stopped_at), step)?;
+        self.follow(&did, false, |runner, own| {
+            let model = &mut runner.judge.model;
+            let changed = match stopped_at {
+                None => model.stream_started(who),
+                Some(at) => model.stream_stopped(who, at),
+            };
+            let what = if stopped_at.is_some() { "stream_stopped" } else { "stream_started" };
+            runner.judge.count(&json!({"type": what}), if changed { "ok" } else { "noop" });
             runner.judge.same_steps(own, changed)
         })
     }

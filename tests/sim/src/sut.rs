@@ -23,18 +23,50 @@ use michub::{
     },
 };
 use serde_json::{Value, json};
-use std::{collections::BTreeSet, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 /// How many nodes share the store.
 pub const NODES: usize = 2;
 
 /// Who is in the room.
 #[derive(Clone, Debug, Default)]
-pub struct Live(pub BTreeSet<UserId>);
+pub struct Live {
+    here: BTreeSet<UserId>,
+    /// The least holds of those whose line the hub itself has ended.
+    floors: BTreeMap<UserId, Millis>,
+}
+
+impl Live {
+    /// Somebody has a line.
+    pub fn come(&mut self, name: &str) {
+        self.floors.remove(&user(name));
+        self.here.insert(user(name));
+    }
+
+    /// Somebody's last line is gone; with a floor it was the hub that ended it.
+    pub fn go(&mut self, name: &str, floor: Option<u64>) {
+        self.here.remove(&user(name));
+        if let Some(floor) = floor {
+            self.floors.insert(user(name), Millis(floor));
+        }
+    }
+
+    fn clear(&mut self) {
+        self.here.clear();
+        self.floors.clear();
+    }
+}
 
 impl Members for Live {
     fn is_live(&self, user: &UserId) -> bool {
-        self.0.contains(user)
+        self.here.contains(user)
+    }
+
+    fn hold_at_least(&self, user: &UserId) -> Millis {
+        self.floors.get(user).copied().unwrap_or(Millis(0))
     }
 }
 
@@ -99,6 +131,15 @@ pub fn token_role(name: &str, role: &str, issued_at: u64) -> Ask {
     Ask::Command(Box::new(by_hub(Command::TokenRole { user: user(name), role, issued_at: UnixMs(issued_at) })))
 }
 
+/// The hub's own command about somebody's media stream; with a time, it stopped then.
+pub fn stream(name: &str, stopped_at: Option<u64>) -> Ask {
+    let user = user(name);
+    Ask::Command(Box::new(by_hub(match stopped_at {
+        None => Command::StreamStarted { user },
+        Some(at) => Command::StreamStopped { user, stopped_at: UnixMs(at) },
+    })))
+}
+
 impl Sut {
     /// A new room with everybody in it.
     pub fn new(owner: &str, doc: &Value, now: u64) -> Self {
@@ -138,7 +179,7 @@ impl Sut {
 
     /// Everything dies and is loaded again.
     pub fn restart(&mut self) -> Result<(), String> {
-        self.live.0.clear();
+        self.live.clear();
         let room = self.store.load()?;
         if room != *self.room() {
             return Err("I8: what was loaded is not what was there".to_owned());
@@ -209,7 +250,7 @@ impl Sut {
             }
             for event in draft.steps().iter().filter(|step| step.rev > rev_due).flat_map(|step| &step.events) {
                 if let Event::MemberKicked { user, .. } | Event::MemberBanned { user, .. } = event {
-                    live.0.remove(user);
+                    live.here.remove(user);
                 }
             }
             let bytes = match &decision {

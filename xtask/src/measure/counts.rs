@@ -43,6 +43,43 @@ pub fn heartbeat_instructions() -> Result<Vec<Row>, String> {
     }])
 }
 
+/// User instructions to read a frame, over frames that are as hard to read as can be.
+pub fn parse() -> Result<Vec<Row>, String> {
+    crate::setup::program("valgrind", "valgrind")?;
+    let built = Command::new("cargo").args(["build", "--release", "--no-default-features", "--example", "parse"]).status();
+    if !built.as_ref().is_ok_and(std::process::ExitStatus::success) {
+        return Err(format!("cargo build: {built:?}"));
+    }
+    let program = xtask::built("release/examples/parse");
+    let names = Command::new(&program).output().map_err(|error| format!("{}: {error}", program.display()))?;
+    let folder = Folder::new()?;
+    let mut hardest = 0.0;
+    for (number, name) in String::from_utf8_lossy(&names.stdout).lines().enumerate() {
+        let mut counted = Vec::new();
+        for times in [1, 11] {
+            let out = folder.path().join("out");
+            let file = format!("--callgrind-out-file={}", out.display());
+            let mut run = Command::new("valgrind");
+            run.args(["--tool=callgrind", &file]).arg(&program).args([number.to_string(), times.to_string()]);
+            let status = run.stderr(Stdio::null()).status().map_err(|error| format!("valgrind cannot be started: {error}"))?;
+            if !status.success() {
+                return Err(format!("valgrind: {status}"));
+            }
+            counted.push((collected(&out)?, f64::from(times)));
+        }
+        let instructions = slope(&counted)?;
+        eprintln!("   {instructions:>9.0}  {name}");
+        hardest = instructions.max(hardest);
+    }
+    Ok(vec![Row {
+        key: "parse_instructions",
+        what: "user instructions to read a frame of 16 KiB, the hardest of 21 kinds (1 ms is 6,000,000 at 3 GHz and two per cycle)",
+        value: hardest,
+        unit: "",
+        goal: Goal::AtMost(6_000_000.0),
+    }])
+}
+
 fn instructions(load: &str, (short, long): (u64, u64), unit: &str) -> Result<f64, String> {
     crate::setup::program("valgrind", "valgrind")?;
     let folder = Folder::new()?;

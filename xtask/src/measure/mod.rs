@@ -28,6 +28,7 @@ const ALL: &[Measurement] = &[
     Measurement { name: "frame", exact: true, run: counts::frame_instructions },
     Measurement { name: "heartbeat", exact: true, run: counts::heartbeat_instructions },
     Measurement { name: "syscalls", exact: true, run: counts::syscalls },
+    Measurement { name: "parse", exact: true, run: counts::parse },
     Measurement { name: "start", exact: false, run: times::start },
     Measurement { name: "fanout", exact: false, run: times::fanout },
     Measurement { name: "heartbeats", exact: false, run: times::heartbeats },

@@ -1,29 +1,15 @@
-//! A batch: decided on the draft, committed once, and decided again where the log has moved on.
-use super::{Fate, SNAPSHOT_EVERY, Settled, Task, follow::losses, unavailable};
+//! A batch: decided, committed, and tried again where another node was faster; then its answers. How it is decided and committed stands beside.
+use super::{Fate, Settled, Task, follow::losses, unavailable};
+use crate::hub::{
+    code::Reject,
+    decide::Draft,
+    event::Commit,
+    time::{Millis, UnixMs},
+};
 use crate::server::{
-    msg::{EndedByHub, Member, Refusal, RoomMsg, TokenRole},
-    rooms::members::Handover,
-    store::{CommitError, LogEntry},
+    msg::{Refusal, RoomMsg},
     telemetry::metrics,
 };
-use crate::{
-    hub::{
-        actor::Actor,
-        chain::{self, Offered},
-        code::{Code, Reject},
-        command::{Command, Request},
-        decide::{Decision, Draft},
-        event::{Commit, Event},
-        id::CommitId,
-        mode::Status,
-        time::{Millis, UnixMs},
-    },
-    wire::{
-        event::weight,
-        record::{encode_commit, encode_room},
-    },
-};
-
 use std::{sync::atomic::Ordering::Relaxed, time::Duration};
 
 /// How often a batch is decided again when the store's log has moved on.
@@ -36,12 +22,6 @@ const QUIET_EVERY: usize = 4;
 /// For how long after a lost race a node that wins lets others go first, and how long it waits then; milliseconds, at most.
 const RACE_MS: u64 = 100;
 const YIELD_MS: u64 = 3;
-/// For how long after a load nobody is promoted past somebody held.
-const LOAD_GRACE: Millis = Millis(10_000);
-/// At how many bytes of events a batch ends.
-const BATCH_BYTES: usize = 64 * 1024;
-/// How long somebody whom a hub going down has sent away may take, from when he may be back, until he is shown held.
-const DRAINED: Millis = Millis(5_000);
 /// The wait before a deadline that could not be dealt with is tried again.
 const RETRY: Millis = Millis(1_000);
 
@@ -212,221 +192,5 @@ impl Task {
             _ => return false,
         };
         cursor.is_some_and(|cursor| cursor != self.room.head && cursor.rev >= self.room.head.rev)
-    }
-
-    /// On many nodes a refusal counts only if the room is still where it was when it was decided.
-    async fn confirm(&mut self, batch: &[RoomMsg]) -> Settled {
-        let told = |message: &RoomMsg| matches!(message, RoomMsg::Command { .. });
-        if self.follow.is_none() || !batch.iter().any(told) {
-            return Settled::Done;
-        }
-        let rooms = self.home.rooms.clone();
-        match rooms.deps().store.confirm(&self.home.id, self.room.head).await {
-            Ok(()) => Settled::Done,
-            Err(CommitError::Mismatch { since }) => self.moved(since).await,
-            Err(CommitError::NotDone(_) | CommitError::Unknown(_)) => Settled::Failed(unavailable("none")),
-        }
-    }
-
-    /// The log has moved on: takes over what it holds, or looks closer before the next attempt.
-    async fn moved(&mut self, since: Option<Vec<LogEntry>>) -> Settled {
-        self.members.rewind();
-        self.members.begin();
-        self.unsure = match since {
-            Some(entries) if self.follow.is_some() => !self.apply_all(&entries).await,
-            _ => true,
-        };
-        self.members.begin();
-        self.draft = self.fresh_draft();
-        metrics::commit(metrics::Commit::Moved);
-        ::metrics::counter!("michub_room_races_total").increment(1);
-        Settled::Moved
-    }
-
-    /// Decides as much as makes one commit; what does not fit goes to the front of `rest`.
-    fn decide(&mut self, batch: &mut Vec<RoomMsg>, rest: &mut Vec<RoomMsg>) -> Vec<Fate> {
-        let now = self.now();
-        self.kicked.clear();
-        self.members.at(now);
-        if self.follow.is_some() && self.held_at_load {
-            self.members.expect(self.room.placed().into_iter().map(|(user, _)| user));
-        }
-        self.draft.begin(CommitId(rand::random()), now);
-        if !self.held_at_load {
-            self.no_promotion_before = now.plus(LOAD_GRACE);
-            let handover = self.home.rooms.deps().settings.load().handover;
-            self.draft.after_load(&self.members, handover);
-        }
-        if self.is_in_time() {
-            self.draft.due(&self.members);
-        }
-        let mut fates = Vec::with_capacity(batch.len());
-        let (mut steps, mut bytes) = (0, 0);
-        for message in &*batch {
-            fates.push(self.decide_one(message, now));
-            if batch.len() > 1 {
-                bytes += self.draft.steps().get(steps..).map_or(0, weight);
-                steps = self.draft.steps().len();
-            }
-            if bytes >= BATCH_BYTES {
-                break;
-            }
-        }
-        rest.splice(0..0, batch.split_off(fates.len()));
-        self.draft.level(&self.members);
-        fates
-    }
-
-    fn decide_one(&mut self, message: &RoomMsg, now: UnixMs) -> Fate {
-        match message {
-            RoomMsg::Command { request, rated, .. } => Fate::Decided(self.command(request, *rated)),
-            RoomMsg::Say { from, saying, rated, .. } => Fate::Said(self.plan(from, saying, *rated, now)),
-            RoomMsg::Join { member, token_role, .. } => Fate::Entered(self.enter(member, token_role.as_ref(), now)),
-            RoomMsg::Leave { session, .. } => match self.members.leave(session) {
-                None => Fate::Left(None),
-                Some((user, conn, last)) => {
-                    if last {
-                        self.by_hub(Command::Left { user });
-                    }
-                    Fate::Left(conn)
-                }
-            },
-            RoomMsg::Lost { .. } | RoomMsg::Gone { .. } => {
-                self.drop_line(message);
-                Fate::Read
-            }
-            RoomMsg::Hub(command) => {
-                self.by_hub(command.clone());
-                Fate::Read
-            }
-            RoomMsg::Look => {
-                self.look();
-                Fate::Read
-            }
-            RoomMsg::Settle(_)
-            | RoomMsg::Presence(_)
-            | RoomMsg::Sync { .. }
-            | RoomMsg::Members { .. }
-            | RoomMsg::Refused { .. }
-            | RoomMsg::Seat { .. }
-            | RoomMsg::Snapshot { .. }
-            | RoomMsg::Messages { .. }
-            | RoomMsg::Create { .. }
-            | RoomMsg::Updates { .. } => Fate::Read,
-        }
-    }
-
-    pub(super) fn drop_line(&mut self, message: &RoomMsg) {
-        match message {
-            RoomMsg::Lost { session, conn, by_hub } => {
-                let handover = by_hub.map(|ended| self.handover(ended));
-                self.members.lost(session, *conn, handover);
-            }
-            RoomMsg::Gone { user, session } => self.members.gone(user, session),
-            _ => {}
-        }
-    }
-
-    fn handover(&self, ended: EndedByHub) -> Handover {
-        let hold = ended.retry_after.plus(self.home.rooms.deps().settings.load().handover);
-        let drained = ended.drained.then(|| self.now().plus(ended.retry_after.plus(DRAINED)));
-        Handover { hold, shown_from: drained.unwrap_or(UnixMs(0)) }
-    }
-
-    fn command(&mut self, request: &Request, rated: bool) -> Result<Decision, Reject> {
-        let rated = rated && !self.draft.is_known(request);
-        let cost = if let Command::Batch { ops, .. } = &request.command { ops.len() as u64 } else { 1 };
-        if rated && !self.bucket.take_many(cost, self.home.rooms.deps().clock.mono()) {
-            return Err(Reject::Plain(Code::RateLimited));
-        }
-        let before = self.draft.steps().len();
-        let decision = self.draft.decide(request, &self.members)?;
-        for event in self.draft.steps().iter().skip(before).flat_map(|step| &step.events) {
-            if let Event::MemberKicked { user, .. } | Event::MemberBanned { user, .. } = event {
-                self.kicked.extend(self.members.put_out(user));
-            }
-        }
-        Ok(decision)
-    }
-
-    fn enter(&mut self, member: &Member, token_role: Option<&TokenRole>, now: UnixMs) -> Result<(), Reject> {
-        let room = self.draft.room();
-        if room.status == Status::Closed {
-            return Err(Reject::Plain(Code::RoomClosed));
-        }
-        if let Some(until) = room.ban_of(&member.user, now) {
-            return Err(Reject::Until { code: Code::Forbidden, until });
-        }
-        self.members.join(member);
-        if let Some(TokenRole { role, issued_at }) = token_role.cloned() {
-            self.by_hub(Command::TokenRole { user: member.user.clone(), role, issued_at });
-        }
-        Ok(())
-    }
-
-    fn by_hub(&mut self, command: Command) {
-        let request = Request { actor: Actor::Hub, op_id: None, if_rev: None, command };
-        if let Err(reject) = self.draft.decide(&request, &self.members) {
-            tracing::error!(room = %self.home.id, ?request, %reject, "the hub's own command is refused");
-        }
-    }
-
-    /// Hands the commit to the store. After a success the room stands at its head.
-    async fn commit(&mut self, commit: &Commit) -> Settled {
-        let entry = LogEntry { prev: commit.prev, cursor: commit.cursor, at: commit.at, record: encode_commit(commit) };
-        // On many nodes whoever crosses a multiple writes the snapshot: they count the same revs, not the same commits.
-        let crosses = self.follow.is_some() && commit.prev.rev / SNAPSHOT_EVERY != commit.cursor.rev / SNAPSHOT_EVERY;
-        let due = if self.follow.is_some() { crosses } else { self.commits >= SNAPSHOT_EVERY };
-        let snapshot = due.then(|| encode_room(self.draft.room()));
-        let written_snapshot = snapshot.is_some();
-        let rooms = self.home.rooms.clone();
-        let store = &rooms.deps().store;
-        let begin = rooms.deps().clock.micros();
-        let mut result = store.commit(&self.home.id, entry.clone(), snapshot.clone()).await;
-        let uncertain = matches!(result, Err(CommitError::Unknown(_)));
-        if uncertain {
-            result = store.commit(&self.home.id, entry.clone(), snapshot).await;
-        }
-        metrics::COMMIT_SECONDS.record(metrics::seconds(rooms.deps().clock.micros().saturating_sub(begin)));
-        match result {
-            Ok(()) => {}
-            Err(CommitError::Mismatch { since }) => {
-                let links: Option<Vec<chain::Link>> = since.as_ref().map(|entries| entries.iter().map(LogEntry::link).collect());
-                match chain::offered(commit.cursor, links.as_deref(), uncertain) {
-                    // Nobody else writes to this store: what is in its log then is read before anything is said.
-                    Offered::Race if uncertain && self.follow.is_none() => return self.unsure("the log has moved on"),
-                    Offered::Landed => {}
-                    Offered::Race | Offered::Lost => return self.moved(since).await,
-                    Offered::Unknown => return self.unsure("the log has moved on"),
-                }
-            }
-            Err(CommitError::NotDone(fault)) if !uncertain => {
-                metrics::commit(metrics::Commit::Refused);
-                tracing::error!(room = %self.home.id, %fault, "a commit was not written");
-                return Settled::Failed(unavailable("none"));
-            }
-            Err(error) => return self.unsure(&error.to_string()),
-        }
-        if self.room.apply(commit).is_err() {
-            // The draft was made from this room, so this cannot be; if it were, the log is right.
-            return self.unsure("the room is not at the commit's position");
-        }
-        self.committed(entry);
-        self.commits = if written_snapshot { 1 } else { self.commits + 1 };
-        self.held_at_load = true;
-        metrics::commit(metrics::Commit::Ok);
-        Settled::Done
-    }
-
-    fn unsure(&mut self, why: &str) -> Settled {
-        metrics::commit(metrics::Commit::Unknown);
-        tracing::error!(room = %self.home.id, why, "it is not known whether a commit was written");
-        self.unsure = true;
-        Settled::Failed(unavailable("unknown"))
-    }
-
-    /// Reads the log again, and tells everybody what was missed. Returns whether the room is known again.
-    async fn catch_up(&mut self) -> bool {
-        if self.follow.is_some() { self.resync().await } else { self.reload().await }
     }
 }

@@ -1,6 +1,8 @@
 //! A room's task: everything that waits becomes one batch, one commit and one frame. No answer leaves before the commit is settled.
 mod answer;
 mod batch;
+mod commit;
+mod decide;
 mod echo;
 mod follow;
 mod open;

@@ -165,10 +165,7 @@ impl Keeping {
                 self.shared.replace(Some(Arc::new(engine)));
                 tracing::info!("the store takes writes again");
             }
-            Err(fault) => {
-                eprintln!("XX {fault}");
-                tracing::warn!(%fault, "the store cannot be opened yet")
-            }
+            Err(fault) => tracing::warn!(%fault, "the store cannot be opened yet"),
         }
     }
 

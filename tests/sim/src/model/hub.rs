@@ -13,6 +13,7 @@ impl Model {
     /// The process died and came back: nobody is live.
     pub fn restart(&mut self) {
         self.s.live.clear();
+        self.s.floors.clear();
         self.s.no_promotion_before = self.s.now + LOAD_GRACE;
     }
 
@@ -27,7 +28,7 @@ impl Model {
             (Some(_), true) => self.s.now + rule.min(LOAD_HOLD),
             (Some(_), false) => return None,
             (None, true) => self.s.now + rule.max(HANDOVER),
-            (None, false) => self.s.now + rule,
+            (None, false) => self.s.now + rule.max(self.s.floors.get(user).copied().unwrap_or(0)),
         };
         (self.s.held(user).is_none_or(|held| held < until)).then_some(until)
     }
@@ -57,6 +58,12 @@ impl Model {
                 }
                 self.clear_place(&user, "hold_expired");
                 self.cancel_asks(&user, "hub");
+            }
+            ("seat_left", "stream_stopped") => {
+                if !self.stream_over(&user) {
+                    return Err("the stream's grace is not over".to_owned());
+                }
+                self.unsit(&user, "stream_stopped", "stream_stopped", 0);
             }
             ("queue_left", "promoted") => {}
             ("turn_ended", "timeout") => {
@@ -148,6 +155,9 @@ impl Model {
                 (None, false) => found.push(format!("{user} is away and not held")),
                 (Some(until), false) if until <= s.now => found.push(format!("{user}'s hold is over")),
                 _ => {}
+            }
+            if self.stream_over(&user) {
+                found.push(format!("{user}'s stream is gone"));
             }
         }
         for turn in &s.turns {

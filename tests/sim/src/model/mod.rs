@@ -5,6 +5,7 @@ mod access;
 mod ask;
 mod batch;
 mod hub;
+mod media;
 mod people;
 mod queue;
 mod rules;
@@ -52,6 +53,16 @@ pub struct Occ {
     pub via: &'static str,
     pub self_muted: bool,
     pub held: Option<u64>,
+    pub media: Media,
+}
+
+/// What is known of somebody's stream.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Media {
+    None,
+    Publishing,
+    /// It stopped; the seat is kept until then.
+    Lost(u64),
 }
 
 /// A turn that has not ended.
@@ -112,6 +123,8 @@ pub struct State {
     /// Who left the queue: at which rev, who stood in front (nearest first), who behind.
     pub slots: BTreeMap<String, (u64, Vec<String>, Vec<String>)>,
     pub live: Vec<String>,
+    /// The least holds of those whose line the hub itself has ended.
+    pub floors: BTreeMap<String, u64>,
     pub no_promotion_before: u64,
 }
 
@@ -210,6 +223,7 @@ impl Model {
             undo: Vec::new(),
             slots: BTreeMap::new(),
             live: Vec::new(),
+            floors: BTreeMap::new(),
             no_promotion_before: 0,
         };
         Self { s, ops: BTreeMap::new(), out: Vec::new(), had_free: true, results: None, steps: Vec::new(), ids: BTreeMap::new() }

@@ -184,7 +184,7 @@ impl Model {
         if !self.s.is_member(target) {
             return no_with("not_member", json!({"user_id": target}));
         }
-        self.emit(json!({"event": "member_kicked", "user_id": target}));
+        self.emit(json!({"event": "member_kicked", "user_id": target, "reason": f["reason"]}));
         self.clear_place(target, "kicked");
         self.cancel_asks(target, actor);
         Ok(Done::Own(0))
@@ -203,7 +203,7 @@ impl Model {
             return Ok(Done::Noop);
         }
         self.s.bans.insert(target.to_owned(), until);
-        self.emit(json!({"event": "member_banned", "user_id": target, "until_ms": until}));
+        self.emit(json!({"event": "member_banned", "user_id": target, "until_ms": until, "reason": f["reason"]}));
         self.clear_place(target, "banned");
         self.cancel_asks(target, actor);
         Ok(Done::Own(0))

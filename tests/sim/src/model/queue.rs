@@ -113,7 +113,7 @@ impl State {
         let until = (span > 0).then_some(self.now + span)?;
         let known = self.cooldowns.entry(user.to_owned()).or_insert(until);
         *known = until.max(*known);
-        Some(until)
+        Some(*known)
     }
 }
 
@@ -207,6 +207,9 @@ impl Model {
             let result = json!({"user_id": target, "ok": queued});
             results.push(if queued { result } else { json!({"user_id": target, "ok": false, "name": "not_queued"}) });
             self.leave_queue(target, "removed");
+            if let (Some(event), true) = (self.out.last_mut(), queued) {
+                event["note"] = f["reason"].clone();
+            }
         }
         self.results = Some(Value::Array(results));
         if self.out.is_empty() { no("not_queued") } else { Ok(Done::Own(0)) }

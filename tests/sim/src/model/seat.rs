@@ -1,5 +1,5 @@
 //! The seat family.
-use super::{Done, Model, Occ, Outcome, Refusal, Seat, State, no, no_with, text};
+use super::{Done, Media, Model, Occ, Outcome, Refusal, Seat, State, no, no_with, text};
 use serde_json::{Value, json};
 
 impl State {
@@ -55,7 +55,7 @@ impl State {
 impl Model {
     /// Sits somebody down; in mode queue a guest gets a turn.
     pub(super) fn sit(&mut self, user: &str, number: u64, via: &'static str) -> usize {
-        let occ = Occ { user: user.to_owned(), since: self.s.now, via, self_muted: false, held: None };
+        let occ = Occ { user: user.to_owned(), since: self.s.now, via, self_muted: false, held: None, media: Media::None };
         self.s.seat_mut(number).occ = Some(occ);
         self.emit(json!({"event": "seat_taken", "user_id": user, "seat_no": number, "via": via}));
         let own = self.out.len() - 1;

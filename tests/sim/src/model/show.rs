@@ -1,5 +1,5 @@
 //! The state as `room_snapshot` shows it.
-use super::{Ask, Model, Seat};
+use super::{Ask, Media, Model, Seat};
 use serde_json::{Map, Value, json};
 
 /// How long a cleared queue can be restored.
@@ -87,10 +87,11 @@ impl Model {
                 "silenced": silenced, "held_until_ms": occ.held})
         });
         let kept = reserved.map(|ask| json!({"user_id": ask.user, "invite_id": ask.id, "until_ms": ask.until}));
+        let (media, lost) = Media::shown(seat.occ.as_ref().map_or(Media::None, |occ| occ.media));
         json!({
             "no": seat.no, "kind": if seat.host { "host" } else { "guest" }, "state": state, "closing": seat.closing,
             "locked": seat.locked, "admin_muted": seat.admin_muted, "extra": seat.extra, "extra_rev": seat.extra_rev,
-            "occupant": occ, "reserved_for": kept,
+            "occupant": occ, "reserved_for": kept, "media": media, "media_lost_until_ms": lost,
         })
     }
 }
