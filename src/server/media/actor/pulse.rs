@@ -10,7 +10,8 @@ const MISSED: u64 = 3;
 const FAILED: u8 = 2;
 /// For how long a suspected server that cannot be asked may still show that it lives.
 const UNASKED: Millis = Millis(10_000);
-/// A server that nobody reaches for so long is dead, also if it never gave a sign of life; so many lists must have failed by then.
+/// A server that answered once and that nobody reaches for so long is dead, also if it gives no signs of life; so many lists must have
+/// failed by then. One that never answered proves only that its address is wrong.
 const UNREACHED: Millis = Millis(5 * 60_000);
 const UNREACHED_LISTS: u32 = 3;
 /// What was under way when a server took leave is no sign that it lives.
@@ -23,6 +24,8 @@ pub(super) struct Pulse {
     alive_at: UnixMs,
     suspect_since: Option<UnixMs>,
     failed: u8,
+    /// Whether it has ever answered.
+    answers: bool,
     /// Since when it cannot be reached, and how often that was tried.
     unreached: Option<(UnixMs, u32)>,
 }
@@ -55,7 +58,7 @@ impl Pulse {
     /// It answered a question put then, or did not. What was asked before it took leave says nothing of now.
     pub fn asked(&mut self, answered: bool, at: UnixMs) {
         if answered {
-            self.unreached = None;
+            (self.answers, self.unreached) = (true, None);
             if self.suspect_since.is_none_or(|since| since <= at) {
                 self.suspect_since = None;
                 self.failed = 0;
@@ -70,6 +73,9 @@ impl Pulse {
 
     /// There was no answer at all to a question put then.
     pub fn unreached(&mut self, at: UnixMs) {
+        if !self.answers {
+            return;
+        }
         let (since, lists) = self.unreached.unwrap_or((at, 0));
         self.unreached = Some((since, lists.saturating_add(1)));
         if lists + 1 >= UNREACHED_LISTS && since.plus(UNREACHED) <= at {
@@ -130,6 +136,8 @@ mod tests {
             pulse.unreached(UnixMs(list * LIST));
             pulse.take_death(UnixMs(list * LIST), true)
         };
+        assert!((1..=20).all(|list| fail(&mut pulse, list).is_none()), "it never answered: its address is wrong");
+        pulse.asked(true, UnixMs(0));
         assert!((1..=10).all(|list| fail(&mut pulse, list).is_none()));
         pulse.reported(UnixMs(10 * LIST + 1));
         assert!((11..=20).all(|list| fail(&mut pulse, list).is_none()), "a callback has come");
