@@ -171,9 +171,11 @@ impl Scene {
         let mut tick = tokio::time::interval(Duration::from_millis(10));
         let deaths = 6;
         for death in 1..=deaths {
-            while acked.load(Relaxed) < wanted * death / (deaths + 1) {
+            let so_far = || acked.load(Relaxed);
+            while so_far() < wanted * death / (deaths + 1) {
                 tick.tick().await;
-                assert!(!drivers.iter().any(JoinHandle::is_finished), "a driver has ended");
+                // On a busy machine all of them may be through before this looks again.
+                assert!(so_far() >= wanted || !drivers.iter().any(JoinHandle::is_finished), "a driver has ended");
             }
             if death % 2 == 0 { self.kill_receiver() } else { self.kill_hub(death / 2 % self.hubs.len()) }
         }
