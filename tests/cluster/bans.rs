@@ -1,7 +1,8 @@
 //! Who is sent away is sent away from every node, at once; his older tokens are good nowhere, also where a node joins later.
 use crate::{
     client::Client,
-    hub::{DEADLINE, Hub, JWT, KEY},
+    history::pause,
+    hub::{DEADLINE, Hub, JWT, KEY, http},
     nodes::Nodes,
 };
 use serde_json::{Value, json};
@@ -84,6 +85,11 @@ async fn a_kick_that_fails_changes_nothing() {
     assert_eq!((status, &error["name"]), (503, &json!("unavailable")), "{error}");
     session.say(json!({"type": "heartbeat"})).await;
     session.wait("heartbeat_ack").await;
+    while http(&nodes.hubs[0].admin, "GET", "/readyz", "", "").await.0 != 503 {
+        pause(20).await;
+    }
+    let (_, error) = post(&nodes.hubs[0], "kick", json!({})).await;
+    assert_eq!(error["details"]["outcome"], "none", "nothing was sent: {error}");
     drop(other);
     nodes.redis.restart().unwrap();
     let kicked = async {

@@ -62,3 +62,37 @@ async fn what_waits_is_delivered_by_any_node() {
     let (_, polled) = nodes.hubs[0].post("/api/poll/heartbeat", json!({"user_id": "c"})).await;
     assert_eq!(texts(polled["messages"].as_array().unwrap()), ["one"], "although the node is gone that kept it");
 }
+
+#[tokio::test]
+async fn what_a_polling_client_has_not_heard_follows_it() {
+    let nodes = Nodes::start(2, &[]);
+    let mut a = nodes.user(0, "a").await;
+    let (_, first) = nodes.hubs[0].post("/api/poll/heartbeat", json!({"user_id": "p", "wait_ms": 0})).await;
+    let beat = |heard: &Value, wait: u64| json!({"user_id": "p", "session_token": first["session_token"], "wait_ms": wait, "heard": heard});
+    for text in ["one", "two", "three"] {
+        assert_eq!(a.ok("message", to("p", text)).await["delivered"], 1);
+    }
+    let (_, told) = nodes.hubs[0].post("/api/poll/heartbeat", beat(&first["heard"], 20_000)).await;
+    assert_eq!(texts(told["frames"].as_array().unwrap()), ["one", "two", "three"]);
+    // That answer is lost on its way; he asks the other node from where he was.
+    let (mut heard, mut got) = (first["heard"].clone(), Vec::new());
+    for _ in 0..3 {
+        if got.len() == 3 {
+            break;
+        }
+        let (status, there) = nodes.hubs[1].post("/api/poll/heartbeat", beat(&heard, 20_000)).await;
+        assert_eq!((status, &there["session_id"]), (200, &first["session_id"]), "{there}");
+        got.extend(texts(there["frames"].as_array().unwrap()));
+        heard = there["heard"].clone();
+    }
+    assert_eq!(got, ["one", "two", "three"]);
+    // Back with a part of it heard; then what he has is not told again.
+    assert_eq!(a.ok("message", to("p", "four")).await["delivered"], 1);
+    let (_, back) = nodes.hubs[0].post("/api/poll/heartbeat", beat(&heard, 20_000)).await;
+    let mut got = texts(back["frames"].as_array().unwrap());
+    if got.is_empty() {
+        let (_, more) = nodes.hubs[0].post("/api/poll/heartbeat", beat(&back["heard"], 20_000)).await;
+        got = texts(more["frames"].as_array().unwrap());
+    }
+    assert_eq!(got, ["four"]);
+}

@@ -68,6 +68,8 @@ async fn a_refused_write_has_not_happened() {
         let (on, op_id) = (number % 2 == 1, format!("o{number}"));
         let answer = flag(&mut own, on, &op_id).await;
         assert_eq!(outcome(&answer), "none", "{name}: {answer}");
+        let (_, kick) = nodes.hubs[0].post("/api/users/own/kick", json!({})).await;
+        assert_eq!(outcome(&kick), "none", "{name}: {kick}");
         nodes.redis.ask(cure).unwrap();
         let acked = until_acked(&mut own, on, &op_id).await;
         rev += 1;
@@ -109,7 +111,11 @@ async fn without_a_replica_nobody_knows() {
     assert_eq!(outcome(&answer), "unknown", "{answer}");
     let gift = json!({"class": "must", "kind": "gift", "body": "rose"});
     assert_eq!(outcome(&own.ask("room_message", gift.clone()).await), "unknown");
+    let (_, kick) = hub.post("/api/users/somebody/kick", json!({})).await;
+    assert_eq!(outcome(&kick), "unknown", "{kick}");
     let _second = replica();
+    let (status, kicked) = hub.post("/api/users/somebody/kick", json!({})).await;
+    assert_eq!(status, 200, "{kicked}");
     let acked = until_acked(&mut own, false, "without").await;
     assert_eq!(acked["type"], "ack", "once, and told so: {acked}");
     own.ok("room_message", gift).await;

@@ -109,3 +109,26 @@ async fn a_dead_node_loses_nobodys_place() {
     own.ok("room_sync", json!({"cursor": ""})).await;
     assert_eq!(order(&own.wait("room_snapshot").await), ["a", "b"]);
 }
+
+#[tokio::test]
+async fn every_node_lists_all_rooms_with_all_their_people() {
+    let nodes = Nodes::start(3, &[]);
+    let (mut a, mut b) = (nodes.user(0, "a").await, nodes.user(1, "b").await);
+    a.ok("room_join", json!({"room_id": "both"})).await;
+    b.ok("room_join", json!({"room_id": "both"})).await;
+    b.ok("room_join", json!({"room_id": "one"})).await;
+    let wanted = json!({"rooms": [{"room_id": "both", "online": 2}, {"room_id": "one", "online": 1}], "cursor": null});
+    for hub in &nodes.hubs {
+        let (mut clock, mut shown) = (tokio::time::interval(std::time::Duration::from_millis(20)), json!(null));
+        let told = async {
+            while shown != wanted {
+                clock.tick().await;
+                shown = hub.get("/api/rooms").await.1;
+            }
+        };
+        let told = tokio::time::timeout(crate::hub::DEADLINE, told).await;
+        assert!(told.is_ok(), "{shown}");
+    }
+    let (_, first) = nodes.hubs[2].get("/api/rooms?limit=1").await;
+    assert_eq!((&first["rooms"][0]["room_id"], &first["cursor"]), (&json!("both"), &json!("both")));
+}

@@ -7,10 +7,10 @@ mod actor;
 mod client;
 mod clock;
 mod descriptors;
+mod full;
 #[allow(dead_code, reason = "shared with the tests of one hub")]
 #[path = "../it/hub.rs"]
 mod hub;
-mod full;
 mod lines;
 mod log;
 mod secrets;

@@ -6,122 +6,24 @@
 //!
 //! Two ways to know the newest word about a stream, joined side by side: a *register* where the server counts changes (the highest number
 //! wins, a close above an open), and *sessions* where it names them (the newest session wins; one that was closed never comes back).
+mod epoch;
+mod fact;
 mod poll;
 mod stream;
 
+pub(crate) use epoch::Epoch;
+pub use fact::{Births, EpochId, Fact, MediaSession, Publisher, StreamId};
 pub use poll::Sighting;
 pub use stream::{Mark, Phase};
 pub(crate) use stream::{Session, Stream};
 
 use super::time::{Millis, UnixMs};
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    sync::Arc,
-};
+use std::collections::{BTreeMap, BTreeSet};
 
 /// How long what is over is remembered, so that a late word about it finds its tombstone.
 const TOMBSTONE: Millis = Millis::from_seconds(15 * 60);
 /// How long an ended epoch is remembered.
 const EPOCH_TOMBSTONE: Millis = Millis::from_seconds(24 * 3600);
-/// How many runs of sequence numbers an epoch keeps; beyond it the oldest hole is forgotten.
-const RUNS_MAX: usize = 256;
-
-macro_rules! names {
-    ($($(#[$doc:meta])* $name:ident)*) => {$(
-        $(#[$doc])*
-        #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-        pub struct $name(Arc<str>);
-
-        impl $name {
-            /// Takes the name as the media server gives it.
-            #[must_use]
-            pub fn new(text: &str) -> Self {
-                Self(text.into())
-            }
-
-            /// Returns the name as text.
-            #[must_use]
-            pub fn as_str(&self) -> &str {
-                &self.0
-            }
-        }
-
-        impl std::fmt::Display for $name {
-            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-                f.write_str(&self.0)
-            }
-        }
-    )*};
-}
-
-names! {
-    /// One life of a room on the media server, or one boot of the server itself.
-    EpochId
-    /// A stream as viewers name it; many sessions may publish it, one after the other.
-    StreamId
-    /// One publishing of a stream: a vendor's session id, or a ticket of ours.
-    MediaSession
-    /// Whoever publishes, as the media server names him.
-    Publisher
-}
-
-/// What a birth counts: it orders sessions, and only times can be too old.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Births {
-    /// Milliseconds since the Unix epoch.
-    Times,
-    /// The number of a grant, one more for each.
-    Grants,
-}
-
-/// One thing that a media server reported.
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[allow(missing_docs, reason = "the names say it")]
-pub enum Fact {
-    /// The epoch exists; `birth` orders it among the others.
-    EpochSeen { epoch: EpochId, birth: u64 },
-    /// The epoch is over, and all its streams with it.
-    EpochEnded { epoch: EpochId },
-    /// Whatever was born up to `at` is gone; younger things live on.
-    Cleared { epoch: EpochId, at: u64 },
-    /// The server's change number `seq` of the stream.
-    Numbered { epoch: EpochId, stream: StreamId, seq: u64, closed: bool, birth: u64, session: MediaSession, publisher: Publisher },
-    /// A session of the stream is asked for, on air or over. `parent`: it ends when that ends.
-    Session {
-        epoch: EpochId,
-        stream: StreamId,
-        session: MediaSession,
-        phase: Phase,
-        birth: Option<u64>,
-        publisher: Option<Publisher>,
-        parent: Option<MediaSession>,
-    },
-    /// A parent of sessions is over: somebody left, so his tracks are gone.
-    ParentEnded { epoch: EpochId, parent: MediaSession },
-}
-
-impl Fact {
-    /// Returns the stream that this is about; `None`: it may concern many.
-    #[must_use]
-    pub const fn stream(&self) -> Option<&StreamId> {
-        match self {
-            Self::Numbered { stream, .. } | Self::Session { stream, .. } => Some(stream),
-            Self::EpochSeen { .. } | Self::EpochEnded { .. } | Self::Cleared { .. } | Self::ParentEnded { .. } => None,
-        }
-    }
-
-    fn epoch(&self) -> &EpochId {
-        match self {
-            Self::EpochSeen { epoch, .. }
-            | Self::EpochEnded { epoch }
-            | Self::Cleared { epoch, .. }
-            | Self::Numbered { epoch, .. }
-            | Self::Session { epoch, .. }
-            | Self::ParentEnded { epoch, .. } => epoch,
-        }
-    }
-}
-
 /// A stream that is on air.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 #[allow(missing_docs, reason = "the names say it")]
@@ -152,42 +54,6 @@ pub struct Space {
     pub(crate) ended_parents: BTreeMap<(EpochId, MediaSession), UnixMs>,
     /// What is older was forgotten.
     pub(crate) horizon: UnixMs,
-}
-
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Epoch {
-    pub(crate) birth: u64,
-    pub(crate) closed: bool,
-    pub(crate) cleared_at: Option<u64>,
-    pub(crate) runs: BTreeSet<(u64, u64)>,
-    pub(crate) seen_at: UnixMs,
-}
-
-impl Epoch {
-    const fn unborn(at: UnixMs) -> Self {
-        Self { birth: u64::MAX, closed: false, cleared_at: None, runs: BTreeSet::new(), seen_at: at }
-    }
-
-    /// Notes a sequence number, keeping runs of neighbours as one.
-    fn note(&mut self, seq: u64) {
-        self.note_run(seq, seq);
-    }
-
-    fn note_run(&mut self, mut from: u64, mut to: u64) {
-        let touching = |run: &&(u64, u64)| run.0 <= to.saturating_add(1) && from <= run.1.saturating_add(1);
-        let touched: Vec<(u64, u64)> = self.runs.iter().filter(touching).copied().collect();
-        for run in touched {
-            from = from.min(run.0);
-            to = to.max(run.1);
-            self.runs.remove(&run);
-        }
-        self.runs.insert((from, to));
-        while self.runs.len() > RUNS_MAX {
-            if let (Some(first), Some(second)) = (self.runs.pop_first(), self.runs.pop_first()) {
-                self.runs.insert((first.0, second.1));
-            }
-        }
-    }
 }
 
 impl Space {

@@ -5,7 +5,7 @@ use crate::server::{
     msg::{Refusal, refusal, unavailable},
     presence::Presence,
     store::{
-        StoreFault,
+        StoreFault, WriteFault,
         notes::{NoteNews, Notes},
     },
 };
@@ -165,7 +165,7 @@ impl Bans {
         let ban = Ban { at: self.clock.wall_ms().max(self.list.of(user).at + 1), ..ban };
         self.write(user, ban).await.map_err(|fault| {
             tracing::error!(%user, %fault, "somebody is not sent away, or let in again");
-            unavailable("unknown")
+            unavailable(fault.outcome())
         })?;
         if self.list.learn(user, ban).is_some_and(|before| before.since < ban.since) {
             self.end_sessions(user, ban);
@@ -173,7 +173,7 @@ impl Bans {
         Ok(())
     }
 
-    async fn write(&self, user: &UserId, ban: Ban) -> Result<(), StoreFault> {
+    async fn write(&self, user: &UserId, ban: Ban) -> Result<(), WriteFault> {
         self.notes.put_note(FAMILY, user.as_str(), Some(encode_ban(ban)), None).await.map(|_| ())
     }
 

@@ -1,4 +1,5 @@
-//! What nodes say to each other beside rooms and people: a session has moved or is over, a message for somebody there.
+//! What nodes say to each other beside rooms and people: a session has moved or is over, what it had not told its client, a message for somebody there.
+use super::Node;
 use crate::hub::id::{SessionId, UserId};
 use bytes::Bytes;
 
@@ -11,6 +12,26 @@ pub enum Mail {
         user: UserId,
         /// Which.
         session: SessionId,
+    },
+    /// As `Moved`, said before it: what the session's client has not heard goes to the node where it is now.
+    Taken {
+        /// Whose.
+        user: UserId,
+        /// Which.
+        session: SessionId,
+        /// Where it is now.
+        to: Node,
+        /// Up to where the client has its mail, if it has said so.
+        heard: Option<String>,
+    },
+    /// A frame's JSON that a session had not told its client where it was before.
+    Left {
+        /// Whose.
+        user: UserId,
+        /// Which.
+        session: SessionId,
+        /// The JSON.
+        payload: Bytes,
     },
     /// The lost session is over: its user has begun a new one.
     Ended {
@@ -34,30 +55,43 @@ impl Mail {
     pub fn encode(&self) -> Vec<u8> {
         match self {
             Self::Moved { user, session } => format!("moved {user} {session}").into_bytes(),
-            Self::Ended { user, session } => format!("ended {user} {session}").into_bytes(),
-            Self::Message { user, payload } => {
-                let mut all = format!("message {user} ").into_bytes();
-                all.extend_from_slice(payload);
-                all
+            Self::Taken { user, session, to, heard } => {
+                format!("taken {user} {session} {to} {}", heard.as_deref().unwrap_or_default()).into_bytes()
             }
+            Self::Left { user, session, payload } => [format!("left {user} {session} ").as_bytes(), payload].concat(),
+            Self::Ended { user, session } => format!("ended {user} {session}").into_bytes(),
+            Self::Message { user, payload } => [format!("message {user} ").as_bytes(), payload].concat(),
         }
     }
 
     /// Reads it. `None`: it is of a kind that this version does not know.
     #[must_use]
     pub fn decode(message: &Bytes) -> Option<Self> {
-        let mut parts = message.splitn(3, |byte| *byte == b' ');
-        let kind = parts.next()?;
-        let user = UserId::parse(std::str::from_utf8(parts.next()?).ok()?).ok()?;
-        let rest = message.slice_ref(parts.next()?);
-        let session = || SessionId::parse(std::str::from_utf8(&rest).ok()?).ok();
-        match kind {
-            b"moved" => Some(Self::Moved { user, session: session()? }),
-            b"ended" => Some(Self::Ended { user, session: session()? }),
+        let text = |bytes: &Bytes| std::str::from_utf8(bytes).ok().map(str::to_owned);
+        let id = |bytes: &Bytes| SessionId::parse(std::str::from_utf8(bytes).ok()?).ok();
+        let (kind, rest) = cut(message)?;
+        let (user, rest) = cut(&rest)?;
+        let user = UserId::parse(std::str::from_utf8(&user).ok()?).ok()?;
+        match &*kind {
+            b"moved" => Some(Self::Moved { user, session: id(&rest)? }),
+            b"ended" => Some(Self::Ended { user, session: id(&rest)? }),
             b"message" => Some(Self::Message { user, payload: rest }),
+            b"left" => cut(&rest).and_then(|(session, payload)| Some(Self::Left { user, session: id(&session)?, payload })),
+            b"taken" => {
+                let (session, rest) = cut(&rest)?;
+                let (to, heard) = cut(&rest)?;
+                let heard = text(&heard).filter(|heard| !heard.is_empty());
+                Some(Self::Taken { user, session: id(&session)?, to: text(&to)?.into(), heard })
+            }
             _ => None,
         }
     }
+}
+
+/// Cuts at the first blank. `None`: there is none.
+fn cut(bytes: &Bytes) -> Option<(Bytes, Bytes)> {
+    let at = bytes.iter().position(|byte| *byte == b' ')?;
+    Some((bytes.slice(..at), bytes.slice(at + 1..)))
 }
 
 #[cfg(test)]
@@ -69,13 +103,26 @@ mod tests {
         let (user, session) = (UserId::parse("u1").unwrap(), SessionId::parse("s1").unwrap());
         let all = [
             Mail::Moved { user: user.clone(), session: session.clone() },
-            Mail::Ended { user: user.clone(), session },
+            Mail::Ended { user: user.clone(), session: session.clone() },
+            Mail::Taken { user: user.clone(), session: session.clone(), to: "n1".into(), heard: None },
+            Mail::Taken { user: user.clone(), session: session.clone(), to: "n1".into(), heard: Some("a b.7".into()) },
+            Mail::Left { user: user.clone(), session, payload: Bytes::from_static(b"{\"message\":\"a b  c\"}") },
             Mail::Message { user, payload: Bytes::from_static(b"{\"message\":\"a b  c\"}") },
         ];
         for mail in all {
             assert_eq!(Mail::decode(&mail.encode().into()), Some(mail));
         }
-        for bad in ["", "moved", "moved u1", "moved u1 s 1", "dance u1 s1", "moved \u{1F600} s1"] {
+        for bad in [
+            "",
+            "moved",
+            "moved u1",
+            "moved u1 s 1",
+            "dance u1 s1",
+            "taken u1 s1",
+            "taken u1 s1 n1",
+            "left u1 s1",
+            "moved \u{1F600} s1",
+        ] {
             assert_eq!(Mail::decode(&Bytes::from(bad)), None, "{bad}");
         }
     }

@@ -178,6 +178,13 @@ impl Cluster {
         Ok(all)
     }
 
+    /// Counts the people who are in a room on any node.
+    pub async fn count_people(&self, room: &RoomId) -> Result<usize, Unreachable> {
+        let [key, _] = self.part_keys(room);
+        let names: Vec<String> = redis::from_redis_value(self.run(redis::cmd("HKEYS").arg(key)).await?)?;
+        Ok(names.iter().filter(|name| !name.starts_with('#')).count())
+    }
+
     /// Reads the parts of some people.
     pub async fn read_parts_of(&self, room: &RoomId, users: &BTreeSet<UserId>) -> Result<Vec<PartsOf>, Unreachable> {
         let [key, _] = self.part_keys(room);

@@ -9,7 +9,7 @@ use self::secret::{Address, Secret};
 use super::{
     net::proxies::Network,
     store::redis::connect::{Durability, RedisSettings, Shape},
-    webhooks::endpoint::EndpointSettings,
+    webhooks::settings::EndpointSettings,
 };
 use crate::wire::rules::RulesJson;
 pub use error::{ConfigError, PREFIX};

@@ -4,7 +4,7 @@ use crate::{
     hub::time::Millis,
     server::{
         outgoing::{OutgoingSettings, Target},
-        webhooks::{endpoint::EndpointSettings, retry::Schedule, sign::Key},
+        webhooks::{retry::Schedule, settings::EndpointSettings, sign::Key},
     },
 };
 use serde::{Deserialize, Serialize};

@@ -1,18 +1,22 @@
 //! The operators' listener: is the process alive, can it serve, its numbers, reports on the history, and webhooks.
 mod thread;
 
-pub use thread::AdminThread;
+pub use thread::Operators;
 
-use crate::hub::code::Code;
-use crate::server::{
-    clock::Clock,
-    history::{History, remote},
-    net::admit::Admission,
-    net::failure::{Failure, object_of},
-    rooms::Rooms,
-    store::Store,
-    telemetry::metrics,
-    webhooks::{self, Webhooks},
+use crate::{
+    hub::code::Code,
+    server::{
+        clock::Clock,
+        history::{History, remote},
+        net::{
+            admit::Admission,
+            failure::{Failure, object_of},
+        },
+        rooms::Rooms,
+        store::Store,
+        telemetry::metrics,
+        webhooks::{self, Webhooks},
+    },
 };
 use axum::{
     Router,

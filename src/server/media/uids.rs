@@ -76,7 +76,8 @@ impl Uids {
                 Some(holder) if holder.as_ref() == user.as_str().as_bytes() => return Ok(uid),
                 Some(_) => {}
                 None => {
-                    self.notes.put_note(&self.family, &text, Some(Bytes::from(user.to_string())), None).await?;
+                    let note = Some(Bytes::from(user.to_string()));
+                    self.notes.put_note(&self.family, &text, note, None).await.map_err(StoreFault::from)?;
                     self.remember(&text, user.as_str());
                     return Ok(uid);
                 }

@@ -15,9 +15,9 @@ const BREATH: usize = 128;
 
 /// The members of each room on this shard. A list is copied when it changes while a fan-out holds it.
 #[derive(Default)]
-pub(in crate::server) struct Rooms(HashMap<RoomId, Rc<Vec<ConnId>>>);
+pub(in crate::server) struct RoomMembers(HashMap<RoomId, Rc<Vec<ConnId>>>);
 
-impl Rooms {
+impl RoomMembers {
     fn join(&mut self, room: &RoomId, id: ConnId) {
         let members = Rc::make_mut(self.0.entry(room.clone()).or_default());
         if let Err(at) = members.binary_search(&id) {

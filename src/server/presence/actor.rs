@@ -1,7 +1,7 @@
 //! The actor: takes what it is asked in order, and looks at the clock in between.
 use super::{
     Answer, Ask, Inbox, LastSeen, PresenceSettings, Seen, Watcher,
-    shared::{Shared, Then},
+    shared::{Purpose, Shared},
 };
 use crate::server::{
     clock::Clock,
@@ -285,9 +285,9 @@ impl Actor {
         }
         match (&self.shared, by) {
             (Some(shared), Watcher::Room(room)) if !unknown.is_empty() => {
-                shared.look(unknown, true, Then::Room(room, users));
+                shared.look(unknown, true, Purpose::Room(room, users));
             }
-            (Some(shared), _) if !unknown.is_empty() => shared.look(unknown, true, Then::Answer(users, answer)),
+            (Some(shared), _) if !unknown.is_empty() => shared.look(unknown, true, Purpose::Answer(users, answer)),
             _ => self.answer(&users, answer).await,
         }
     }

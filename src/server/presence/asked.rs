@@ -2,7 +2,7 @@
 use super::{
     Answer, Ask,
     actor::Actor,
-    shared::{FromCluster, Then},
+    shared::{FromCluster, Purpose},
 };
 use crate::hub::id::UserId;
 use crate::server::{
@@ -45,7 +45,7 @@ impl Actor {
                 }
             }
             drop(own);
-            FromCluster::Looked { news: Vec::new(), then: Then::Nothing }
+            FromCluster::Looked { news: Vec::new(), purpose: Purpose::News }
         });
         None
     }

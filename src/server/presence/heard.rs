@@ -2,14 +2,14 @@
 use super::{
     Entered, Opening, Seen, TooMany,
     actor::{Actor, Line},
-    shared::{FromCluster, OpenReply, RETRY, SyncOutcome, Then},
+    shared::{FromCluster, OpenReply, Purpose, RETRY, SyncOutcome},
 };
 use crate::server::{
     cluster::{
         Mail,
         people::{Adopted, Luggage, Opened, PersonNews},
     },
-    msg::{Frame, RoomMsg, RoomSet, ShardMsg},
+    msg::{Class, Frame, RoomMsg, RoomSet, ShardMsg},
     store::redis::keys::bucket_of,
 };
 use crate::{
@@ -19,6 +19,9 @@ use crate::{
     },
     wire::{close::Close, codec::text_frame},
 };
+
+/// The longest position of mail that is passed on, in bytes: ours are shorter.
+const POSITION_BYTES: usize = 64;
 
 impl Actor {
     pub(super) async fn heard(&mut self, heard: FromCluster) {
@@ -44,12 +47,12 @@ impl Actor {
                 }
             }
             FromCluster::Synced { told } => self.synced(told).await,
-            FromCluster::Looked { news, then } => {
-                let (mut missing, careless) = (Vec::new(), matches!(then, Then::Careless));
+            FromCluster::Looked { news, purpose } => {
+                let (mut missing, last_look) = (Vec::new(), matches!(purpose, Purpose::LastLook));
                 for news in news {
                     let there = self.people.is_elsewhere(&news.user);
                     // Redis may have begun anew, and his own node not have told of him yet.
-                    if there && !news.elsewhere.known && !careless {
+                    if there && !news.elsewhere.known && !last_look {
                         missing.push(news.user);
                     } else {
                         self.news(news);
@@ -58,10 +61,10 @@ impl Actor {
                 if let Some(shared) = self.shared.as_ref().filter(|_| !missing.is_empty()) {
                     shared.look_later(missing);
                 }
-                match then {
-                    Then::Answer(users, answer) => self.answer(&users, answer).await,
-                    Then::Room(room, users) => self.tell_room(&room, &users),
-                    Then::Nothing | Then::Careless => {}
+                match purpose {
+                    Purpose::Answer(users, answer) => self.answer(&users, answer).await,
+                    Purpose::Room(room, users) => self.tell_room(&room, &users),
+                    Purpose::News | Purpose::LastLook => {}
                 }
             }
             FromCluster::Chosen { user, status, news, reply } => {
@@ -140,7 +143,7 @@ impl Actor {
             shared.watched.insert(user.clone(), 0);
         }
         if !users.is_empty() {
-            shared.look(users, false, Then::Nothing);
+            shared.look(users, false, Purpose::News);
         }
     }
 
@@ -192,21 +195,46 @@ impl Actor {
             if Some(&node) == me.as_ref() {
                 self.ended(&user, &old);
             } else {
-                self.post(&node, Mail::Ended { user: user.clone(), session: old });
+                self.post(&node, vec![Mail::Ended { user: user.clone(), session: old }]);
             }
         }
-        if let Some(from) = from.filter(|from| Some(from) != me.as_ref()) {
-            self.post(&from, Mail::Moved { user: user.clone(), session: session.clone() });
+        if let Some((from, to)) = from.zip(me).filter(|(from, me)| from != me) {
+            let heard = heard.filter(|heard| heard.len() <= POSITION_BYTES);
+            let taken = Mail::Taken { user: user.clone(), session: session.clone(), to, heard };
+            // Nodes of an older version understand only that.
+            let moved = Mail::Moved { user: user.clone(), session: session.clone() };
+            self.post(&from, vec![taken, moved]);
         }
         self.project(&news);
         self.news(news);
         let _ = reply.send(Ok(Entered { session, resumed, kept: all_kept, rooms, set, watches }));
     }
 
-    fn post(&self, node: &str, mail: Mail) {
+    /// Tells a node all of this, in order.
+    fn post(&self, node: &str, all: Vec<Mail>) {
         let Some(shared) = &self.shared else { return };
         let (cluster, node) = (shared.cluster.clone(), node.to_owned());
-        tokio::spawn(async move { cluster.post(&node, &mail).await });
+        tokio::spawn(async move {
+            for mail in all {
+                cluster.post(&node, &mail).await;
+            }
+        });
+    }
+
+    /// A session without a connection goes on on another node: what its client has not heard goes there.
+    fn send_after(&self, user: &UserId, session: &SessionId, to: &str, heard: Option<&str>) {
+        let Some(mail) = self.mail_of(session) else { return };
+        let left = |frame: Frame| Mail::Left { user: user.clone(), session: session.clone(), payload: frame.payload() };
+        self.post(to, mail.rest(heard).into_iter().map(left).collect());
+    }
+
+    /// Something that a session had not told its client on another node; it is no more if the session has moved on meanwhile.
+    async fn left(&mut self, session: &SessionId, frame: Frame) {
+        let Some(line) = self.lines.get(session) else { return };
+        match line.conn {
+            Some(to) => self.to_shard(to.shard, ShardMsg::Deliver { to, frame, class: Class::Must }).await,
+            None => line.set.mail().push(frame, Class::Must),
+        }
     }
 
     /// A lost session is over, because its user has begun a new one.
@@ -230,7 +258,7 @@ impl Actor {
             let there = Elsewhere { here: true, user_type, choice, last_seen: view.last_seen, ..Elsewhere::default() };
             self.people.set_elsewhere(user, Some(there));
             if let Some(shared) = &self.shared {
-                shared.look(vec![user.clone()], false, Then::Nothing);
+                shared.look(vec![user.clone()], false, Purpose::News);
             }
         }
         self.people.give_away(session);
@@ -249,6 +277,11 @@ impl Actor {
     async fn mail(&mut self, mail: Mail) {
         match mail {
             Mail::Moved { user, session } => self.moved(&user, &session).await,
+            Mail::Taken { user, session, to, heard } => {
+                self.send_after(&user, &session, &to, heard.as_deref());
+                self.moved(&user, &session).await;
+            }
+            Mail::Left { session, payload, .. } => self.left(&session, Frame(text_frame(&payload))).await,
             Mail::Ended { user, session } => self.ended(&user, &session),
             Mail::Message { user, payload } => {
                 self.message(&user, Frame(text_frame(&payload))).await;

@@ -14,12 +14,13 @@ use tokio::sync::mpsc;
 /// How many writes are taken at once.
 const BATCH: usize = 1024;
 
-type Then = Box<dyn FnOnce() + Send>;
+/// What is done when something is written.
+type Done = Box<dyn FnOnce() + Send>;
 
 struct Write {
     session: SessionId,
     record: Option<SessionRecord>,
-    then: Then,
+    done: Done,
 }
 
 /// Reaches the writer. A store that fails is logged and does not stop anybody from being here.
@@ -61,16 +62,16 @@ impl SessionStore {
         decoded.collect()
     }
 
-    /// Keeps or forgets a session; `then` runs when that is written.
-    pub fn put(&self, session: SessionId, record: Option<SessionRecord>, then: impl FnOnce() + Send + 'static) {
-        let Some(store) = &self.store else { return then() };
+    /// Keeps or forgets a session; `done` runs when that is written.
+    pub fn put(&self, session: SessionId, record: Option<SessionRecord>, done: impl FnOnce() + Send + 'static) {
+        let Some(store) = &self.store else { return done() };
         let writes = self.writes.get_or_init(|| {
             let (sender, receiver) = mpsc::unbounded_channel();
             tokio::spawn(write_all(store.clone(), receiver));
             sender
         });
         // The writer ends with the process only.
-        let _ = writes.send(Write { session, record, then: Box::new(then) });
+        let _ = writes.send(Write { session, record, done: Box::new(done) });
     }
 }
 
@@ -79,9 +80,9 @@ async fn write_all(store: Arc<dyn Store>, mut writes: mpsc::UnboundedReceiver<Wr
     while writes.recv_many(&mut batch, BATCH).await > 0 {
         let mut newest = BTreeMap::new();
         let mut after = Vec::with_capacity(batch.len());
-        for Write { session, record, then } in batch.drain(..) {
+        for Write { session, record, done } in batch.drain(..) {
             newest.insert(session, record);
-            after.push(then);
+            after.push(done);
         }
         let puts =
             newest.iter().map(|(session, record)| store.put_session(session.as_str(), record.as_ref().map(encode_session)));
@@ -90,8 +91,8 @@ async fn write_all(store: Arc<dyn Store>, mut writes: mpsc::UnboundedReceiver<Wr
                 tracing::warn!(%error, "a session is not stored");
             }
         }
-        for then in after {
-            then();
+        for done in after {
+            done();
         }
     }
 }

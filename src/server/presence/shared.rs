@@ -39,8 +39,8 @@ pub(super) enum FromCluster {
     Opened { opening: Opening, reply: OpenReply, outcome: Box<Result<Option<Opened>, Unreachable>> },
     /// People were told of, or could not be.
     Synced { told: Vec<(UserId, SyncOutcome)> },
-    /// People were looked up; then somebody waits for them.
-    Looked { news: Vec<PersonNews>, then: Then },
+    /// People were looked up, for a purpose.
+    Looked { news: Vec<PersonNews>, purpose: Purpose },
     /// A choice was told.
     Chosen { user: UserId, status: Status, news: Result<Option<PersonNews>, Unreachable>, reply: Option<oneshot::Sender<bool>> },
     /// Somebody has changed.
@@ -63,16 +63,16 @@ pub(super) enum FromCluster {
     Deliver { to: UserId, frame: Frame },
 }
 
-/// What is done once people were looked up.
-pub(super) enum Then {
+/// What people are looked up for.
+pub(super) enum Purpose {
     /// They are told.
     Answer(Vec<UserId>, Answer),
     /// A room hears of them.
     Room(RoomId, Vec<UserId>),
-    /// Nothing more.
-    Nothing,
-    /// Nothing more, and whoever is not there any more is gone.
-    Careless,
+    /// It is learnt how they are.
+    News,
+    /// As `News`, and whoever is not known even now is gone.
+    LastLook,
 }
 
 /// The actor's side of the other nodes.
@@ -192,12 +192,12 @@ impl Shared {
         self.ask(move |cluster| async move {
             tokio::time::sleep(TOLD_AGAIN).await;
             let news = cluster.look(&users).await.unwrap_or_default();
-            FromCluster::Looked { news, then: Then::Careless }
+            FromCluster::Looked { news, purpose: Purpose::LastLook }
         });
     }
 
     /// Looks people up, listening to them first if they are watched.
-    pub fn look(&self, users: Vec<UserId>, listen: bool, then: Then) {
+    pub fn look(&self, users: Vec<UserId>, listen: bool, purpose: Purpose) {
         let buckets: BTreeSet<u16> = if listen { users.iter().map(bucket_of).collect() } else { BTreeSet::new() };
         let own = self.own.clone();
         self.ask(move |cluster| async move {
@@ -215,7 +215,7 @@ impl Shared {
             let wait = if cluster.is_up() { LISTEN } else { Duration::from_millis(1) };
             drop(tokio::time::timeout(wait, futures_util::future::join_all(listening)).await);
             let news = if cluster.is_up() { cluster.look(&users).await.unwrap_or_default() } else { Vec::new() };
-            FromCluster::Looked { news, then }
+            FromCluster::Looked { news, purpose }
         });
     }
 }

@@ -238,15 +238,19 @@ impl Rooms {
         self.0.directory.len()
     }
 
-    /// Returns how many people are in a room, as far as this node knows.
-    #[must_use]
-    pub fn online(&self, room: &RoomId) -> usize {
-        self.0.directory.get(room).map_or(0, |handle| handle.online.load(Relaxed))
+    /// Returns how many people are in a room, on all nodes as far as they can be asked. Cost: a read, if it is not in memory here.
+    pub async fn online(&self, room: &RoomId) -> usize {
+        let here = self.0.directory.get(room).map(|handle| handle.online.load(Relaxed));
+        match (here, &self.0.cluster) {
+            (Some(count), _) => count,
+            (None, Some(cluster)) if cluster.is_up() => cluster.count_people(room).await.unwrap_or(0),
+            (None, _) => 0,
+        }
     }
 
-    /// Names every room there is. Errors: `unavailable`.
-    pub async fn names(&self) -> Result<Vec<RoomId>, Refusal> {
-        self.0.store.rooms().await.map_err(|fault| {
+    /// Names the rooms behind `after`, at most `limit`. Errors: `unavailable`.
+    pub async fn names(&self, after: Option<&str>, limit: usize) -> Result<Vec<RoomId>, Refusal> {
+        self.0.store.rooms_after(after, limit).await.map_err(|fault| {
             tracing::error!(%fault, "the rooms cannot be listed");
             refusal(Code::Unavailable)
         })
@@ -269,7 +273,7 @@ impl Rooms {
         let (mailbox, receiver) = mpsc::unbounded_channel();
         let (waiting, online) = (Waiting::default(), Arc::<AtomicUsize>::default());
         let generation = self.0.generations.fetch_add(1, Relaxed);
-        let seat = task::Seat {
+        let home = task::Home {
             id: room.clone(),
             generation,
             rooms: self.clone(),
@@ -278,7 +282,7 @@ impl Rooms {
             online: online.clone(),
         };
         let work = Work(Box::new(move || {
-            tokio::task::spawn_local(task::run(seat));
+            tokio::task::spawn_local(task::run(home));
         }));
         let mut hasher = DefaultHasher::new();
         room.hash(&mut hasher);

@@ -72,6 +72,16 @@ async fn suite(mut reopen: impl FnMut() -> Arc<dyn Store>) {
     assert_eq!(loaded.log.last().map(|entry| entry.cursor), Some(head));
     assert!(loaded.before.len() >= 256 && loaded.before.len() < 400, "{} kept", loaded.before.len());
     assert_eq!(store.rooms().await.unwrap(), [room]);
+    for name in ["b", "a", "b-1"] {
+        assert!(store.create(&RoomId::parse(name).unwrap(), at(0, 9), "new".into()).await.unwrap());
+    }
+    let names = async |after: Option<&'static str>, limit: usize| {
+        let page = store.rooms_after(after, limit).await.unwrap();
+        page.iter().map(|room| room.as_str().to_owned()).collect::<Vec<_>>()
+    };
+    assert_eq!(names(None, 2).await, ["a", "b"]);
+    assert_eq!(names(Some("a"), 2).await, ["b", "b-1"]);
+    assert_eq!(names(Some("aa"), 1).await, ["b"]);
 
     store.put_session("s1", Some("one".into())).await.unwrap();
     store.put_session("s2", Some("two".into())).await.unwrap();

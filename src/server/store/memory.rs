@@ -145,8 +145,11 @@ impl Store for MemoryStore {
         })
     }
 
-    fn rooms(&self) -> Later<'_, Result<Vec<RoomId>, StoreFault>> {
-        Box::pin(async move { Ok(self.state().rooms.keys().cloned().collect()) })
+    fn rooms_after<'a>(&'a self, after: Option<&'a str>, limit: usize) -> Later<'a, Result<Vec<RoomId>, StoreFault>> {
+        Box::pin(async move {
+            let behind = |name: &&RoomId| after.is_none_or(|after| name.as_str() > after);
+            Ok(self.state().rooms.keys().filter(behind).take(limit).cloned().collect())
+        })
     }
 
     fn put_session<'a>(&'a self, session_id: &'a str, record: Option<Bytes>) -> Later<'a, Result<(), StoreFault>> {

@@ -14,7 +14,7 @@ mod types;
 
 pub use types::{
     CommitError, Followed, Kept, Listener, Loaded, LogEntry, Messages, NewMessage, Page, Restored, Retention, StoreFault,
-    UserChange, Waiting,
+    UserChange, Waiting, WriteFault,
 };
 
 use crate::hub::{
@@ -24,6 +24,9 @@ use crate::hub::{
 };
 use bytes::Bytes;
 use std::{future::Future, pin::Pin};
+
+/// How many rooms are named at once.
+const ROOMS_AT_ONCE: usize = 1_000;
 
 /// A store's answer, later. Boxed, so that the hub can hold any store behind one pointer; one allocation per commit, not per command.
 pub type Later<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
@@ -200,8 +203,23 @@ pub trait Store: Send + Sync + 'static {
         }
     }
 
+    /// Names rooms, in the order of their names: those behind `after`, at most `limit`. Cost: what it names, and the way to the first.
+    fn rooms_after<'a>(&'a self, after: Option<&'a str>, limit: usize) -> Later<'a, Result<Vec<RoomId>, StoreFault>>;
+
     /// Names every room.
-    fn rooms(&self) -> Later<'_, Result<Vec<RoomId>, StoreFault>>;
+    fn rooms(&self) -> Later<'_, Result<Vec<RoomId>, StoreFault>> {
+        Box::pin(async move {
+            let mut all: Vec<RoomId> = Vec::new();
+            loop {
+                let some = self.rooms_after(all.last().map(RoomId::as_str), ROOMS_AT_ONCE).await?;
+                let last = some.len() < ROOMS_AT_ONCE;
+                all.extend(some);
+                if last {
+                    return Ok(all);
+                }
+            }
+        })
+    }
 
     /// Keeps (`Some`) or forgets (`None`) a session record under its id, so that it can be resumed after a restart.
     fn put_session<'a>(&'a self, session_id: &'a str, record: Option<Bytes>) -> Later<'a, Result<(), StoreFault>>;

@@ -1,5 +1,5 @@
 //! Small records that the hub keeps for itself beside the rooms, and claims by which nodes agree who does a thing now.
-use super::{Later, StoreFault};
+use super::{Later, StoreFault, WriteFault};
 use bytes::Bytes;
 use std::{sync::Arc, time::Duration};
 
@@ -19,14 +19,14 @@ pub type NoteListener = Arc<dyn Fn(NoteNews) + Send + Sync>;
 
 /// Keeps notes: each has a key within a family.
 pub trait Notes: Send + Sync + 'static {
-    /// Keeps (`Some`) or forgets (`None`) a note. With a claim: only if it is held still; `false` = it is not, and nothing was written.
+    /// Keeps (`Some`) or forgets (`None`) a note, as durably as a commit. With a claim: only if it is held still; `false` = it is not, and nothing was written.
     fn put_note<'a>(
         &'a self,
         family: &'a str,
         key: &'a str,
         note: Option<Bytes>,
         under: Option<Claim<'a>>,
-    ) -> Later<'a, Result<bool, StoreFault>>;
+    ) -> Later<'a, Result<bool, WriteFault>>;
 
     /// Reads a note.
     fn note<'a>(&'a self, family: &'a str, key: &'a str) -> Later<'a, Result<Option<Bytes>, StoreFault>>;

@@ -130,8 +130,8 @@ impl Store for Outboxed {
         self.store.unfollow(room);
     }
 
-    fn rooms(&self) -> Later<'_, Result<Vec<RoomId>, StoreFault>> {
-        self.store.rooms()
+    fn rooms_after<'a>(&'a self, after: Option<&'a str>, limit: usize) -> Later<'a, Result<Vec<RoomId>, StoreFault>> {
+        self.store.rooms_after(after, limit)
     }
 
     fn put_session<'a>(&'a self, session_id: &'a str, record: Option<Bytes>) -> Later<'a, Result<(), StoreFault>> {

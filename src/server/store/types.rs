@@ -56,6 +56,45 @@ pub enum CommitError {
     Unknown(StoreFault),
 }
 
+/// Why something that is not a commit is not kept.
+#[derive(Clone, Debug, thiserror::Error)]
+pub enum WriteFault {
+    /// Certainly nothing was written.
+    #[error("the store refused: {0}")]
+    NotDone(StoreFault),
+    /// It may have been written.
+    #[error("the store gave no certain answer: {0}")]
+    Unknown(StoreFault),
+}
+
+impl WriteFault {
+    /// As clients hear it, in `details.outcome`.
+    #[must_use]
+    pub const fn outcome(&self) -> &'static str {
+        match self {
+            Self::NotDone(_) => "none",
+            Self::Unknown(_) => "unknown",
+        }
+    }
+}
+
+impl From<WriteFault> for CommitError {
+    fn from(fault: WriteFault) -> Self {
+        match fault {
+            WriteFault::NotDone(fault) => Self::NotDone(fault),
+            WriteFault::Unknown(fault) => Self::Unknown(fault),
+        }
+    }
+}
+
+impl From<WriteFault> for StoreFault {
+    fn from(fault: WriteFault) -> Self {
+        match fault {
+            WriteFault::NotDone(fault) | WriteFault::Unknown(fault) => fault,
+        }
+    }
+}
+
 /// What is wrong with the store; for the operator's log only.
 #[derive(Clone, Debug, thiserror::Error)]
 pub enum StoreFault {

@@ -1,5 +1,5 @@
 //! Dead letters: messages that were given up, kept whole so that they can be looked at and sent again.
-use super::endpoint::family;
+use super::settings::family;
 use crate::{
     hub::time::UnixMs,
     server::store::{StoreFault, notes::Notes},

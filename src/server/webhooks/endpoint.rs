@@ -1,8 +1,9 @@
-//! One endpoint: what it wants, how its requests are made, and the rooms that have something for it.
+//! One endpoint: how its requests are made, and the rooms that have something for it.
 use super::{
     dead::DeadLetters,
-    retry::{Schedule, asked_wait},
-    sign::{Key, signature},
+    retry::asked_wait,
+    settings::{EndpointSettings, family, shown_url, wanted},
+    sign::signature,
     source::Source,
 };
 use crate::{
@@ -13,7 +14,7 @@ use crate::{
     server::{
         clock::Clock,
         live::Live,
-        outgoing::{Outgoing, OutgoingError, OutgoingSettings, Target},
+        outgoing::{Outgoing, OutgoingError},
         store::{StoreFault, notes::Notes},
     },
     wire::webhook::{Message, Position},
@@ -31,41 +32,6 @@ use tokio::sync::{Notify, Semaphore};
 
 /// How long the log says nothing more about an endpoint that is not there.
 const QUIET: Millis = Millis(60_000);
-
-/// What an endpoint wants, and what it may cost.
-#[derive(Clone, Debug)]
-pub struct EndpointSettings {
-    /// Its name in the configuration.
-    pub name: String,
-    /// Where messages go.
-    pub target: Target,
-    /// The secrets; at least one.
-    pub keys: Vec<Key>,
-    /// Which messages it wants: types, or beginnings of types with `*` behind them.
-    pub types: Vec<String>,
-    /// Which rooms it wants, likewise.
-    pub rooms: Vec<String>,
-    /// How requests are made.
-    pub outgoing: OutgoingSettings,
-    /// How many requests are on their way at once.
-    pub concurrency: usize,
-    /// When a failed message is tried again.
-    pub schedule: Schedule,
-    /// How many dead letters are kept.
-    pub dead_max: usize,
-    /// How large a body may be.
-    pub body_bytes: usize,
-    /// How many people's changes of status may wait.
-    pub status_max: usize,
-}
-
-/// Tells whether one of the patterns fits.
-fn wanted(patterns: &[String], text: &str) -> bool {
-    patterns.iter().any(|pattern| match pattern.strip_suffix('*') {
-        Some(begin) => text.starts_with(begin),
-        None => pattern == text,
-    })
-}
 
 /// What is known of an endpoint over restarts.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -91,11 +57,11 @@ pub(super) enum Tried {
 
 /// A room that has something for the endpoint.
 #[derive(Clone, Copy, Debug, Default)]
-struct Waiting {
+pub(super) struct Waiting {
     /// The rev up to which the log is settled.
     target: u64,
     /// The time of the message that has failed last.
-    failing: Option<UnixMs>,
+    pub failing: Option<UnixMs>,
 }
 
 /// One endpoint.
@@ -111,35 +77,13 @@ pub struct Endpoint {
     known: Mutex<Known>,
     rooms: Mutex<BTreeMap<RoomId, Waiting>>,
     /// The last attempts found nobody there.
-    down: AtomicBool,
+    pub(super) down: AtomicBool,
     /// The log says so, since this time.
     told_down: Mutex<Option<UnixMs>>,
     /// It is there again: whoever waits may try.
     up: Notify,
-    sent: AtomicU64,
-    failed: AtomicU64,
-}
-
-/// How an endpoint is doing.
-#[derive(Debug, Serialize)]
-#[allow(missing_docs, reason = "the names are those that WEBHOOKS.md lists")]
-pub struct EndpointState {
-    pub name: String,
-    pub url: String,
-    pub state: &'static str,
-    /// Rooms with something that is not delivered yet.
-    pub pending_rooms: usize,
-    /// Rooms whose next message has failed.
-    pub failing_rooms: usize,
-    /// The age of the oldest message that has failed.
-    pub oldest_ms: u64,
-    pub dead: usize,
-    /// What receivers verify with, where a private key signs.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub public_keys: Vec<String>,
-    /// Since the start of the process.
-    pub sent: u64,
-    pub failed: u64,
+    pub(super) sent: AtomicU64,
+    pub(super) failed: AtomicU64,
 }
 
 impl Endpoint {
@@ -208,13 +152,14 @@ impl Endpoint {
         self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn rooms(&self) -> MutexGuard<'_, BTreeMap<RoomId, Waiting>> {
+    pub(super) fn rooms(&self) -> MutexGuard<'_, BTreeMap<RoomId, Waiting>> {
         self.rooms.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     async fn keep_known(&self) -> Result<(), StoreFault> {
         let note = serde_json::to_vec(&*self.known()).unwrap_or_default();
-        self.notes.put_note(&family(&self.name), "known", Some(note.into()), None).await.map(|_| ())
+        self.notes.put_note(&family(&self.name), "known", Some(note.into()), None).await?;
+        Ok(())
     }
 
     pub(super) fn since(&self) -> UnixMs {
@@ -347,32 +292,6 @@ impl Endpoint {
             () = up => {}
         }
     }
-
-    /// Returns how the endpoint is doing.
-    pub(super) fn state(&self) -> EndpointState {
-        let now = self.clock.now();
-        let (pending_rooms, failing) = {
-            let rooms = self.rooms();
-            (rooms.len(), rooms.values().filter_map(|waiting| waiting.failing).collect::<Vec<_>>())
-        };
-        let state = match (self.is_gone(), self.down.load(Relaxed)) {
-            (true, _) => "gone",
-            (false, true) => "down",
-            (false, false) => "ok",
-        };
-        EndpointState {
-            name: self.name.clone(),
-            url: shown_url(&self.settings().target),
-            state,
-            pending_rooms,
-            failing_rooms: failing.len(),
-            oldest_ms: failing.iter().min().map_or(0, |at| now.since(*at).0),
-            dead: self.dead.count(),
-            public_keys: self.settings().keys.iter().filter_map(Key::public).collect(),
-            sent: self.sent.load(Relaxed),
-            failed: self.failed.load(Relaxed),
-        }
-    }
 }
 
 /// Why an endpoint cannot be used.
@@ -384,28 +303,4 @@ pub enum OpenError {
     /// Requests cannot be made.
     #[error(transparent)]
     Outgoing(#[from] OutgoingError),
-}
-
-/// The notes of an endpoint.
-pub(super) fn family(name: &str) -> String {
-    format!("webhook.{name}")
-}
-
-/// A URL without its query, which may hold a key.
-fn shown_url(target: &Target) -> String {
-    let path = target.path.split('?').next().unwrap_or_default();
-    format!("{}://{}{path}", if target.https { "https" } else { "http" }, target.authority)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::wanted;
-
-    #[test]
-    fn patterns_are_types_or_their_beginnings() {
-        let patterns = ["mic.seat.*".to_owned(), "room.closed".to_owned()];
-        assert!(wanted(&patterns, "mic.seat.taken") && wanted(&patterns, "room.closed"));
-        assert!(!wanted(&patterns, "mic.seats") && !wanted(&patterns, "room.closed.x") && !wanted(&[], "x"));
-        assert!(wanted(&["*".to_owned()], "anything"));
-    }
 }

@@ -5,11 +5,13 @@
 pub mod admin;
 pub mod dead;
 pub mod endpoint;
+mod notices;
 pub mod place;
 pub mod retry;
+pub mod settings;
 pub mod sign;
-mod soft;
 pub mod source;
+mod state;
 mod stream;
 
 use super::store::tap::Moved;
@@ -18,10 +20,12 @@ use crate::{
     hub::{id::RoomId, time::UnixMs},
     wire::webhook::Denial,
 };
-use endpoint::{Endpoint, EndpointSettings, EndpointState, OpenError};
+use endpoint::{Endpoint, OpenError};
+use notices::{Lane, Notice};
 use place::Place;
-use soft::{Lane, Soft};
+use settings::{EndpointSettings, family};
 use source::Source;
+use state::EndpointState;
 use std::{
     sync::{Arc, OnceLock},
     time::Duration,
@@ -34,7 +38,7 @@ const GAUGES: Duration = Duration::from_secs(5);
 /// How often all rooms are looked at, where other nodes may have died with something to deliver.
 const LOOK_AGAIN: Duration = Duration::from_secs(300);
 /// How many messages that come from no log may wait for the thread.
-const SOFT_QUEUE: usize = 65_536;
+const NOTICES_MAX: usize = 65_536;
 
 /// What webhooks work on.
 #[derive(Clone)]
@@ -56,7 +60,7 @@ pub struct Webhooks(Arc<Inner>);
 struct Inner {
     endpoints: OnceLock<Vec<Arc<Endpoint>>>,
     moved: Arc<Moved>,
-    soft: mpsc::Sender<Soft>,
+    notices: mpsc::Sender<Notice>,
     look: Notify,
     deps: WebhookDeps,
 }
@@ -65,28 +69,28 @@ impl Webhooks {
     /// Starts the thread. `moved` hears of every commit (see [`Tap`](super::store::tap::Tap)). Errors: the thread cannot be started.
     pub fn start(endpoints: Vec<EndpointSettings>, deps: WebhookDeps, moved: Arc<Moved>) -> std::io::Result<Self> {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-        let (soft, soft_inbox) = mpsc::channel(SOFT_QUEUE);
-        let webhooks = Self(Arc::new(Inner { endpoints: OnceLock::new(), moved, soft, look: Notify::new(), deps }));
+        let (notices, notices_told) = mpsc::channel(NOTICES_MAX);
+        let webhooks = Self(Arc::new(Inner { endpoints: OnceLock::new(), moved, notices, look: Notify::new(), deps }));
         let own = webhooks.clone();
         // Before the first command, so that no event is older.
         let started = own.0.deps.clock.now();
-        let body = move || runtime.block_on(own.live(endpoints, started, soft_inbox));
+        let body = move || runtime.block_on(own.live(endpoints, started, notices_told));
         std::thread::Builder::new().name("michub-webhooks".to_owned()).spawn(body)?;
         Ok(webhooks)
     }
 
     /// Tells that somebody looks different to others. Never waits: beyond the limit it is dropped, and counted.
     pub fn status(&self, shown: &Shown) {
-        self.soft(Soft::Status(shown.clone()));
+        self.notice(Notice::Status(shown.clone()));
     }
 
     /// Tells that somebody was not let on air, likewise.
     pub fn denied(&self, denial: Denial) {
-        self.soft(Soft::Denied(denial));
+        self.notice(Notice::Denied(denial));
     }
 
-    fn soft(&self, soft: Soft) {
-        if self.0.soft.try_send(soft).is_err() {
+    fn notice(&self, notice: Notice) {
+        if self.0.notices.try_send(notice).is_err() {
             metrics::counter!("michub_webhook_status_dropped_total", "endpoint" => "all").increment(1);
         }
     }
@@ -124,7 +128,7 @@ impl Webhooks {
         self.endpoints().iter().find(|endpoint| endpoint.name == name)
     }
 
-    async fn live(self, settings: Vec<EndpointSettings>, started: UnixMs, mut soft: mpsc::Receiver<Soft>) {
+    async fn live(self, settings: Vec<EndpointSettings>, started: UnixMs, mut notices: mpsc::Receiver<Notice>) {
         let mut opened = Vec::with_capacity(settings.len());
         for settings in settings {
             opened.push(self.open(settings, started).await);
@@ -143,9 +147,9 @@ impl Webhooks {
                         self.deliver(&room, rev);
                     }
                 }
-                soft = soft.recv() => {
-                    for soft in soft.iter() {
-                        lanes.iter().for_each(|lanes| Lane::push(lanes, soft));
+                notice = notices.recv() => {
+                    for notice in notice.iter() {
+                        lanes.iter().for_each(|lanes| Lane::push(lanes, notice));
                     }
                 }
                 _ = gauges.tick() => self.gauges(),
@@ -202,7 +206,7 @@ impl Webhooks {
 
     async fn is_behind(&self, room: &RoomId, head: u64) -> bool {
         for endpoint in self.endpoints() {
-            let family = format!("{}.at", endpoint::family(&endpoint.name));
+            let family = format!("{}.at", family(&endpoint.name));
             let note = self.0.deps.notes.note(&family, room.as_str()).await.ok().flatten();
             let place = note.and_then(|note| Place::decode(&note));
             if place.is_none_or(|place| place.cursor.rev < head || place.missed.is_some() || place.is_untouched()) {

@@ -2,8 +2,9 @@
 //! The place is written after each message that the receiver has taken; a hub that dies in between sends that one again.
 use super::{
     dead::DeadLetter,
-    endpoint::{Endpoint, Tried, family},
+    endpoint::{Endpoint, Tried},
     place::{Place, Reason},
+    settings::family,
     source::Next,
 };
 use crate::{

@@ -4,12 +4,14 @@ mod asyncapi;
 mod bodies;
 mod frames;
 mod openapi;
+mod route;
 mod routes;
 mod shape;
 
 pub use asyncapi::asyncapi;
 pub use openapi::{Facts, openapi};
-pub use routes::{Method, Operation, ROUTES, Route, Who};
+pub use route::{Method, Operation, Route, Who};
+pub use routes::ROUTES;
 
 use serde_json::{Map, Value, json};
 

@@ -1,7 +1,8 @@
 //! HTTP as OpenAPI 3.1, made from the table of routes: what each takes and answers, with examples, and every error by status.
 use super::{
     bodies, client_frames, definitions, referring,
-    routes::{Method, Operation, ROUTES, Route, Who},
+    route::{Method, Operation, Route, Who},
+    routes::ROUTES,
     shape,
 };
 use crate::{

@@ -1,16 +1,18 @@
 //! What is known of all media servers, in one task: reports and polls are joined here, rooms hear who is on air, strays are shown out.
 //!
 //! Rooms are told by level, not by edge: a word that got lost on its way is said again.
+mod known;
 mod others;
 mod polls;
 mod pulse;
+mod shown;
 mod strays;
 mod tell;
 
 use super::{Ask, Media, OnAir, Source, gate::Denied};
 use crate::hub::{
     id::{RoomId, UserId},
-    media::{Births, EpochId, Fact, Live, MediaSession, Space, StreamId, Told},
+    media::{Births, Fact, Live, MediaSession, StreamId, Told},
     seats::Media as OnSeat,
     time::{Millis, UnixMs},
 };
@@ -21,7 +23,7 @@ use crate::server::{
     msg::SeatsOf,
 };
 use crate::wire::media::MediaWord;
-use pulse::Pulse;
+use known::Known;
 use std::{
     collections::{BTreeMap, BTreeSet},
     time::Duration,
@@ -54,54 +56,6 @@ pub(in crate::server::media) struct Stray {
     pub why: Denied,
     /// It has just begun, or just lost its right: no second sighting is needed.
     pub at_once: bool,
-}
-
-/// One list of streams: a room's, or a server's.
-struct Known {
-    facts: Space,
-    /// The epoch that is shown.
-    epoch: Option<EpochId>,
-    shown: BTreeMap<StreamId, Live>,
-    /// Who is on air here, and by how many streams.
-    owners: BTreeMap<Person, usize>,
-    pending_since: BTreeMap<(StreamId, MediaSession), UnixMs>,
-    strays: BTreeMap<(StreamId, MediaSession), u8>,
-    hole: Option<(u64, UnixMs)>,
-    poll_at: UnixMs,
-    polled_at: UnixMs,
-    /// When the last good poll was asked.
-    covered: UnixMs,
-    polling: bool,
-    /// The next poll is not one of the regular ones.
-    urgent: bool,
-    pulse: Pulse,
-}
-
-impl Known {
-    fn new(births: Births, poll_at: UnixMs) -> Self {
-        Self {
-            facts: Space::new(births),
-            epoch: None,
-            shown: BTreeMap::new(),
-            owners: BTreeMap::new(),
-            pending_since: BTreeMap::new(),
-            strays: BTreeMap::new(),
-            hole: None,
-            poll_at,
-            polled_at: UnixMs(0),
-            covered: UnixMs(0),
-            polling: false,
-            urgent: false,
-            pulse: Pulse::default(),
-        }
-    }
-
-    fn poll_by(&mut self, at: UnixMs) {
-        if at < self.poll_at {
-            self.poll_at = at;
-        }
-        self.urgent = true;
-    }
 }
 
 type Key = (usize, String);
@@ -281,6 +235,7 @@ impl Actor {
             for fact in &request.report.facts {
                 known.facts.join(fact, now);
             }
+            known.pulse.reported(now);
             if has_api {
                 known.poll_by(now.plus(SOON));
             }
@@ -288,96 +243,6 @@ impl Actor {
         self.refresh_after(&key, &request.report.facts);
         self.keep(&key, &request.report.facts, false, None);
         Ok(())
-    }
-
-    /// Looks at what these facts can have changed.
-    fn refresh_after(&mut self, key: &Key, facts: &[Fact]) {
-        let Some(known) = self.known.get(key) else { return };
-        let same_epoch = known.epoch.as_ref() == known.facts.current();
-        let streams: Option<BTreeSet<StreamId>> = match same_epoch {
-            // An epoch that is seen once more changes nothing but what is compared above.
-            true => {
-                facts.iter().filter(|fact| !matches!(fact, Fact::EpochSeen { .. })).map(|fact| fact.stream().cloned()).collect()
-            }
-            false => None,
-        };
-        match streams {
-            Some(streams) => self.refresh_streams(key, streams, true),
-            None => self.refresh(key, true),
-        }
-    }
-
-    /// Compares everything that is on air with what was.
-    fn refresh(&mut self, key: &Key, heard: bool) {
-        let Some(known) = self.known.get_mut(key) else { return };
-        known.epoch = known.facts.current().cloned();
-        let after = known.facts.live().into_iter().map(|live| live.stream);
-        let streams = known.shown.keys().cloned().chain(after).collect();
-        self.refresh_streams(key, streams, heard);
-    }
-
-    /// Compares these streams with what they were, and tells whom it concerns. What was
-    /// not `heard` here is no reason to judge it at once: the list will show it again, or the node that heard it does.
-    fn refresh_streams(&mut self, key: &Key, streams: BTreeSet<StreamId>, heard: bool) {
-        let now = self.now();
-        let media = self.media.clone();
-        let (Some(source), Some(known)) = (media.sources.get(key.0), self.known.get_mut(key)) else { return };
-        let person = |live: &Live| {
-            let counts = !live.pending || source.asks_only();
-            source.owner(&key.1, live, &media.tickets).filter(|_| counts).map(|owner| (owner.room, owner.user))
-        };
-        let mut touched = BTreeMap::new();
-        let mut begun = Vec::new();
-        for stream in streams {
-            let (old, new) = (known.shown.get(&stream), known.facts.live_of(&stream));
-            if old == new.as_ref() {
-                continue;
-            }
-            let same_session = old.zip(new.as_ref()).is_some_and(|(old, new)| old.session == new.session);
-            if let Some(old) = old {
-                if !same_session || new.as_ref().is_some_and(|new| !new.pending) {
-                    known.pending_since.remove(&(stream.clone(), old.session.clone()));
-                }
-                if !same_session {
-                    known.strays.remove(&(stream.clone(), old.session.clone()));
-                }
-            }
-            if let Some(new) = &new {
-                if new.pending {
-                    known.pending_since.entry((stream.clone(), new.session.clone())).or_insert(now);
-                } else if !same_session || old.is_some_and(|old| old.pending) {
-                    begun.push(new.clone());
-                }
-            }
-            for (live, step) in [(old, -1), (new.as_ref(), 1)] {
-                if let Some(person) = live.and_then(person) {
-                    *touched.entry(person).or_insert(0_isize) += step;
-                }
-            }
-            match new {
-                Some(new) => drop(known.shown.insert(stream, new)),
-                None => drop(known.shown.remove(&stream)),
-            }
-        }
-        let mut moves = Vec::new();
-        for (person, step) in touched {
-            let before = known.owners.get(&person).copied().unwrap_or(0);
-            let after = before.saturating_add_signed(step);
-            if after == 0 {
-                known.owners.remove(&person)
-            } else {
-                known.owners.insert(person.clone(), after)
-            };
-            if (before == 0) != (after == 0) {
-                moves.push((person, after > 0));
-            }
-        }
-        for (person, on) in moves {
-            if on { self.begins(&person, key) } else { self.ends(&person, key) }
-        }
-        for live in begun.into_iter().filter(|_| heard) {
-            self.check(key, &live, true);
-        }
     }
 
     fn tick(&mut self) {

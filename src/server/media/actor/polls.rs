@@ -134,6 +134,9 @@ impl Actor {
             Listed::Elsewhere { urgent } => return self.left_to_another(&key, urgent),
         };
         known.pulse.asked(answer.is_ok(), asked_at);
+        if let Err(ApiError::Http(_)) = &answer {
+            known.pulse.unreached(asked_at);
+        }
         let count = |outcome: &'static str| {
             metrics::counter!("michub_media_polls_total", "source" => source.name.to_string(), "outcome" => outcome).increment(1);
         };

@@ -10,6 +10,9 @@ const MISSED: u64 = 3;
 const FAILED: u8 = 2;
 /// For how long a suspected server that cannot be asked may still show that it lives.
 const UNASKED: Millis = Millis(10_000);
+/// A server that nobody reaches for so long is dead, also if it never gave a sign of life; so many lists must have failed by then.
+const UNREACHED: Millis = Millis(5 * 60_000);
+const UNREACHED_LISTS: u32 = 3;
 /// What was under way when a server took leave is no sign that it lives.
 const LAST_WORDS: Millis = Millis(5_000);
 
@@ -20,6 +23,8 @@ pub(super) struct Pulse {
     alive_at: UnixMs,
     suspect_since: Option<UnixMs>,
     failed: u8,
+    /// Since when it cannot be reached, and how often that was tried.
+    unreached: Option<(UnixMs, u32)>,
 }
 
 impl Pulse {
@@ -27,6 +32,7 @@ impl Pulse {
     pub fn heard(&mut self, sign: Sign, at: UnixMs) {
         match sign {
             Sign::Alive | Sign::Started => {
+                self.unreached = None;
                 self.alive_at = self.alive_at.max(at);
                 if self.suspect_since.is_some_and(|since| since <= at) {
                     self.suspect_since = None;
@@ -39,6 +45,7 @@ impl Pulse {
 
     /// It reported a stream, so it lives, if it is watched at all.
     pub fn reported(&mut self, at: UnixMs) {
+        self.unreached = None;
         let last_words = self.suspect_since.is_some_and(|since| at < since.plus(LAST_WORDS));
         if self.alive_at > UnixMs(0) && !last_words {
             self.heard(Sign::Alive, at);
@@ -48,6 +55,7 @@ impl Pulse {
     /// It answered a question put then, or did not. What was asked before it took leave says nothing of now.
     pub fn asked(&mut self, answered: bool, at: UnixMs) {
         if answered {
+            self.unreached = None;
             if self.suspect_since.is_none_or(|since| since <= at) {
                 self.suspect_since = None;
                 self.failed = 0;
@@ -57,6 +65,16 @@ impl Pulse {
             }
         } else if self.suspect_since.is_some() {
             self.failed = self.failed.saturating_add(1);
+        }
+    }
+
+    /// There was no answer at all to a question put then.
+    pub fn unreached(&mut self, at: UnixMs) {
+        let (since, lists) = self.unreached.unwrap_or((at, 0));
+        self.unreached = Some((since, lists.saturating_add(1)));
+        if lists + 1 >= UNREACHED_LISTS && since.plus(UNREACHED) <= at {
+            self.suspect_since.get_or_insert(since);
+            self.failed = FAILED;
         }
     }
 
@@ -101,6 +119,23 @@ mod tests {
         pulse.asked(false, UnixMs(72_000));
         assert_eq!(pulse.take_death(UnixMs(72_000), true), Some(UnixMs(70_000)));
         assert_eq!(pulse.take_death(UnixMs(99_000), true), None, "once");
+    }
+
+    #[test]
+    fn a_server_that_nobody_reaches_is_dead_in_the_end() {
+        const LIST: u64 = 30_000;
+        let mut pulse = Pulse::default();
+        let fail = |pulse: &mut Pulse, list: u64| {
+            pulse.asked(false, UnixMs(list * LIST));
+            pulse.unreached(UnixMs(list * LIST));
+            pulse.take_death(UnixMs(list * LIST), true)
+        };
+        assert!((1..=10).all(|list| fail(&mut pulse, list).is_none()));
+        pulse.reported(UnixMs(10 * LIST + 1));
+        assert!((11..=20).all(|list| fail(&mut pulse, list).is_none()), "a callback has come");
+        assert_eq!(fail(&mut pulse, 21), Some(UnixMs(11 * LIST)));
+        assert_eq!(fail(&mut pulse, 22), None, "once");
+        assert_eq!(fail(&mut pulse, 600), None, "two lists in five minutes are too few");
     }
 
     #[test]

@@ -62,6 +62,12 @@ fn zego_signs_three_sorted_texts() {
     }
     assert_eq!(call(Kind::Zego, "other", "", &[], &good), Err(Refused::Signature));
     assert_eq!(call(Kind::Zego, "cb-secret-01", "", &[], "<xml>"), Err(Refused::Body));
+    let at = |seconds: u64| {
+        let heard = Call { hook: "", headers: &HeaderMap::new(), body: good.as_bytes(), wall_ms: seconds * 1000 };
+        hear(Kind::Zego, &keys("cb-secret-01"), &heard).is_ok()
+    };
+    assert!(at(1_780_000_300) && at(1_779_999_700), "clocks differ");
+    assert!(!at(1_780_000_301) && !at(1_779_999_699), "an old callback is somebody else's");
 }
 
 #[test]

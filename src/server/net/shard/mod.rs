@@ -7,7 +7,7 @@ use super::{
     accept,
     admit::Admission,
     conn::{Conn, Deadlines, Hello},
-    fanout::Rooms,
+    fanout::RoomMembers,
     reader::Reader,
 };
 use crate::server::{
@@ -210,7 +210,7 @@ pub(in crate::server) struct Shard {
     pub sessions: Rc<dyn Sessions>,
     slots: RefCell<Vec<Slot>>,
     free: RefCell<Vec<u32>>,
-    pub rooms: RefCell<Rooms>,
+    pub rooms: RefCell<RoomMembers>,
 }
 
 #[derive(Default)]

@@ -36,7 +36,7 @@ impl Task {
         for (message, fate) in batch.into_iter().zip(fates) {
             match (message, fate) {
                 (RoomMsg::Command { reply, .. }, Fate::Decided(Ok(decision))) => {
-                    self.ack(reply, |id| decision_ack(id, &self.seat.id, &decision)).await;
+                    self.ack(reply, |id| decision_ack(id, &self.home.id, &decision)).await;
                 }
                 (RoomMsg::Command { reply, .. }, Fate::Decided(Err(reject))) => self.error(reply, &to_refusal(&reject)).await,
                 (RoomMsg::Say { reply, .. }, Fate::Said(plan)) => plans.push((reply, plan)),
@@ -56,15 +56,15 @@ impl Task {
 
     /// Tells everybody here of a commit that was applied.
     pub(super) async fn spread(&mut self, commit: &Commit) {
-        let update = update_frame(&self.seat.id, commit);
+        let update = update_frame(&self.home.id, commit);
         self.tail.push(commit, update.clone());
         self.release(commit.prev);
         for conn in std::mem::take(&mut self.kicked) {
-            let left = ShardMsg::RoomLeft { room: self.seat.id.clone(), conn, last: vec![update.clone()] };
-            to_shard(&self.seat.rooms, conn.shard, left).await;
+            let left = ShardMsg::RoomLeft { room: self.home.id.clone(), conn, last: vec![update.clone()] };
+            to_shard(&self.home.rooms, conn.shard, left).await;
         }
         if update.0.len() > UPDATE_BYTES {
-            self.to_members(self.snapshot(), Class::Snapshot(room_key(&self.seat.id))).await;
+            self.to_members(self.snapshot(), Class::Snapshot(room_key(&self.home.id))).await;
         } else {
             self.to_members(update, Class::Must).await;
         }
@@ -74,7 +74,7 @@ impl Task {
     async fn answer_late(&mut self, message: RoomMsg, fate: Fate, snapshot: &mut Option<Frame>) {
         match (message, fate) {
             (RoomMsg::Join { member, reply, .. }, Fate::Entered(Err(reject))) => {
-                member.rooms.remove(&self.seat.id);
+                member.rooms.remove(&self.home.id);
                 match reply {
                     JoinReply::Ack(reply) => self.error(reply, &to_refusal(&reject)).await,
                     JoinReply::Outcome(sender) => drop(sender.send(Err(to_refusal(&reject)))),
@@ -88,14 +88,14 @@ impl Task {
                 match reply {
                     JoinReply::Ack(Reply::Conn { id: Some(id), .. }) => {
                         let role = self.room.role_of(&member.user);
-                        let ack = membership::joined_ack(Some(id), &self.seat.id, self.room.head, role, recovered, messages);
+                        let ack = membership::joined_ack(Some(id), &self.home.id, self.room.head, role, recovered, messages);
                         first.insert(0, Frame(text_frame(&ack)));
                         self.joined(member.conn, first).await;
                     }
                     JoinReply::Ack(reply) => {
                         self.joined(member.conn, first).await;
                         let role = self.room.role_of(&member.user).to_owned();
-                        let ack = |id| membership::joined_ack(id, &self.seat.id, self.room.head, &role, recovered, messages);
+                        let ack = |id| membership::joined_ack(id, &self.home.id, self.room.head, &role, recovered, messages);
                         self.ack(reply, ack).await;
                     }
                     JoinReply::Outcome(sender) => {
@@ -164,8 +164,8 @@ impl Task {
 
     async fn joined(&self, conn: Option<ConnId>, first: Vec<Frame>) {
         if let Some(conn) = conn {
-            let joined = ShardMsg::RoomJoined { room: self.seat.id.clone(), conn, first };
-            to_shard(&self.seat.rooms, conn.shard, joined).await;
+            let joined = ShardMsg::RoomJoined { room: self.home.id.clone(), conn, first };
+            to_shard(&self.home.rooms, conn.shard, joined).await;
         }
     }
 
@@ -182,7 +182,7 @@ impl Task {
         let (recovered, mut first) = self.first_frames(cursor, snapshot);
         let role = self.room.role_of(user);
         let messages = Messages::default();
-        let ack = |id| membership::joined_ack(id, &self.seat.id, self.room.head, role, recovered, messages);
+        let ack = |id| membership::joined_ack(id, &self.home.id, self.room.head, role, recovered, messages);
         match reply {
             Reply::Conn { id, .. } => {
                 if id.is_some() {
@@ -195,7 +195,7 @@ impl Task {
     }
 
     async fn left(&self, reply: Option<Reply>, conn: Option<ConnId>) {
-        let ack = |id| membership::left_ack(id, &self.seat.id, self.room.head);
+        let ack = |id| membership::left_ack(id, &self.home.id, self.room.head);
         let Some(conn) = conn else {
             if let Some(reply) = reply {
                 self.ack(reply, ack).await;
@@ -207,7 +207,7 @@ impl Task {
             _ => Vec::new(),
         };
         let answered = !last.is_empty();
-        to_shard(&self.seat.rooms, conn.shard, ShardMsg::RoomLeft { room: self.seat.id.clone(), conn, last }).await;
+        to_shard(&self.home.rooms, conn.shard, ShardMsg::RoomLeft { room: self.home.id.clone(), conn, last }).await;
         if let Some(reply) = reply.filter(|_| !answered) {
             self.ack(reply, ack).await;
         }
@@ -227,7 +227,7 @@ impl Task {
                 status: status.name(),
             })
             .collect();
-        membership::members_ack(id, &self.seat.id, &members, self.members.count())
+        membership::members_ack(id, &self.home.id, &members, self.members.count())
     }
 
     /// Whoever may not come in may not read either.
@@ -260,7 +260,7 @@ impl Task {
     }
 
     pub(super) fn standing_now(&self) -> Option<u64> {
-        self.seat.rooms.deps().cluster.as_ref().map_or(Some(0), |cluster| cluster.standing())
+        self.home.rooms.deps().cluster.as_ref().map_or(Some(0), |cluster| cluster.standing())
     }
 
     /// A node that has stood still does no commands that it took before or that wait: whoever sent them may have done them elsewhere.
@@ -269,7 +269,7 @@ impl Task {
         let (commands, rest): (Vec<_>, Vec<_>) = queue.drain(..).partition(|message| matches!(message, RoomMsg::Command { .. }));
         queue.extend(rest);
         for _ in &commands {
-            self.seat.waiting.taken();
+            self.home.waiting.taken();
         }
         if !commands.is_empty() {
             self.turn_away(commands, &unavailable("none")).await;
@@ -284,12 +284,12 @@ impl Task {
             match message {
                 RoomMsg::Join { .. } | RoomMsg::Command { .. } | RoomMsg::Say { .. } | RoomMsg::Leave { .. } => {
                     if let RoomMsg::Join { member, .. } = &message {
-                        member.rooms.remove(&self.seat.id);
+                        member.rooms.remove(&self.home.id);
                     }
                     let mut errors = Vec::new();
                     refuse(message, refused, |to, id, refusal| errors.push((to, error_frame(id, refusal))));
                     for (to, frame) in errors {
-                        to_shard(&self.seat.rooms, to.shard, ShardMsg::Deliver { to, frame, class: Class::Must }).await;
+                        to_shard(&self.home.rooms, to.shard, ShardMsg::Deliver { to, frame, class: Class::Must }).await;
                     }
                 }
                 message => self.answer_late(message, Fate::Read, &mut snapshot).await,
@@ -301,7 +301,7 @@ impl Task {
         match reply {
             Reply::Conn { to, id: Some(id) } => {
                 let frame = Frame(text_frame(&ack(Some(id))));
-                to_shard(&self.seat.rooms, to.shard, ShardMsg::Deliver { to, frame, class: Class::Must }).await;
+                to_shard(&self.home.rooms, to.shard, ShardMsg::Deliver { to, frame, class: Class::Must }).await;
             }
             Reply::Http { id, sender } => drop(sender.send(Ok(ack(id).into()))),
             Reply::Conn { id: None, .. } | Reply::Nobody => {}
@@ -312,7 +312,7 @@ impl Task {
         match reply {
             Reply::Conn { to, id } => {
                 let frame = error_frame(id, refusal);
-                to_shard(&self.seat.rooms, to.shard, ShardMsg::Deliver { to, frame, class: Class::Must }).await;
+                to_shard(&self.home.rooms, to.shard, ShardMsg::Deliver { to, frame, class: Class::Must }).await;
             }
             Reply::Http { sender, .. } => drop(sender.send(Err(refusal.clone()))),
             Reply::Nobody => {}
@@ -320,16 +320,16 @@ impl Task {
     }
 
     pub(super) async fn to_members(&self, frame: Frame, class: Class) {
-        let rooms = &self.seat.rooms;
+        let rooms = &self.home.rooms;
         for mail in self.members.listeners() {
             match class {
                 Class::Normal | Class::Droppable | Class::Latest(_) => mail.push(frame.clone(), class),
                 // It is asked for: the room's log and its kept messages have positions.
-                Class::Must | Class::Snapshot(_) => mail.ring(&self.seat.id),
+                Class::Must | Class::Snapshot(_) => mail.ring(&self.home.id),
             }
         }
         for shard in self.members.shards() {
-            let message = ShardMsg::RoomFrame { room: self.seat.id.clone(), frame: frame.clone(), class };
+            let message = ShardMsg::RoomFrame { room: self.home.id.clone(), frame: frame.clone(), class };
             if class != Class::Droppable {
                 to_shard(rooms, shard, message).await;
             } else if rooms.deps().shards.get(usize::from(shard)).is_some_and(|handle| handle.try_send(message).is_err()) {

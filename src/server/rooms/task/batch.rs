@@ -57,9 +57,9 @@ impl Task {
     ///
     /// Returns the messages that did not fit into it.
     pub(super) async fn batch(&mut self, mut batch: Vec<RoomMsg>) -> Vec<RoomMsg> {
-        let deps = self.seat.rooms.deps();
+        let deps = self.home.rooms.deps();
         self.bucket.set_rate(deps.settings.load().commands_per_second, deps.clock.mono());
-        let since = self.seat.waiting.begin();
+        let since = self.home.waiting.begin();
         self.mark_begin(since, batch.iter().filter(|message| message.is_counted()).count());
         if self.follow.is_some() && batch.iter().any(|message| self.is_ahead(message)) {
             self.resync().await;
@@ -68,7 +68,7 @@ impl Task {
         let mut rest = Vec::new();
         let Tried { outcome, fates, committed } = self.try_often(&mut batch, &mut rest).await;
         for _ in batch.iter().filter(|message| message.is_counted()) {
-            self.seat.waiting.taken();
+            self.home.waiting.taken();
         }
         self.mark_settled(&outcome);
         match outcome {
@@ -88,9 +88,9 @@ impl Task {
         self.members.begin();
         self.talking.begin();
         let mut tried = Tried { outcome: Settled::Moved, fates: Vec::new(), committed: None };
-        let mut begun = self.seat.rooms.deps().clock.mono();
+        let mut begun = self.home.rooms.deps().clock.mono();
         for attempt in 0..ATTEMPTS {
-            let clock = self.seat.rooms.deps().clock;
+            let clock = self.home.rooms.deps().clock;
             if attempt >= PAUSE_FROM {
                 if attempt % QUIET_EVERY == 0 {
                     self.ask_for_quiet(clock.mono().since(begun));
@@ -146,7 +146,7 @@ impl Task {
             }
         };
         if matches!(outcome, Settled::Moved) {
-            self.raced_at = Some(self.seat.rooms.deps().clock.mono());
+            self.raced_at = Some(self.home.rooms.deps().clock.mono());
         }
         Tried { outcome, fates, committed }
     }
@@ -164,10 +164,10 @@ impl Task {
         }
         let changed = committed.is_some();
         // Before the answers: whoever was let in is counted when he hears of it.
-        self.seat.online.store(self.members.count(), Relaxed);
+        self.home.online.store(self.members.count(), Relaxed);
         self.publish(batch, fates, committed).await;
         if let Some(since) = since {
-            let micros = self.seat.rooms.deps().clock.micros().saturating_sub(since);
+            let micros = self.home.rooms.deps().clock.micros().saturating_sub(since);
             metrics::message(metrics::Message::Command, micros);
         }
         self.settle_members();
@@ -192,7 +192,7 @@ impl Task {
     /// Rests for a moment if other nodes want to change the room too: without that whoever has just won is first again, and the commands
     /// of the others wait for ever. What comes in meanwhile makes the next batch larger.
     async fn let_others_go_first(&mut self) {
-        let now = self.seat.rooms.deps().clock.mono();
+        let now = self.home.rooms.deps().clock.mono();
         if self.raced_at.is_some_and(|at| now.since(at) < RACE_MS) {
             tokio::time::sleep(Duration::from_millis(rand::random_range(1..=YIELD_MS))).await;
         }
@@ -220,8 +220,8 @@ impl Task {
         if self.follow.is_none() || !batch.iter().any(told) {
             return Settled::Done;
         }
-        let rooms = self.seat.rooms.clone();
-        match rooms.deps().store.confirm(&self.seat.id, self.room.head).await {
+        let rooms = self.home.rooms.clone();
+        match rooms.deps().store.confirm(&self.home.id, self.room.head).await {
             Ok(()) => Settled::Done,
             Err(CommitError::Mismatch { since }) => self.moved(since).await,
             Err(CommitError::NotDone(_) | CommitError::Unknown(_)) => Settled::Failed(unavailable("none")),
@@ -254,7 +254,7 @@ impl Task {
         self.draft.begin(CommitId(rand::random()), now);
         if !self.held_at_load {
             self.no_promotion_before = now.plus(LOAD_GRACE);
-            let handover = self.seat.rooms.deps().settings.load().handover;
+            let handover = self.home.rooms.deps().settings.load().handover;
             self.draft.after_load(&self.members, handover);
         }
         if self.is_in_time() {
@@ -328,7 +328,7 @@ impl Task {
     }
 
     fn handover(&self, ended: EndedByHub) -> Handover {
-        let hold = ended.retry_after.plus(self.seat.rooms.deps().settings.load().handover);
+        let hold = ended.retry_after.plus(self.home.rooms.deps().settings.load().handover);
         let drained = ended.drained.then(|| self.now().plus(ended.retry_after.plus(DRAINED)));
         Handover { hold, shown_from: drained.unwrap_or(UnixMs(0)) }
     }
@@ -336,7 +336,7 @@ impl Task {
     fn command(&mut self, request: &Request, rated: bool) -> Result<Decision, Reject> {
         let rated = rated && !self.draft.is_known(request);
         let cost = if let Command::Batch { ops, .. } = &request.command { ops.len() as u64 } else { 1 };
-        if rated && !self.bucket.take_many(cost, self.seat.rooms.deps().clock.mono()) {
+        if rated && !self.bucket.take_many(cost, self.home.rooms.deps().clock.mono()) {
             return Err(Reject::Plain(Code::RateLimited));
         }
         let before = self.draft.steps().len();
@@ -367,7 +367,7 @@ impl Task {
     fn by_hub(&mut self, command: Command) {
         let request = Request { actor: Actor::Hub, op_id: None, if_rev: None, command };
         if let Err(reject) = self.draft.decide(&request, &self.members) {
-            tracing::error!(room = %self.seat.id, ?request, %reject, "the hub's own command is refused");
+            tracing::error!(room = %self.home.id, ?request, %reject, "the hub's own command is refused");
         }
     }
 
@@ -379,13 +379,13 @@ impl Task {
         let due = if self.follow.is_some() { crosses } else { self.commits >= SNAPSHOT_EVERY };
         let snapshot = due.then(|| encode_room(self.draft.room()));
         let written_snapshot = snapshot.is_some();
-        let rooms = self.seat.rooms.clone();
+        let rooms = self.home.rooms.clone();
         let store = &rooms.deps().store;
         let begin = rooms.deps().clock.micros();
-        let mut result = store.commit(&self.seat.id, entry.clone(), snapshot.clone()).await;
+        let mut result = store.commit(&self.home.id, entry.clone(), snapshot.clone()).await;
         let uncertain = matches!(result, Err(CommitError::Unknown(_)));
         if uncertain {
-            result = store.commit(&self.seat.id, entry.clone(), snapshot).await;
+            result = store.commit(&self.home.id, entry.clone(), snapshot).await;
         }
         metrics::COMMIT_SECONDS.record(metrics::seconds(rooms.deps().clock.micros().saturating_sub(begin)));
         match result {
@@ -402,7 +402,7 @@ impl Task {
             }
             Err(CommitError::NotDone(fault)) if !uncertain => {
                 metrics::commit(metrics::Commit::Refused);
-                tracing::error!(room = %self.seat.id, %fault, "a commit was not written");
+                tracing::error!(room = %self.home.id, %fault, "a commit was not written");
                 return Settled::Failed(unavailable("none"));
             }
             Err(error) => return self.unsure(&error.to_string()),
@@ -420,7 +420,7 @@ impl Task {
 
     fn unsure(&mut self, why: &str) -> Settled {
         metrics::commit(metrics::Commit::Unknown);
-        tracing::error!(room = %self.seat.id, why, "it is not known whether a commit was written");
+        tracing::error!(room = %self.home.id, why, "it is not known whether a commit was written");
         self.unsure = true;
         Settled::Failed(unavailable("unknown"))
     }

@@ -77,8 +77,8 @@ impl Task {
 
     /// Tells the other nodes, in order. Whoever does not hear it finds it in the store, if it is kept.
     pub(super) async fn tell_echoes(&self, echoes: Vec<Bytes>) {
-        let store = self.seat.rooms.deps().store.clone();
-        futures_util::future::join_all(echoes.into_iter().map(|echo| store.tell(&self.seat.id, echo))).await;
+        let store = self.home.rooms.deps().store.clone();
+        futures_util::future::join_all(echoes.into_iter().map(|echo| store.tell(&self.home.id, echo))).await;
     }
 
     /// Takes a message of the room's channel. Returns whether it was something said.
@@ -109,12 +109,12 @@ impl Task {
 
     /// Reads and tells what was said up to this number and not heard of here.
     pub(super) async fn hear_missed_messages(&mut self, up_to: u64) {
-        let store = self.seat.rooms.deps().store.clone();
+        let store = self.home.rooms.deps().store.clone();
         while let Some(head) = self.talking.head.filter(|head| head.rev < up_to) {
-            let read = match store.messages(&self.seat.id, Page::After(head.rev), READ).await {
+            let read = match store.messages(&self.home.id, Page::After(head.rev), READ).await {
                 Ok(read) => read,
                 Err(fault) => {
-                    tracing::debug!(room = %self.seat.id, %fault, "what was said elsewhere is read later");
+                    tracing::debug!(room = %self.home.id, %fault, "what was said elsewhere is read later");
                     return;
                 }
             };
@@ -127,7 +127,7 @@ impl Task {
             for kept in read.list.into_iter().take_while(|kept| kept.at.rev <= up_to) {
                 self.talking.head = Some(kept.at);
                 let Ok(said) = decode_said(&kept.record) else { continue };
-                let frame = Frame(text_frame(&message::room_message(&self.seat.id, kept.at, &said, false)));
+                let frame = Frame(text_frame(&message::room_message(&self.home.id, kept.at, &said, false)));
                 self.talking.push(kept.at, said.at, frame.clone());
                 if let Some(key) = said.saying.dedup_id {
                     self.talking.remember((said.from, key), Heard { at: kept.at, kept: true, time: said.at });
@@ -140,8 +140,8 @@ impl Task {
     /// From time to time: whether something was said that this node has not heard of.
     pub(super) async fn audit_messages(&mut self) {
         if self.talking.head.is_some() {
-            let store = self.seat.rooms.deps().store.clone();
-            if let Ok(read) = store.messages(&self.seat.id, Page::Before(u64::MAX), 1).await {
+            let store = self.home.rooms.deps().store.clone();
+            if let Ok(read) = store.messages(&self.home.id, Page::Before(u64::MAX), 1).await {
                 self.hear_missed_messages(read.head.rev).await;
             }
         }

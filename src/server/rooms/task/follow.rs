@@ -134,7 +134,7 @@ enum Advance {
 
 impl Task {
     pub(super) fn store(&self) -> Arc<dyn Store> {
-        self.seat.rooms.deps().store.clone()
+        self.home.rooms.deps().store.clone()
     }
 
     /// Returns when this room has something to do because of the other nodes.
@@ -200,7 +200,7 @@ impl Task {
             Heard::Followed(Followed::Other(message)) if self.hear_echo(&message).await => {}
             Heard::Followed(Followed::Other(message)) => match PartsNews::decode(&message) {
                 Some(news) => self.hear_news(news),
-                None => tracing::warn!(room = %self.seat.id, "a message of another node cannot be read"),
+                None => tracing::warn!(room = %self.home.id, "a message of another node cannot be read"),
             },
             Heard::Followed(Followed::Gap) => self.look(),
             Heard::Told { told, outcome } => {
@@ -208,7 +208,7 @@ impl Task {
                 if let Some(follow) = &mut self.follow {
                     follow.telling = false;
                     if let Err(error) = outcome {
-                        tracing::debug!(room = %self.seat.id, %error, "the other nodes are told later");
+                        tracing::debug!(room = %self.home.id, %error, "the other nodes are told later");
                         follow.tell_at = now.plus(RETRY);
                         self.members.not_told(told);
                     }
@@ -226,11 +226,11 @@ impl Task {
             chain::Heard::Gap => return Advance::Gap,
         }
         let Ok(commit) = decode_commit(&entry.record) else {
-            tracing::error!(room = %self.seat.id, rev = entry.cursor.rev, "a commit of another node cannot be read");
+            tracing::error!(room = %self.home.id, rev = entry.cursor.rev, "a commit of another node cannot be read");
             return Advance::Gap;
         };
         if commit.cursor != entry.cursor || self.room.apply(&commit).is_err() {
-            tracing::error!(room = %self.seat.id, rev = entry.cursor.rev, "a commit of another node does not fit");
+            tracing::error!(room = %self.home.id, rev = entry.cursor.rev, "a commit of another node does not fit");
             return Advance::Gap;
         }
         if let Some(follow) = &mut self.follow {
@@ -263,7 +263,7 @@ impl Task {
 
     /// Shows the queue to other tools, at most so often.
     fn project(&mut self, now: UnixMs) {
-        let (store, head, room) = (self.store(), self.room.head, self.seat.id.clone());
+        let (store, head, room) = (self.store(), self.room.head, self.home.id.clone());
         let queue = || self.room.queue.order();
         if self.follow.as_ref().and_then(|follow| follow.project_at).is_none_or(|at| at > now) {
             return;

@@ -61,7 +61,7 @@ const SLEEP_MAX: Millis = Millis(60_000);
 const UNTIMED: Millis = Millis(1_000);
 
 /// A task's place in the directory, with its mailbox.
-pub(in crate::server) struct Seat {
+pub(in crate::server) struct Home {
     pub id: RoomId,
     pub generation: u64,
     pub rooms: Rooms,
@@ -72,10 +72,10 @@ pub(in crate::server) struct Seat {
 }
 
 /// Lives until nobody needs the room.
-pub(in crate::server) async fn run(mut seat: Seat) {
+pub(in crate::server) async fn run(mut home: Home) {
     let mut follow = None;
-    if let Some((room, tail, first)) = open::open(&mut seat, &mut follow).await {
-        Task::new(seat, room, tail, follow).live(first).await;
+    if let Some((room, tail, first)) = open::open(&mut home, &mut follow).await {
+        Task::new(home, room, tail, follow).live(first).await;
     }
 }
 
@@ -118,7 +118,7 @@ enum Settled {
 }
 
 struct Task {
-    seat: Seat,
+    home: Home,
     room: Room,
     draft: Draft,
     tail: Tail,
@@ -154,15 +154,15 @@ struct Task {
 }
 
 impl Task {
-    fn new(seat: Seat, room: Room, tail: Tail, follow: Option<Follow>) -> Self {
-        let deps = seat.rooms.deps();
+    fn new(home: Home, room: Room, tail: Tail, follow: Option<Follow>) -> Self {
+        let deps = home.rooms.deps();
         let per_second = deps.settings.load().commands_per_second;
         let bucket = Bucket::new(per_second, per_second, deps.clock.mono());
         let talking = Talking::new(&deps.settings.load(), deps.clock.mono());
         let draft = Draft::new(&room);
         let standing = deps.cluster.as_ref().map_or(Some(0), |cluster| cluster.standing());
         Self {
-            seat,
+            home,
             draft,
             tail,
             members: MemberList::default(),
@@ -192,12 +192,12 @@ impl Task {
     }
 
     fn now(&self) -> UnixMs {
-        self.seat.rooms.deps().clock.now()
+        self.home.rooms.deps().clock.now()
     }
 
     /// Tells whether this node's clock may say that something is due.
     fn is_in_time(&self) -> bool {
-        self.seat.rooms.deps().clock.is_in_time()
+        self.home.rooms.deps().clock.is_in_time()
     }
 
     async fn live(mut self, first: Option<RoomMsg>) {
@@ -210,7 +210,7 @@ impl Task {
         }
         loop {
             let wait = if queue.is_empty() { self.wake_at().since(self.now()) } else { Millis(0) };
-            let taken = self.seat.mailbox.recv_many(&mut inbox, BATCH);
+            let taken = self.home.mailbox.recv_many(&mut inbox, BATCH);
             let heard = tokio::select! {
                 biased;
                 taken = tokio::time::timeout(Duration::from_millis(wait.0), taken) => {
@@ -238,9 +238,9 @@ impl Task {
             self.tend_waits().await;
             if queue.is_empty() && self.may_leave() {
                 self.say_goodbye().await;
-                if self.seat.rooms.leave(&self.seat.id, self.seat.generation, &self.seat.mailbox) {
+                if self.home.rooms.leave(&self.home.id, self.home.generation, &self.home.mailbox) {
                     // Before anything is awaited: the room's next task follows it anew.
-                    self.seat.rooms.deps().store.unfollow(&self.seat.id);
+                    self.home.rooms.deps().store.unfollow(&self.home.id);
                     return;
                 }
             }
@@ -249,7 +249,7 @@ impl Task {
 
     /// Returns when the task has something to do although nobody writes.
     fn wake_at(&self) -> UnixMs {
-        let idle = self.idle_since.map(|since| since.plus(self.seat.rooms.deps().settings.load().idle));
+        let idle = self.idle_since.map(|since| since.plus(self.home.rooms.deps().settings.load().idle));
         let first = self.due_at().into_iter().chain(self.tell_at).chain(self.next_wait()).chain(idle);
         let first = first.chain(self.follow_at()).min();
         let sleep = if self.is_in_time() { SLEEP_MAX } else { UNTIMED };
@@ -271,7 +271,7 @@ impl Task {
         }
         let now = self.now();
         let since = *self.idle_since.get_or_insert(now);
-        now.since(since) >= self.seat.rooms.deps().settings.load().idle
+        now.since(since) >= self.home.rooms.deps().settings.load().idle
     }
 }
 

@@ -1,5 +1,5 @@
 //! How a room comes into memory: loaded, created for its first member, or refused to everybody who asks.
-use super::{Seat, error_frame, follow::Follow, to_shard, unavailable};
+use super::{Home, error_frame, follow::Follow, to_shard, unavailable};
 use crate::server::{
     msg::{Class, Created, RoomMsg, ShardMsg, ToRooms, refusal},
     rooms::refuse,
@@ -17,29 +17,29 @@ use crate::{
 use std::sync::Arc;
 
 /// Loads the room, or creates it for its first member. `None`: there is none, everybody has heard so, and the task is out of the directory.
-pub(super) async fn open(seat: &mut Seat, follow: &mut Option<Follow>) -> Option<(Room, Tail, Option<RoomMsg>)> {
-    let rooms = seat.rooms.clone();
+pub(super) async fn open(home: &mut Home, follow: &mut Option<Follow>) -> Option<(Room, Tail, Option<RoomMsg>)> {
+    let rooms = home.rooms.clone();
     let deps = rooms.deps();
     // What is told from here on is kept until the room is loaded.
-    *follow = Follow::begin(&*deps.store, &seat.id).await;
+    *follow = Follow::begin(&*deps.store, &home.id).await;
     loop {
-        let code = match log::load(&*deps.store, &seat.id).await {
+        let code = match log::load(&*deps.store, &home.id).await {
             Ok(Some((room, tail))) => return Some((room, tail, None)),
             Ok(None) => Code::RoomNotFound,
             Err(fault) => {
-                tracing::error!(room = %seat.id, %fault, "a room cannot be loaded");
+                tracing::error!(room = %home.id, %fault, "a room cannot be loaded");
                 Code::Unavailable
             }
         };
-        let message = seat.mailbox.recv().await?;
+        let message = home.mailbox.recv().await?;
         // Where a store has lost what it held, a room may come back from another node's memory.
         let wiped = deps.cluster.as_ref().is_some_and(|cluster| cluster.is_wiped());
         let code = if wiped && code == Code::RoomNotFound { Code::Unavailable } else { code };
         let made = wanted(&message, deps.settings.load().auto_create).filter(|_| code == Code::RoomNotFound);
         if let Some((owner, rules)) = made {
             let (rules, commit) = (rules.unwrap_or_else(|| deps.settings.load().rules.clone()), CommitId(rand::random()));
-            let room = Room::create(seat.id.clone(), owner, rules, commit, deps.clock.now());
-            match deps.store.create(&seat.id, room.head, encode_room(&room)).await {
+            let room = Room::create(home.id.clone(), owner, rules, commit, deps.clock.now());
+            match deps.store.create(&home.id, room.head, encode_room(&room)).await {
                 Ok(true) => {
                     let tail = Tail::new(room.head);
                     let first = match message {
@@ -53,25 +53,25 @@ pub(super) async fn open(seat: &mut Seat, follow: &mut Option<Follow>) -> Option
                     return Some((room, tail, first));
                 }
                 Ok(false) => {
-                    let (room, tail) = log::load(&*deps.store, &seat.id).await.ok().flatten()?;
+                    let (room, tail) = log::load(&*deps.store, &home.id).await.ok().flatten()?;
                     return Some((room, tail, Some(message)));
                 }
-                Err(error) => tracing::error!(room = %seat.id, %error, "a room cannot be created"),
+                Err(error) => tracing::error!(room = %home.id, %error, "a room cannot be created"),
             }
-            turn_away(seat, message, Code::Unavailable).await;
+            turn_away(home, message, Code::Unavailable).await;
         } else {
-            turn_away(seat, message, code).await;
+            turn_away(home, message, code).await;
         }
-        while let Ok(message) = seat.mailbox.try_recv() {
+        while let Ok(message) = home.mailbox.try_recv() {
             if wanted(&message, deps.settings.load().auto_create).is_some() && code == Code::RoomNotFound {
                 // The next in line may create it.
-                let _ = seat.rooms.post(&seat.id, message);
+                let _ = home.rooms.post(&home.id, message);
                 break;
             }
-            turn_away(seat, message, code).await;
+            turn_away(home, message, code).await;
         }
-        if rooms.leave(&seat.id, seat.generation, &seat.mailbox) {
-            deps.store.unfollow(&seat.id);
+        if rooms.leave(&home.id, home.generation, &home.mailbox) {
+            deps.store.unfollow(&home.id);
             return None;
         }
     }
@@ -86,12 +86,12 @@ fn wanted(message: &RoomMsg, auto_create: bool) -> Option<(UserId, Option<Arc<Ru
     }
 }
 
-async fn turn_away(seat: &Seat, message: RoomMsg, code: Code) {
+async fn turn_away(home: &Home, message: RoomMsg, code: Code) {
     if message.is_counted() {
-        seat.waiting.taken();
+        home.waiting.taken();
     }
     if let RoomMsg::Join { member, .. } = &message {
-        member.rooms.remove(&seat.id);
+        member.rooms.remove(&home.id);
     }
     let refusal = match code {
         Code::Unavailable => unavailable("none"),
@@ -100,6 +100,6 @@ async fn turn_away(seat: &Seat, message: RoomMsg, code: Code) {
     let mut errors = Vec::new();
     refuse(message, &refusal, |to, id, refusal| errors.push((to, error_frame(id, refusal))));
     for (to, frame) in errors {
-        to_shard(&seat.rooms, to.shard, ShardMsg::Deliver { to, frame, class: Class::Must }).await;
+        to_shard(&home.rooms, to.shard, ShardMsg::Deliver { to, frame, class: Class::Must }).await;
     }
 }

@@ -12,7 +12,7 @@ const TOLD_AGAIN: Millis = Millis(3_000);
 
 impl Task {
     pub(super) fn hear_news(&mut self, news: PartsNews) {
-        let (now, cluster) = (self.now(), self.seat.rooms.deps().cluster.clone());
+        let (now, cluster) = (self.now(), self.home.rooms.deps().cluster.clone());
         let Some(follow) = &mut self.follow else { return };
         if news.count <= follow.count {
             return;
@@ -40,19 +40,19 @@ impl Task {
 
     /// Reads what the other nodes have of people; with `known` only if that has changed unheard.
     pub(super) async fn hear_parts(&mut self, known: bool) -> bool {
-        let Some(cluster) = self.seat.rooms.deps().cluster.clone() else { return true };
+        let Some(cluster) = self.home.rooms.deps().cluster.clone() else { return true };
         let heard = self.follow.as_ref().map_or(0, |follow| follow.count);
         if known && !self.follow.as_ref().is_some_and(|follow| follow.missed_parts) {
-            match cluster.count_parts(&self.seat.id).await {
+            match cluster.count_parts(&self.home.id).await {
                 Ok(count) if count == heard => return true,
                 Ok(_) => {}
                 Err(_) => return false,
             }
         }
-        let mut all = match cluster.read_parts(&self.seat.id).await {
+        let mut all = match cluster.read_parts(&self.home.id).await {
             Ok(all) => all,
             Err(error) => {
-                tracing::debug!(room = %self.seat.id, %error, "the people of other nodes are not known");
+                tracing::debug!(room = %self.home.id, %error, "the people of other nodes are not known");
                 return false;
             }
         };
@@ -84,10 +84,10 @@ impl Task {
 
     /// Looks again at people who are about to lose something, because they are nowhere. Returns whether one of them is somewhere.
     pub(super) async fn someone_is_there(&mut self, users: &BTreeSet<UserId>) -> Result<bool, Unreachable> {
-        let Some(cluster) = self.seat.rooms.deps().cluster.clone() else { return Ok(false) };
+        let Some(cluster) = self.home.rooms.deps().cluster.clone() else { return Ok(false) };
         let me = cluster.me();
         let mut there = false;
-        for (user, user_type, mut parts) in cluster.read_parts_of(&self.seat.id, users).await? {
+        for (user, user_type, mut parts) in cluster.read_parts_of(&self.home.id, users).await? {
             parts.remove(&me);
             let before = self.members.is_live(&user);
             self.members.set_parts(&user, user_type, parts);
@@ -98,7 +98,7 @@ impl Task {
 
     /// Tells the other nodes of people here, in the background, one message at a time.
     pub(super) fn tell_parts(&mut self) {
-        let Some(cluster) = self.seat.rooms.deps().cluster.clone() else { return };
+        let Some(cluster) = self.home.rooms.deps().cluster.clone() else { return };
         let (now, me) = (self.now(), cluster.me());
         let Some(follow) = &mut self.follow else { return };
         if follow.telling || follow.tell_at > now {
@@ -115,7 +115,7 @@ impl Task {
         }
         follow.told_as = Some(me.clone());
         follow.telling = true;
-        let (room, sender) = (self.seat.id.clone(), follow.sender.clone());
+        let (room, sender) = (self.home.id.clone(), follow.sender.clone());
         tokio::task::spawn_local(async move {
             let noted = if first { cluster.note_room(&me, &room).await } else { Ok(()) };
             let outcome = match noted {
@@ -134,7 +134,7 @@ impl Task {
 
     /// Tells whether another node keeps this room in memory, so that this one need not for its deadlines.
     pub(super) fn is_kept_elsewhere(&self) -> bool {
-        let Some(cluster) = &self.seat.rooms.deps().cluster else { return false };
+        let Some(cluster) = &self.home.rooms.deps().cluster else { return false };
         let first = self.follow.as_ref().and_then(|follow| follow.others.first());
         // The first of them stays, so that not all of them leave at once.
         first.is_some_and(|first| *first < cluster.me())
@@ -142,12 +142,12 @@ impl Task {
 
     /// Says that this node has nobody in the room any more.
     pub(super) async fn say_goodbye(&mut self) {
-        let Some(cluster) = self.seat.rooms.deps().cluster.clone() else { return };
+        let Some(cluster) = self.home.rooms.deps().cluster.clone() else { return };
         let told_as = self.follow.as_mut().and_then(|follow| follow.told_as.take());
         if let Some(me) = told_as
-            && let Err(error) = cluster.leave_room(&me, &self.seat.id).await
+            && let Err(error) = cluster.leave_room(&me, &self.home.id).await
         {
-            tracing::debug!(room = %self.seat.id, %error, "the room is not left; its audit will clear that up");
+            tracing::debug!(room = %self.home.id, %error, "the room is not left; its audit will clear that up");
         }
     }
 }

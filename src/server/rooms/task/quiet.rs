@@ -26,9 +26,9 @@ fn decode(message: &[u8]) -> Option<(&str, u64)> {
 impl Task {
     /// Asks the other nodes to let this one go first; `took_ms`: how long its last attempt took.
     pub(super) fn ask_for_quiet(&self, took_ms: u64) {
-        let Some(cluster) = &self.seat.rooms.deps().cluster else { return };
+        let Some(cluster) = &self.home.rooms.deps().cluster else { return };
         let request = encode(&cluster.me(), (took_ms * TIMES).clamp(MIN_MS, MAX_MS));
-        let (store, room) = (self.store(), self.seat.id.clone());
+        let (store, room) = (self.store(), self.home.id.clone());
         metrics::counter!("michub_room_quiet_asked_total").increment(1);
         tokio::task::spawn_local(async move { store.tell(&room, request.into()).await });
     }
@@ -37,7 +37,7 @@ impl Task {
     pub(super) fn hear_quiet(&mut self, message: &[u8]) -> bool {
         let Some((node, ms)) = decode(message) else { return false };
         let (now, me) =
-            (self.seat.rooms.deps().clock.mono(), self.seat.rooms.deps().cluster.as_ref().map(|cluster| cluster.me()));
+            (self.home.rooms.deps().clock.mono(), self.home.rooms.deps().cluster.as_ref().map(|cluster| cluster.me()));
         if let Some(follow) = self.follow.as_mut().filter(|_| me.as_deref() != Some(node)) {
             follow.quiet_until = now.plus(ms);
         }
@@ -47,7 +47,7 @@ impl Task {
     /// Waits until the moment is over for which another node has asked.
     pub(super) async fn keep_quiet(&self) {
         let until = self.follow.as_ref().map_or(Mono(0), |follow| follow.quiet_until);
-        let rest = until.since(self.seat.rooms.deps().clock.mono());
+        let rest = until.since(self.home.rooms.deps().clock.mono());
         if rest > 0 {
             tokio::time::sleep(Duration::from_millis(rest)).await;
         }

@@ -18,20 +18,20 @@ const REPLAY_MAX: usize = 1000;
 
 impl Task {
     fn keeps(&self, kept: &Kept, head: Cursor, now: UnixMs) -> bool {
-        let settings = self.seat.rooms.deps().settings.load().messages;
+        let settings = self.home.rooms.deps().settings.load().messages;
         kept.at.rev.saturating_add(settings.keep_max) > head.rev && now.since(kept.said_at) <= settings.keep
     }
 
     fn frame_of(&self, kept: &Kept, skipped: bool) -> Option<Frame> {
         let said = decode_said(&kept.record).ok()?;
-        Some(Frame(text_frame(&message::room_message(&self.seat.id, kept.at, &said, skipped))))
+        Some(Frame(text_frame(&message::room_message(&self.home.id, kept.at, &said, skipped))))
     }
 
     /// Returns where the messages stand, and those that a client has missed since its own position, if it names one.
     pub(super) async fn missed_messages(&mut self, since: Option<Cursor>) -> (Messages, Vec<Frame>) {
-        let rooms = self.seat.rooms.clone();
+        let rooms = self.home.rooms.clone();
         let store = &*rooms.deps().store;
-        if !self.talking.load(store, &self.seat.id).await {
+        if !self.talking.load(store, &self.home.id).await {
             return (Messages::default(), Vec::new());
         }
         let head = self.talking.head;
@@ -52,7 +52,7 @@ impl Task {
         {
             return (Messages { head, skipped: false }, frames);
         }
-        let newest = store.messages(&self.seat.id, Page::Before(u64::MAX), settings.page).await;
+        let newest = store.messages(&self.home.id, Page::Before(u64::MAX), settings.page).await;
         let list = newest.map(|read| read.list).unwrap_or_default();
         let list: Vec<&Kept> = list.iter().filter(|kept| self.keeps(kept, end, now)).collect();
         let frames = list.iter().enumerate().filter_map(|(index, kept)| self.frame_of(kept, index == 0)).collect();
@@ -69,7 +69,7 @@ impl Task {
         too_old: &(dyn Fn(UnixMs, usize) -> bool + Sync),
     ) -> Option<Vec<Frame>> {
         let from = since.rev.saturating_sub(1);
-        let mut list = store.messages(&self.seat.id, Page::After(from), REPLAY_MAX + 1).await.ok()?.list;
+        let mut list = store.messages(&self.home.id, Page::After(from), REPLAY_MAX + 1).await.ok()?.list;
         if since.rev > 0 {
             let known = list.first().is_some_and(|kept| kept.at == since);
             list = if known { list.split_off(1) } else { return None };
@@ -90,9 +90,9 @@ impl Task {
         before: Option<u64>,
         limit: usize,
     ) -> Result<Polled, Refusal> {
-        let rooms = self.seat.rooms.clone();
+        let rooms = self.home.rooms.clone();
         let store = &*rooms.deps().store;
-        if !self.talking.load(store, &self.seat.id).await {
+        if !self.talking.load(store, &self.home.id).await {
             return Err(unavailable("none"));
         }
         let end = self.talking.head.unwrap_or(START);
@@ -101,9 +101,9 @@ impl Task {
             return Ok(Polled { cursor: end, news: false, body });
         }
         let read = async |page, limit| {
-            let read = store.messages(&self.seat.id, page, limit).await;
+            let read = store.messages(&self.home.id, page, limit).await;
             read.map(|read| read.list).map_err(|fault| {
-                tracing::error!(room = %self.seat.id, %fault, "the messages of a room cannot be read");
+                tracing::error!(room = %self.home.id, %fault, "the messages of a room cannot be read");
                 unavailable("none")
             })
         };

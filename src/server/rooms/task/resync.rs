@@ -29,7 +29,7 @@ impl Task {
     pub(super) async fn resync(&mut self) -> bool {
         let store = self.store();
         for _ in 0..READS_MAX {
-            match store.audit(&self.seat.id, self.room.head).await {
+            match store.audit(&self.home.id, self.room.head).await {
                 Ok(()) => {
                     self.unsure = false;
                     return true;
@@ -46,7 +46,7 @@ impl Task {
                 }
                 Err(CommitError::Mismatch { since: None }) => return self.give_back().await,
                 Err(error) => {
-                    tracing::debug!(room = %self.seat.id, %error, "the store's head is not known");
+                    tracing::debug!(room = %self.home.id, %error, "the store's head is not known");
                     return false;
                 }
             }
@@ -58,10 +58,10 @@ impl Task {
     async fn give_back(&mut self) -> bool {
         let store = self.store();
         let entries = self.follow.as_ref().map(|follow| follow.ring.entries()).unwrap_or_default();
-        match store.restore(&self.seat.id, self.room.head, encode_room(&self.room), entries).await {
+        match store.restore(&self.home.id, self.room.head, encode_room(&self.room), entries).await {
             Ok(done @ (Restored::Same | Restored::Appended | Restored::Seeded)) => {
                 if done != Restored::Same {
-                    tracing::warn!(room = %self.seat.id, head = %self.room.head, ?done, "the store had lost something of the room");
+                    tracing::warn!(room = %self.home.id, head = %self.room.head, ?done, "the store had lost something of the room");
                     metrics::counter!("michub_rooms_given_back_total").increment(1);
                 }
                 self.unsure = false;
@@ -70,7 +70,7 @@ impl Task {
             Ok(Restored::Behind(entries)) => self.apply_all(&entries).await || self.reload().await,
             Ok(Restored::Fork) => self.reload().await,
             Err(error) => {
-                tracing::warn!(room = %self.seat.id, %error, "the room cannot be given back");
+                tracing::warn!(room = %self.home.id, %error, "the room cannot be given back");
                 false
             }
         }
@@ -79,11 +79,11 @@ impl Task {
     /// Takes over what the store has. Members whose history goes on hear what they missed; else they hear of a reset.
     pub(super) async fn reload(&mut self) -> bool {
         let store = self.store();
-        let (room, tail) = match log::load(&*store, &self.seat.id).await {
+        let (room, tail) = match log::load(&*store, &self.home.id).await {
             Ok(Some(loaded)) => loaded,
             Ok(None) => return false,
             Err(fault) => {
-                tracing::error!(room = %self.seat.id, %fault, "a room cannot be loaded again");
+                tracing::error!(room = %self.home.id, %fault, "a room cannot be loaded again");
                 return false;
             }
         };
@@ -107,7 +107,7 @@ impl Task {
                 }
             }
             None => {
-                tracing::warn!(room = %self.seat.id, %before, head = %self.room.head, "the room's history is another one by now");
+                tracing::warn!(room = %self.home.id, %before, head = %self.room.head, "the room's history is another one by now");
                 metrics::counter!("michub_room_resets_total").increment(1);
                 self.reset(&revoked).await;
             }
@@ -121,11 +121,11 @@ impl Task {
         let snapshot = self.snapshot();
         for (user, conn) in self.members.conns() {
             let ops: Vec<&str> = revoked.get(user).into_iter().flatten().map(OpId::as_str).collect();
-            let reset = membership::room_reset(&self.seat.id, "history_changed", &ops);
+            let reset = membership::room_reset(&self.home.id, "history_changed", &ops);
             for (frame, class) in
-                [(Frame(text_frame(&reset)), Class::Must), (snapshot.clone(), Class::Snapshot(room_key(&self.seat.id)))]
+                [(Frame(text_frame(&reset)), Class::Must), (snapshot.clone(), Class::Snapshot(room_key(&self.home.id)))]
             {
-                to_shard(&self.seat.rooms, conn.shard, ShardMsg::Deliver { to: conn, frame, class }).await;
+                to_shard(&self.home.rooms, conn.shard, ShardMsg::Deliver { to: conn, frame, class }).await;
             }
         }
     }

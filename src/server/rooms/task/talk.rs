@@ -208,7 +208,7 @@ impl Task {
         if let Some((actor, id)) = key.clone().filter(|key| talking.knows(key, now)) {
             return Ok(Plan::Again(actor, id));
         }
-        if rated && !talking.bucket.take(self.seat.rooms.deps().clock.mono()) {
+        if rated && !talking.bucket.take(self.home.rooms.deps().clock.mono()) {
             return Err(Reject::Plain(Code::RateLimited));
         }
         let room = self.draft.room();
@@ -232,9 +232,9 @@ impl Task {
             return;
         }
         let paced = self.pace(&mut plans).await;
-        let rooms = self.seat.rooms.clone();
+        let rooms = self.home.rooms.clone();
         let store = &*rooms.deps().store;
-        let loaded = self.talking.load(store, &self.seat.id).await;
+        let loaded = self.talking.load(store, &self.home.id).await;
         let fresh = |plan: &Result<Plan, Reject>| match plan {
             Ok(Plan::Say(said)) if said.saying.weight == Weight::Must => {
                 Some(NewMessage { id: CommitId(rand::random()), said_at: said.at, record: encode_said(said) })
@@ -246,8 +246,8 @@ impl Task {
         let kept = match (loaded, musts.is_empty()) {
             (_, true) => Ok(Vec::new()),
             (false, false) => Err(unavailable("none")),
-            (true, false) => store.append_messages(&self.seat.id, musts, retention).await.map_err(|error| {
-                tracing::error!(room = %self.seat.id, %error, "messages are not kept");
+            (true, false) => store.append_messages(&self.home.id, musts, retention).await.map_err(|error| {
+                tracing::error!(room = %self.home.id, %error, "messages are not kept");
                 unavailable(if matches!(error, CommitError::Unknown(_)) { "unknown" } else { "none" })
             }),
         };
@@ -257,7 +257,7 @@ impl Task {
             match plan {
                 Err(reject) => self.error(reply, &to_refusal(&reject)).await,
                 Ok(Plan::Again(actor, id)) => match self.talking.keys.get(&(actor, id)).copied() {
-                    Some(heard) => self.ack(reply, |id| message::message_ack(id, &self.seat.id, heard, true)).await,
+                    Some(heard) => self.ack(reply, |id| message::message_ack(id, &self.home.id, heard, true)).await,
                     None => self.error(reply, &unavailable("none")).await,
                 },
                 Ok(Plan::Say(said)) if said.saying.weight == Weight::Must => match &mut positions {
@@ -286,9 +286,9 @@ impl Task {
         self.talking.speaks.retain(|(user, _)| !unsaid.contains(user));
         unsaid.retain(|user| paced.contains(user));
         if !unsaid.is_empty()
-            && let Err(fault) = store.unpace(&self.seat.id, &unsaid).await
+            && let Err(fault) = store.unpace(&self.home.id, &unsaid).await
         {
-            tracing::debug!(room = %self.seat.id, %fault, "people wait although they could say nothing");
+            tracing::debug!(room = %self.home.id, %fault, "people wait although they could say nothing");
         }
         self.talking.settle_pace(self.room.talk.slow_mode, self.now());
     }
@@ -308,11 +308,11 @@ impl Task {
         if speakers.is_empty() {
             return speakers;
         }
-        let store = self.seat.rooms.deps().store.clone();
-        let last = match store.pace(&self.seat.id, &speakers, every, self.now()).await {
+        let store = self.home.rooms.deps().store.clone();
+        let last = match store.pace(&self.home.id, &speakers, every, self.now()).await {
             Ok(last) => last,
             Err(fault) => {
-                tracing::debug!(room = %self.seat.id, %fault, "slow mode holds on this node only");
+                tracing::debug!(room = %self.home.id, %fault, "slow mode holds on this node only");
                 return Vec::new();
             }
         };
@@ -335,8 +335,8 @@ impl Task {
     async fn say(&mut self, reply: Reply, said: Said, at: Cursor) -> Option<Bytes> {
         let weight = said.saying.weight;
         let heard = Heard { at, kept: weight == Weight::Must, time: said.at };
-        self.ack(reply, |id| message::message_ack(id, &self.seat.id, heard, false)).await;
-        let json = message::room_message(&self.seat.id, at, &said, false);
+        self.ack(reply, |id| message::message_ack(id, &self.home.id, heard, false)).await;
+        let json = message::room_message(&self.home.id, at, &said, false);
         let (echo, frame) = (self.echo(&said, at, &json), Frame(text_frame(&json)));
         if let Some(key) = said.saying.dedup_id {
             self.talking.remember((said.from, key), heard);

@@ -20,17 +20,17 @@ impl Task {
     pub(super) fn tell_seats(&mut self) {
         let occupants = self.room.seats.list.iter().filter_map(|seat| seat.occupant.as_ref());
         let seated: BTreeSet<UserId> = occupants.map(|occupant| occupant.user.clone()).collect();
-        let presence = &self.seat.rooms.deps().presence;
+        let presence = &self.home.rooms.deps().presence;
         for user in self.seated.symmetric_difference(&seated) {
-            presence.seated(user.clone(), &self.seat.id, seated.contains(user));
+            presence.seated(user.clone(), &self.home.id, seated.contains(user));
         }
         self.seated = seated;
-        if let Some(seats) = &self.seat.rooms.deps().settings.load().seats {
+        if let Some(seats) = &self.home.rooms.deps().settings.load().seats {
             let occupants = self.room.seats.list.iter().filter_map(|seat| seat.occupant.as_ref());
             let seated: Vec<_> = occupants.map(|o| (o.user.clone(), o.grant, o.media)).collect();
             if seated != self.told_seats {
                 self.told_seats.clone_from(&seated);
-                let _ = seats.send(SeatsOf { room: self.seat.id.clone(), seated });
+                let _ = seats.send(SeatsOf { room: self.home.id.clone(), seated });
             }
         }
     }
@@ -45,14 +45,14 @@ impl Task {
 
     /// After a batch: presence hears who came and went, and a presence frame is due if there is something to tell.
     pub(super) fn settle_members(&mut self) {
-        self.members.settle(&self.seat.id);
-        self.seat.online.store(self.members.count(), Relaxed);
-        let presence = &self.seat.rooms.deps().presence;
+        self.members.settle(&self.home.id);
+        self.home.online.store(self.members.count(), Relaxed);
+        let presence = &self.home.rooms.deps().presence;
         for (user, on) in self.members.take_moves() {
-            if on { presence.enter(&self.seat.id, user) } else { presence.leave(&self.seat.id, user) }
+            if on { presence.enter(&self.home.id, user) } else { presence.leave(&self.home.id, user) }
         }
         if self.members.has_untold() && self.tell_at.is_none() {
-            let settings = self.seat.rooms.deps().settings.load();
+            let settings = self.home.rooms.deps().settings.load();
             let soon = self.now().plus(settings.coalesce);
             let large = self.members.count() > settings.presence_members_max;
             self.tell_at = Some(if large { soon.max(self.told_at.plus(DIGEST)) } else { soon });
@@ -64,7 +64,7 @@ impl Task {
         self.tell_at = None;
         let all = self.members.take_changes();
         let count = self.members.count();
-        let large = count > self.seat.rooms.deps().settings.load().presence_members_max;
+        let large = count > self.home.rooms.deps().settings.load().presence_members_max;
         let matters = |user: &UserId| !large || self.room.is_placed(user) || self.room.level_of(user) > MEMBER;
         let changes: Vec<_> = all
             .iter()
@@ -75,8 +75,8 @@ impl Task {
             return;
         }
         self.told_at = self.now();
-        let frame = Frame(text_frame(&membership::room_presence(&self.seat.id, count, &changes)));
-        let class = if changes.is_empty() { Class::Latest(room_key(&self.seat.id)) } else { Class::Must };
+        let frame = Frame(text_frame(&membership::room_presence(&self.home.id, count, &changes)));
+        let class = if changes.is_empty() { Class::Latest(room_key(&self.home.id)) } else { Class::Must };
         if class == Class::Must {
             for mail in self.members.listeners() {
                 mail.push(frame.clone(), class);

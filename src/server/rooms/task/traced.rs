@@ -15,12 +15,12 @@ pub(super) struct Marks {
 
 impl Task {
     fn micros(&self) -> u64 {
-        self.seat.rooms.deps().clock.micros()
+        self.home.rooms.deps().clock.micros()
     }
 
     /// A batch with commands is taken up; the oldest of them came at `arrived`.
     pub(super) fn mark_begin(&mut self, arrived: Option<u64>, commands: usize) {
-        let traces = self.seat.rooms.deps().settings.load().traces.clone();
+        let traces = self.home.rooms.deps().settings.load().traces.clone();
         self.marks = traces.zip(arrived).filter(|(traces, _)| traces.picks()).map(|(traces, arrived)| Marks {
             traces,
             commands,
@@ -71,7 +71,7 @@ impl Task {
     pub(super) fn mark_told(&mut self) {
         let Some(marks) = self.marks.take() else { return };
         let Marks { traces, commands, arrived, begun, commit, settled, outcome } = marks;
-        let (room, rev, told) = (self.seat.id.to_string(), self.room.head.rev, self.micros());
+        let (room, rev, told) = (self.home.id.to_string(), self.room.head.rev, self.micros());
         traces.take(BatchTrace { room, commands, rev, outcome, arrived, begun, commit, settled, told });
     }
 }

@@ -36,7 +36,7 @@ impl Task {
     }
 
     fn waits_max(&self) -> usize {
-        self.seat.rooms.deps().settings.load().long_polls_max.saturating_sub(self.parked.len() + self.ears.parked.len())
+        self.home.rooms.deps().settings.load().long_polls_max.saturating_sub(self.parked.len() + self.ears.parked.len())
     }
 
     /// Lets a request wait for the next update.
@@ -47,8 +47,8 @@ impl Task {
 
     /// Lets a request wait for the next message, if it has every one that there is; else it is given back.
     pub(super) async fn wait_for_message(&mut self, since: Option<Cursor>, wait: Millis, reply: PollReply) -> Option<PollReply> {
-        let rooms = self.seat.rooms.clone();
-        let known = self.talking.load(&*rooms.deps().store, &self.seat.id).await;
+        let rooms = self.home.rooms.clone();
+        let known = self.talking.load(&*rooms.deps().store, &self.home.id).await;
         let head = self.talking.head.unwrap_or(START);
         if wait == Millis(0) || !known || since != Some(head) {
             return Some(reply);

@@ -110,7 +110,7 @@ impl Store for Memory {
         })
     }
 
-    fn rooms(&self) -> Later<'_, Result<Vec<RoomId>, StoreFault>> {
+    fn rooms_after<'a>(&'a self, _: Option<&'a str>, _: usize) -> Later<'a, Result<Vec<RoomId>, StoreFault>> {
         Box::pin(async { Ok(Vec::new()) })
     }
 

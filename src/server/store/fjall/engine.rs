@@ -14,6 +14,7 @@ use bytes::Bytes;
 use dashmap::DashMap;
 use fjall::{Database, Keyspace, KeyspaceCreateOptions, OwnedWriteBatch, PersistMode};
 use std::{
+    ops::Bound,
     panic::{AssertUnwindSafe, catch_unwind},
     path::Path,
     sync::{
@@ -199,8 +200,15 @@ impl Engine {
 
     /// Names every room.
     pub fn rooms(&self) -> Result<Vec<RoomId>, StoreFault> {
+        self.rooms_after(None, usize::MAX)
+    }
+
+    /// Names rooms in their order: those behind `after`, at most `limit`.
+    pub fn rooms_after(&self, after: Option<&str>, limit: usize) -> Result<Vec<RoomId>, StoreFault> {
         let name = |guard: fjall::Guard| guard.key().map_err(|error| fault(&error));
-        let names = self.snapshots.iter().map(name).collect::<Result<Vec<_>, _>>()?;
+        let from = after.map_or(Bound::Unbounded, |after| Bound::Excluded(after.as_bytes().to_vec()));
+        let behind = self.snapshots.range::<Vec<u8>, _>((from, Bound::Unbounded));
+        let names = behind.take(limit).map(name).collect::<Result<Vec<_>, _>>()?;
         Ok(names.iter().filter_map(|name| RoomId::parse(std::str::from_utf8(name).ok()?).ok()).collect())
     }
 

@@ -188,8 +188,8 @@ impl Store for FjallStore {
         Box::pin(async move { self.reading(|engine| engine.trim_messages(keep, oldest)) })
     }
 
-    fn rooms(&self) -> Later<'_, Result<Vec<RoomId>, StoreFault>> {
-        Box::pin(async move { self.reading(Engine::rooms) })
+    fn rooms_after<'a>(&'a self, after: Option<&'a str>, limit: usize) -> Later<'a, Result<Vec<RoomId>, StoreFault>> {
+        Box::pin(async move { self.reading(|engine| engine.rooms_after(after, limit)) })
     }
 
     fn put_session<'a>(&'a self, session_id: &'a str, record: Option<Bytes>) -> Later<'a, Result<(), StoreFault>> {

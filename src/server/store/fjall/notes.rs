@@ -1,7 +1,7 @@
 //! The hub's own notes in the embedded store. One process has the store, so every claim is granted.
 use super::{FjallStore, engine::fault};
 use crate::server::store::{
-    Later, StoreFault,
+    Later, StoreFault, WriteFault,
     notes::{Claim, Notes},
 };
 use bytes::Bytes;
@@ -23,9 +23,9 @@ impl Notes for FjallStore {
         key: &'a str,
         note: Option<Bytes>,
         _under: Option<Claim<'a>>,
-    ) -> Later<'a, Result<bool, StoreFault>> {
+    ) -> Later<'a, Result<bool, WriteFault>> {
         Box::pin(async move {
-            let engine = self.shared.engine()?;
+            let engine = self.shared.engine().map_err(WriteFault::NotDone)?;
             let key = key_of(family, key);
             let written = match note {
                 Some(note) => engine.notes.insert(key, note.as_ref()),
@@ -34,7 +34,7 @@ impl Notes for FjallStore {
             if written.is_err() {
                 engine.fail();
             }
-            self.noted(&engine, written.map(|()| true).map_err(|error| fault(&error)))
+            self.noted(&engine, written.map(|()| true).map_err(|error| fault(&error))).map_err(WriteFault::Unknown)
         })
     }
 

@@ -2,8 +2,8 @@
 use super::{
     RedisStore, engine,
     entries::id_text,
-    link::{Failed, text},
-    rooms::TOO_FEW,
+    link::text,
+    write::{TOO_FEW, certainly},
 };
 use crate::{
     hub::{
@@ -39,7 +39,7 @@ impl RedisStore {
         }
         let args: Vec<&[u8]> = args.iter().map(Vec::as_slice).collect();
         let said = self.write(&self.scripts.say, &self.message_keys(room), &args, self.deadline()).await;
-        let last = match said.map_err(|failed: Failed| super::rooms::failed(failed))? {
+        let last = match said.map_err(certainly)? {
             (Value::Int(last), true) => u64::try_from(last).unwrap_or_default(),
             (Value::Int(_), false) => return Err(CommitError::Unknown(engine(TOO_FEW))),
             _ => return Err(CommitError::Unknown(engine("the answer cannot be read"))),

@@ -8,12 +8,14 @@ pub mod keys;
 pub mod link;
 pub mod live;
 mod messages;
+mod names;
 mod notes;
 mod repair;
 mod rooms;
 #[cfg(test)]
 pub(crate) mod testing;
 mod users;
+mod write;
 
 use super::{
     CommitError, Later, Listener, Loaded, LogEntry, Messages, NewMessage, Page, Restored, Retention, Store, StoreFault,
@@ -255,8 +257,8 @@ impl Store for RedisStore {
         Box::pin(self.keep_for(room, reader, from))
     }
 
-    fn rooms(&self) -> Later<'_, Result<Vec<RoomId>, StoreFault>> {
-        Box::pin(self.room_names())
+    fn rooms_after<'a>(&'a self, after: Option<&'a str>, limit: usize) -> Later<'a, Result<Vec<RoomId>, StoreFault>> {
+        Box::pin(self.names_after(after, limit))
     }
 
     fn put_session<'a>(&'a self, session_id: &'a str, record: Option<Bytes>) -> Later<'a, Result<(), StoreFault>> {

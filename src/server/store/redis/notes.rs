@@ -1,7 +1,7 @@
 //! The hub's own notes in Redis: one hash per family, and claims that end by themselves. Family and claims share a hash tag.
-use super::{RedisStore, engine, link::Lua, live::Heard};
+use super::{RedisStore, engine, link::Lua, live::Heard, write::TOO_FEW};
 use crate::server::store::{
-    Later, StoreFault,
+    Later, StoreFault, WriteFault,
     notes::{Claim, NoteListener, NoteNews, Notes},
 };
 use bytes::Bytes;
@@ -45,7 +45,8 @@ impl RedisStore {
         format!("{}:claim:{claim}", self.family(family))
     }
 
-    async fn note_script(&self, script: &Lua, keys: &[String], args: &[&[u8]]) -> Result<bool, StoreFault> {
+    /// Asks for or lets go of a claim.
+    async fn claim_script(&self, script: &Lua, keys: &[String], args: &[&[u8]]) -> Result<bool, StoreFault> {
         let value = self.link.script(script, keys, args, self.deadline()).await.map_err(engine)?;
         Ok(value == Value::Int(1))
     }
@@ -58,13 +59,14 @@ impl Notes for RedisStore {
         key: &'a str,
         note: Option<Bytes>,
         under: Option<Claim<'a>>,
-    ) -> Later<'a, Result<bool, StoreFault>> {
+    ) -> Later<'a, Result<bool, WriteFault>> {
         Box::pin(async move {
             let (name, holder) = under.map_or(("", ""), |claim| (claim.name, claim.holder));
             let keys = [self.family(family), self.claim_key(family, name)];
             let (keep, note): (&[u8], Bytes) = note.map_or((b"0", Bytes::new()), |note| (b"1", note));
             let args: [&[u8]; 4] = [holder.as_bytes(), key.as_bytes(), keep, &note];
-            self.note_script(&self.note_scripts.put, &keys, &args).await
+            let (said, durable) = self.write_surely(&self.note_scripts.put, &keys, &args, self.deadline()).await?;
+            if durable { Ok(said == Value::Int(1)) } else { Err(WriteFault::Unknown(engine(TOO_FEW))) }
         })
     }
 
@@ -122,14 +124,14 @@ impl Notes for RedisStore {
         Box::pin(async move {
             let ttl = ttl.as_millis().to_string();
             let keys = [self.claim_key(family, claim.name)];
-            self.note_script(&self.note_scripts.claim, &keys, &[claim.holder.as_bytes(), ttl.as_bytes()]).await
+            self.claim_script(&self.note_scripts.claim, &keys, &[claim.holder.as_bytes(), ttl.as_bytes()]).await
         })
     }
 
     fn unclaim<'a>(&'a self, claim: Claim<'a>, family: &'a str) -> Later<'a, Result<(), StoreFault>> {
         Box::pin(async move {
             let keys = [self.claim_key(family, claim.name)];
-            self.note_script(&self.note_scripts.unclaim, &keys, &[claim.holder.as_bytes()]).await.map(|_| ())
+            self.claim_script(&self.note_scripts.unclaim, &keys, &[claim.holder.as_bytes()]).await.map(|_| ())
         })
     }
 }

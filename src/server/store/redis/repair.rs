@@ -7,7 +7,7 @@ use super::{
 };
 use crate::{
     hub::{cursor::Cursor, id::RoomId},
-    server::store::StoreFault,
+    server::store::{Store, StoreFault},
 };
 use redis::Value;
 
@@ -24,7 +24,7 @@ impl RedisStore {
     /// Looks at every room and at the epoch, and mends what is wrong. Errors: Redis cannot be reached or refuses.
     pub async fn repair(&self, accept_empty: bool) -> Result<RedisReport, StoreFault> {
         let mut report = RedisReport::default();
-        for room in self.room_names().await? {
+        for room in self.rooms().await? {
             match self.load_room(&room).await {
                 Ok(Some(_)) => report.rooms += 1,
                 Ok(None) => report.findings.push(format!("room {room}: it is listed, and not there")),
@@ -103,7 +103,7 @@ mod tests {
     use super::*;
     use crate::{
         hub::{id::CommitId, time::UnixMs},
-        server::store::{LogEntry, Store},
+        server::store::LogEntry,
     };
 
     #[tokio::test]

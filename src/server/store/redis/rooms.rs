@@ -4,10 +4,9 @@ use super::{
     connect::Durability,
     engine,
     entries::{id_text, position, read_entries, read_message, read_snapshot, write_snapshot},
-    fault::Verdict,
-    link::{Failed, Link, Lua},
     live::Heard,
     word,
+    write::{TOO_FEW, certainly},
 };
 use crate::{
     hub::{
@@ -22,20 +21,11 @@ use crate::{
 };
 use bytes::Bytes;
 use redis::Value;
-use std::{
-    hash::{DefaultHasher, Hash, Hasher},
-    sync::Arc,
-    time::Duration,
-};
+use std::{sync::Arc, time::Duration};
 use tokio::sync::oneshot;
 
 /// How many revs before the head stay readable for clients that resume by cursor.
 const KEEP_REVS: u64 = 256;
-/// The pause before a write that was refused for a moment is tried again, without its jitter.
-const PAUSE_MS: u64 = 30;
-
-/// Said of a write that may not survive its server.
-pub(super) const TOO_FEW: &str = "too few replicas have confirmed it";
 
 /// What a script that compares positions says.
 enum Said {
@@ -54,15 +44,12 @@ impl RedisStore {
         self.after_reconnect(deadline).await;
         let (rev, id, snapshot) = (at.rev.to_string(), id_text(at.commit), write_snapshot(at, &snapshot));
         let args: [&[u8]; 3] = [rev.as_bytes(), id.as_bytes(), &snapshot];
-        let (said, durable) = self.write(&self.scripts.create, &self.room_keys(room), &args, deadline).await.map_err(failed)?;
+        let (said, durable) =
+            self.write(&self.scripts.create, &self.room_keys(room), &args, deadline).await.map_err(certainly)?;
         if !durable {
             return Err(CommitError::Unknown(engine(TOO_FEW)));
         }
-        // A list of names for people and tools; nothing depends on it.
-        let listed = redis::Cmd::sadd(self.keys.hub("rooms"), room.as_str());
-        if let Err(error) = self.link.run(&listed, deadline).await {
-            tracing::warn!(%error, %room, "the room is not listed");
-        }
+        self.list_room(room).await;
         Ok(said == Value::Int(1))
     }
 
@@ -126,36 +113,12 @@ impl RedisStore {
         ];
         let [head, log, state] = self.room_keys(room);
         let keys = [head, log, state, self.keys.room(room, 'w')];
-        let mut unsure = None;
-        loop {
-            let failed = match self.write(&self.scripts.commit, &keys, &args, deadline).await {
-                Ok((value, durable)) => match said(&value, entry.prev) {
-                    Ok(Said::Ok) if durable => return Ok(()),
-                    Ok(Said::Ok) => return Err(CommitError::Unknown(engine(TOO_FEW))),
-                    Ok(Said::Moved(since)) => {
-                        if since.iter().flatten().any(|known| known.cursor == entry.cursor) {
-                            return if durable { Ok(()) } else { Err(CommitError::Unknown(engine(TOO_FEW))) };
-                        }
-                        return Err(CommitError::Mismatch { since });
-                    }
-                    Err(fault) => return Err(CommitError::Unknown(fault)),
-                },
-                Err(failed) => failed,
-            };
-            let fault = engine(&failed);
-            match failed.verdict() {
-                Verdict::Refused if unsure.is_none() => return Err(CommitError::NotDone(fault)),
-                Verdict::Unknown => unsure = Some(fault.clone()),
-                Verdict::Refused | Verdict::NotNow | Verdict::NoScript => {}
-            }
-            let down = matches!(failed, Failed::Down);
-            if down || self.clock.mono() >= deadline {
-                return Err(match unsure {
-                    Some(fault) => CommitError::Unknown(fault),
-                    None => CommitError::NotDone(fault),
-                });
-            }
-            tokio::time::sleep(Duration::from_millis(PAUSE_MS + rand::random_range(0..PAUSE_MS))).await;
+        let (value, durable) = self.write_surely(&self.scripts.commit, &keys, &args, deadline).await?;
+        let settled = || if durable { Ok(()) } else { Err(CommitError::Unknown(engine(TOO_FEW))) };
+        match said(&value, entry.prev).map_err(CommitError::Unknown)? {
+            Said::Ok => settled(),
+            Said::Moved(since) if since.iter().flatten().any(|known| known.cursor == entry.cursor) => settled(),
+            Said::Moved(since) => Err(CommitError::Mismatch { since }),
         }
     }
 
@@ -175,29 +138,6 @@ impl RedisStore {
         let key = self.keys.room(room, 'w');
         let cmd = from.map_or_else(|| redis::Cmd::hdel(&key, reader), |from| redis::Cmd::hset(&key, reader, from));
         self.link.run(&cmd, self.deadline()).await.map(|_| ()).map_err(engine)
-    }
-
-    /// Runs a script that writes what is acked afterwards. Returns its answer, and whether the write is as durable as it has to be.
-    pub(super) async fn write(
-        &self,
-        script: &Lua,
-        keys: &[String],
-        args: &[&[u8]],
-        deadline: Mono,
-    ) -> Result<(Value, bool), Failed> {
-        if self.durable.is_empty() {
-            return Ok((self.link.script(script, keys, args, deadline).await?, true));
-        }
-        let (value, replicas) = self.durable_link(keys).script_and_wait(script, keys, args, 1, deadline).await?;
-        Ok((value, replicas >= 1))
-    }
-
-    /// Returns a connection for writes that WAIT; those of one room, or of one person, share it.
-    fn durable_link(&self, keys: &[String]) -> &Link {
-        let mut hasher = DefaultHasher::new();
-        keys.first().hash(&mut hasher);
-        let at = usize::try_from(hasher.finish() % self.durable.len().max(1) as u64).unwrap_or(0);
-        self.durable.get(at).unwrap_or(&self.link)
     }
 
     pub(super) async fn confirm_head(&self, room: &RoomId, at: Cursor) -> Result<(), CommitError> {
@@ -230,14 +170,12 @@ impl RedisStore {
         let args: Vec<&[u8]> = args.iter().map(Vec::as_slice).collect();
         let deadline = self.deadline();
         let value = self.link.script(&self.scripts.restore, &self.room_keys(room), &args, deadline).await.map_err(engine)?;
+        // Its name may be lost as well.
+        self.list_room(room).await;
         match word(&value) {
             (Some(b"SAME"), _) => Ok(Restored::Same),
             (Some(b"APPENDED"), _) => Ok(Restored::Appended),
-            (Some(b"SEEDED"), _) => {
-                let listed = redis::Cmd::sadd(self.keys.hub("rooms"), room.as_str());
-                let _ = self.link.run(&listed, deadline).await;
-                Ok(Restored::Seeded)
-            }
+            (Some(b"SEEDED"), _) => Ok(Restored::Seeded),
             _ => match said(&value, at)? {
                 Said::Moved(Some(since)) => Ok(Restored::Behind(since)),
                 _ => Ok(Restored::Fork),
@@ -270,13 +208,6 @@ impl RedisStore {
         self.live.listen(self.keys.room(room, 'l'), Arc::new(ear)).await
     }
 
-    pub(super) async fn room_names(&self) -> Result<Vec<RoomId>, StoreFault> {
-        let cmd = redis::Cmd::smembers(self.keys.hub("rooms"));
-        let value = self.link.run(&cmd, self.deadline()).await.map_err(engine)?;
-        let names: Vec<String> = redis::from_redis_value(value).map_err(engine)?;
-        Ok(names.iter().filter_map(|name| RoomId::parse(name).ok()).collect())
-    }
-
     /// Waits until replicas had their chance to give a server that came back what it has lost.
     pub(super) async fn after_reconnect(&self, deadline: Mono) {
         let up = *self.link.watch().borrow();
@@ -287,13 +218,6 @@ impl RedisStore {
         if until > now {
             tokio::time::sleep(Duration::from_millis(until.since(now))).await;
         }
-    }
-}
-
-pub(super) fn failed(failed: Failed) -> CommitError {
-    match failed.verdict() {
-        Verdict::Unknown => CommitError::Unknown(engine(failed)),
-        Verdict::NoScript | Verdict::NotNow | Verdict::Refused => CommitError::NotDone(engine(failed)),
     }
 }
 

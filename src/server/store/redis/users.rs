@@ -1,5 +1,5 @@
 //! What is kept of people in Redis: a record each, changed only from what was read, and an index of those for whom something waits.
-use super::{RedisStore, engine, rooms::TOO_FEW};
+use super::{RedisStore, engine, write::TOO_FEW};
 use crate::{
     hub::{id::UserId, time::UnixMs},
     server::store::{StoreFault, UserChange, Waiting},

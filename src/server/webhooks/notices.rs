@@ -27,9 +27,9 @@ const TRIED_FOR: Millis = Millis::from_seconds(600);
 /// A receiver that is back soon wants to know how things are, not in hours.
 const WAIT_MAX: Millis = Millis::from_seconds(30);
 
-/// What is told.
+/// What is told, once, and to whoever is there.
 #[derive(Clone, Debug)]
-pub(super) enum Soft {
+pub(super) enum Notice {
     /// Somebody looks different to others.
     Status(Shown),
     /// Somebody was not let on air.
@@ -39,7 +39,7 @@ pub(super) enum Soft {
 /// What tells messages apart that wait: an older one of the same name is overtaken.
 type Name = String;
 
-/// The messages that wait for one endpoint.
+/// One of the lanes in which notices wait for an endpoint.
 pub(super) struct Lane {
     endpoint: Arc<Endpoint>,
     waiting: Mutex<BTreeMap<Name, Message>>,
@@ -64,32 +64,32 @@ impl Lane {
     }
 
     /// Gives a message to the person's lane. Beyond the limit it is dropped, and counted.
-    pub fn push(lanes: &[Arc<Self>], soft: &Soft) {
-        let whose = match soft {
-            Soft::Status(shown) => shown.user.as_str(),
-            Soft::Denied(denial) => denial.user_id.as_deref().unwrap_or(&denial.stream),
+    pub fn push(lanes: &[Arc<Self>], notice: &Notice) {
+        let whose = match notice {
+            Notice::Status(shown) => shown.user.as_str(),
+            Notice::Denied(denial) => denial.user_id.as_deref().unwrap_or(&denial.stream),
         };
         let sum: usize = whose.bytes().map(usize::from).sum();
         if let Some(lane) = lanes.get(sum % LANES) {
-            lane.add(soft);
+            lane.add(notice);
         }
     }
 
-    fn add(&self, soft: &Soft) {
-        let kind = match soft {
-            Soft::Status(_) => KINDS[0],
-            Soft::Denied(_) => KINDS[1],
+    fn add(&self, notice: &Notice) {
+        let kind = match notice {
+            Notice::Status(_) => KINDS[0],
+            Notice::Denied(_) => KINDS[1],
         };
         if !self.endpoint.wants(kind) {
             return;
         }
         let (now, unique) = (self.endpoint.clock.now(), rand::random());
-        let (name, message) = match soft {
-            Soft::Status(Shown { user, user_type, status, last_seen }) => {
+        let (name, message) = match notice {
+            Notice::Status(Shown { user, user_type, status, last_seen }) => {
                 (format!("status {user}"), status_changed(user, user_type.as_str(), status.name(), *last_seen, now, unique))
             }
             // Each counts, in the order in which they came.
-            Soft::Denied(denial) => {
+            Notice::Denied(denial) => {
                 (format!("denied {:020}", self.count.fetch_add(1, Relaxed)), publish_denied(denial, now, unique))
             }
         };
