@@ -40,7 +40,9 @@ fn verifier(algorithm: &Algorithm, key: &DecodingKey) -> Result<Box<dyn JwtVerif
     }
     match algorithm {
         Algorithm::HS256 => Ok(Box::new(Secret(hmac::Key::new(hmac::HMAC_SHA256, key.try_get_as_bytes()?)))),
-        Algorithm::RS256 | Algorithm::ES256 | Algorithm::EdDSA => Ok(Box::new(Public { algorithm: *algorithm, key: key.clone() })),
+        Algorithm::RS256 | Algorithm::ES256 | Algorithm::EdDSA => {
+            Ok(Box::new(Public { algorithm: *algorithm, key: key.clone() }))
+        }
         _ => Err(unsupported()),
     }
 }
