@@ -121,7 +121,7 @@ fn until(admin: &str, name: &str, wanted: f64, within: Duration) -> Result<Durat
 
 /// Runs it all, in about two and a half minutes. Errors: also where the machine cannot do it.
 pub fn lossy() -> Result<(), String> {
-    setup::program("ip", "iproute2")?;
+    run("ip -V").map_err(|why| format!("Debian's iproute2 is needed: {why}"))?;
     setup::program("nft", "nftables")?;
     hub::build()?;
     let folder = hub::Folder::new()?;
