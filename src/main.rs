@@ -10,7 +10,7 @@ use michub::{
     server::{
         auth::{Auth, AuthError, AuthSetupError, Claims},
         clock::Clock,
-        config::{Config, ConfigError, StoreKind},
+        config::{Config, ConfigError, Loaded, StoreKind},
         history::{
             HistoryError, remote,
             report::{Ask, NOTHING_DIFFERS, RoomText, UserText},
@@ -78,7 +78,7 @@ struct Flags {
 }
 
 impl Flags {
-    fn load(&self) -> Result<Config, ConfigError> {
+    fn load(&self) -> Result<Loaded, ConfigError> {
         Config::load(self.config.as_deref(), |config| {
             config.server.listen = self.listen.unwrap_or(config.server.listen);
             if let Some(dir) = &self.data {
@@ -101,11 +101,19 @@ fn begin(args: &Args) -> Result<(), Failure> {
         return Ok(simulate::run_here(what.clone())?);
     }
     let flags = Flags { config: args.config.clone(), listen: args.listen, data: args.data.clone(), demo: args.demo };
-    let config = flags.load()?;
-    match args.command.as_ref().unwrap_or(&What::Serve) {
+    let Loaded { config, ignored } = flags.load()?;
+    let command = args.command.as_ref().unwrap_or(&What::Serve);
+    if !matches!(command, What::Serve) {
+        ignored.iter().for_each(|variable| eprintln!("michub: ignored: {variable}"));
+    }
+    match command {
         What::Serve => {
             let level = log::start(&config)?;
-            Ok(run::run(config, Reload { read: Box::new(move || flags.load()), level })?)
+            for variable in &ignored {
+                tracing::warn!("ignored: {variable}");
+            }
+            let read = move || flags.load().map(|loaded| loaded.config);
+            Ok(run::run(config, Reload { read: Box::new(read), level })?)
         }
         What::CheckConfig => {
             run::check(&config)?;

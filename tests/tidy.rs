@@ -74,3 +74,24 @@ fn the_tests_that_the_documents_name_are_there() {
         assert!(is_there, "{file} has no test {test}");
     }
 }
+
+#[test]
+fn every_dependency_has_its_reason() {
+    let read = |file: &str| fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(file)).unwrap();
+    let page = read("docs/ARCHITECTURE.md");
+    let table = page.split_once("## Dependencies").unwrap().1;
+    let rows = table.lines().filter_map(|line| line.strip_prefix('|')?.split('|').next());
+    let reasons: Vec<&str> = rows.flat_map(|row| row.split(|c: char| !c.is_alphanumeric() && c != '-' && c != '_')).collect();
+    let mut named = 0;
+    for manifest in ["Cargo.toml", "xtask/Cargo.toml", "tests/sim/Cargo.toml"] {
+        let text = read(manifest);
+        let tables = text.split("\n[").filter(|part| part.lines().next().unwrap().ends_with("dependencies]"));
+        let lines = tables.flat_map(|part| part.lines().skip(1)).filter_map(|line| line.split_once('='));
+        for name in lines.map(|(name, _)| name.trim()).filter(|name| !name.starts_with('#') && !name.contains(['"', ' '])) {
+            named += 1;
+            let ours = ["michub", "xtask"].contains(&name);
+            assert!(ours || reasons.contains(&name), "docs/ARCHITECTURE.md does not say what {manifest} needs {name} for");
+        }
+    }
+    assert!(named > 40, "{named} dependencies");
+}

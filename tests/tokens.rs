@@ -100,3 +100,46 @@ fn none_is_no_algorithm() {
         assert_eq!(auth.verify(&format!("{message}.{signature}")).err(), Some(AuthError::Invalid), "{twice}");
     }
 }
+
+#[test]
+fn times_may_have_a_fraction() {
+    let secret = "0123456789abcdef0123456789abcdef";
+    let mut config = AuthConfig { mode: AuthMode::Jwt, ..AuthConfig::default() };
+    config.jwt.secret = serde_json::from_value(json!(secret)).unwrap();
+    let auth = Auth::with_key(&config, [7; 32], Clock::new()).unwrap();
+    let verify = |claims: &Value| auth.verify(&hs256(&json!({"alg": "HS256"}), claims, secret.as_bytes()));
+    let good = verify(&json!({"sub": "u1", "exp": 4_102_444_800.75, "nbf": 1.5, "iat": 1_700_000_000.9})).unwrap();
+    assert_eq!((good.expires_at, good.issued_at), (4_102_444_800, 1_700_000_000));
+    let late = json!({"sub": "u1", "exp": 4_102_444_800.5, "nbf": 4_102_444_000.5});
+    assert_eq!(verify(&late).err(), Some(AuthError::Invalid));
+    for exp in [json!("4102444800"), json!(-1.5), json!(1e30), json!(null), json!([1])] {
+        assert_eq!(verify(&json!({"sub": "u1", "exp": exp})).err(), Some(AuthError::Invalid), "{exp}");
+    }
+}
+
+#[test]
+fn keys_verify_only_what_they_are_for() {
+    let set = |change: &Value| {
+        let mut key = vectors()["jwks"]["keys"][0].clone();
+        for (name, value) in change.as_object().unwrap() {
+            key[name] = value.clone();
+        }
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("keys.json");
+        std::fs::write(&file, json!({"keys": [key]}).to_string()).unwrap();
+        let mut config = AuthConfig { mode: AuthMode::Jwt, ..AuthConfig::default() };
+        config.jwt.algorithm = "RS256".to_owned();
+        config.jwt.jwks_file = Some(file);
+        Auth::new(&config, dir.path(), Clock::new()).is_ok()
+    };
+    assert!(set(&json!({})) && set(&json!({"alg": null, "use": null})) && set(&json!({"key_ops": ["verify"]})));
+    for other in [
+        json!({"use": "enc"}),
+        json!({"alg": "RS512"}),
+        json!({"key_ops": ["encrypt"]}),
+        json!({"kty": "oct", "alg": null, "k": "MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY"}),
+        json!({"kty": "OKP", "alg": null, "crv": "Ed25519", "x": "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"}),
+    ] {
+        assert!(!set(&other), "{other}");
+    }
+}

@@ -594,6 +594,7 @@ fn rejects() -> Vec<(&'static str, Reject)> {
         ("not_queued details", Reject::NotQueued { users: vec![user("a")] }),
         ("queue_full details", Reject::QueueFull { limit: 100 }),
         ("anchor_gone details", Reject::AnchorGone { before: None, after: Some(user("b")) }),
+        ("too_soon details", Reject::TooSoon { until: UnixMs(1_700_000_120_000), wait: Millis(1_840) }),
         ("blacklisted details", Reject::Until { code: Code::Blacklisted, until: at }),
         ("forbidden by a ban for ever", Reject::Until { code: Code::Forbidden, until: None }),
         ("window_closed details", Reject::WindowClosed { opens_at: at }),

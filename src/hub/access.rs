@@ -120,6 +120,6 @@ impl Room {
             return Err(Reject::Plain(Code::Forbidden));
         }
         let wait = last.map(|last| last.plus(self.talk.slow_mode)).filter(|until| *until > now && level < roles::ADMIN);
-        wait.map_or(Ok(()), |until| Err(Reject::Until { code: Code::TooSoon, until: Some(until) }))
+        wait.map_or(Ok(()), |until| Err(Reject::too_soon(until, now)))
     }
 }

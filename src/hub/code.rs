@@ -1,5 +1,8 @@
 //! The table of reply codes, and why a command is refused. Names are the contract; numbers are never reused.
-use super::{id::UserId, time::UnixMs};
+use super::{
+    id::UserId,
+    time::{Millis, UnixMs},
+};
 
 macro_rules! codes {
     ($($name:ident $number:literal $wire:literal $temporary:literal $sentence:literal;)*) => {
@@ -113,7 +116,9 @@ pub enum Reject {
     QueueFull { limit: usize },
     /// `anchor_gone`: the anchor's last neighbours who still wait.
     AnchorGone { before: Option<UserId>, after: Option<UserId> },
-    /// A refusal that ends at a known time (`blacklisted`, `forbidden` by a ban, `cooldown`, `too_soon`); `None` = no known end.
+    /// `too_soon`: when it may be done, and how long that is from now.
+    TooSoon { until: UnixMs, wait: Millis },
+    /// A refusal that ends at a known time (`blacklisted`, `forbidden` by a ban, `cooldown`); `None` = no known end.
     Until { code: Code, until: Option<UnixMs> },
     /// `window_closed`: when it opens, if within 8 days.
     WindowClosed { opens_at: Option<UnixMs> },
@@ -133,6 +138,7 @@ impl Reject {
     pub const fn code(&self) -> Code {
         match self {
             Self::Plain(code) | Self::Until { code, .. } => *code,
+            Self::TooSoon { .. } => Code::TooSoon,
             Self::Argument { .. } => Code::BadArgument,
             Self::StaleRev { .. } => Code::StaleRev,
             Self::NotMember { .. } => Code::NotMember,
@@ -145,6 +151,21 @@ impl Reject {
             Self::ApplyResolved { .. } => Code::ApplyResolved,
             Self::BadRules { .. } => Code::BadRules,
             Self::BatchFailed { .. } => Code::BatchFailed,
+        }
+    }
+
+    /// Makes `too_soon`.
+    #[must_use]
+    pub const fn too_soon(until: UnixMs, now: UnixMs) -> Self {
+        Self::TooSoon { until, wait: until.since(now) }
+    }
+
+    /// Returns after how long the same may succeed, where that is known.
+    #[must_use]
+    pub const fn retry_after(&self) -> Option<Millis> {
+        match self {
+            Self::TooSoon { wait, .. } => Some(*wait),
+            _ => None,
         }
     }
 }

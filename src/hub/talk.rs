@@ -62,6 +62,14 @@ impl Talk {
         self.mutes.get(user).copied().filter(|until| until.is_none_or(|until| until > now))
     }
 
+    /// Returns what holds at this time: without the mutes that are over.
+    #[must_use]
+    pub fn at(&self, now: UnixMs) -> Self {
+        let mut talk = self.clone();
+        talk.mutes.retain(|_, until| until.is_none_or(|until| until > now));
+        talk
+    }
+
     pub(super) const fn level_for(&self, weight: Weight) -> u32 {
         match weight {
             Weight::Must => self.levels.must,

@@ -14,6 +14,7 @@ use crate::hub::{
     presence::Status,
     time::Millis,
 };
+use std::borrow::Cow;
 
 /// The longest direct `message`, in bytes.
 pub const MESSAGE_BYTES: usize = 4096;
@@ -161,18 +162,24 @@ pub fn parse(text: &str) -> Result<Parsed, BadFrame> {
     if let Some(beat) = heartbeat::read(text) {
         return Ok(beat.into());
     }
-    parse_frame(text, None)
+    parse_frame(text, None, None)
 }
 
 /// Reads a command as HTTP sends it: its `room_id` may be absent, since the path names the room.
 pub fn parse_for_room(text: &str, room: &RoomId) -> Result<Parsed, BadFrame> {
-    parse_frame(text, Some(room))
+    parse_frame(text, Some(room), None)
 }
 
-fn parse_frame(text: &str, path_room: Option<&RoomId>) -> Result<Parsed, BadFrame> {
+/// Reads a room message as HTTP sends it: as [`parse_for_room`], and the path names the type too.
+pub fn parse_message_for_room(text: &str, room: &RoomId) -> Result<Parsed, BadFrame> {
+    parse_frame(text, Some(room), Some("room_message"))
+}
+
+fn parse_frame(text: &str, path_room: Option<&RoomId>, path_kind: Option<&'static str>) -> Result<Parsed, BadFrame> {
     let fields = Fields::parse(text)?;
     let id = fields.integer("id").ok().flatten();
-    let Some(kind) = fields.text("type").ok().flatten() else {
+    let named = || fields.text("type").ok().flatten();
+    let Some(kind) = path_kind.map(Cow::Borrowed).or_else(named) else {
         return Err(BadFrame { id, ..BadFrame::request("a type") });
     };
     read(&kind, &fields, path_room).map_err(|bad| {

@@ -98,7 +98,7 @@ impl<'a> Fields<'a> {
         let fields = Self { list, path: String::new() };
         match strict::check(text) {
             Ok(()) => Ok(fields),
-            Err(bad) => Err(BadFrame { id: fields.only_id(), ..bad }),
+            Err(expected) => Err(BadFrame { id: fields.only_id(), ..BadFrame::request(expected) }),
         }
     }
 

@@ -1,5 +1,5 @@
 //! Commits as the history shows them: one object per event, with room, rev, actor and time.
-use super::{event::EventJson, turn::shown_actor};
+use super::server::{UpdateEvent, json, shown_events};
 use crate::hub::{
     event::Commit,
     id::{RoomId, UserId},
@@ -10,30 +10,18 @@ use serde_json::{Map, Value};
 #[derive(Serialize)]
 struct Line<'a> {
     room_id: &'a str,
-    rev: u64,
     #[serde(flatten)]
-    event: EventJson,
-    by: &'a str,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    op_id: Option<&'a str>,
-    at_ms: u64,
+    event: UpdateEvent<'a>,
 }
 
 /// Writes the events of a commit, in causal order.
 #[must_use]
 pub fn history_events(room: &RoomId, commit: &Commit) -> Vec<Map<String, Value>> {
-    let mut lines = Vec::new();
-    for step in &commit.steps {
-        let (by, op_id) = (shown_actor(&step.by), step.op.as_ref().map(|op| op.id.as_str()));
-        for event in &step.events {
-            let event = EventJson::from(event);
-            let line = Line { room_id: room.as_str(), rev: step.rev, event, by, op_id, at_ms: commit.at.0 };
-            if let Ok(Value::Object(line)) = serde_json::to_value(&line) {
-                lines.push(line);
-            }
-        }
-    }
-    lines
+    let line = |event| match serde_json::to_value(Line { room_id: room.as_str(), event }) {
+        Ok(Value::Object(line)) => Some(line),
+        _ => None,
+    };
+    shown_events(commit).into_iter().filter_map(line).collect()
 }
 
 /// Tells whether an event is about a person: he did it, it names him, or he is in the order that it gives.
@@ -56,5 +44,5 @@ struct Page<'a> {
 /// Writes a page of the history; without a cursor it is the last one.
 #[must_use]
 pub fn history_page(events: &[Map<String, Value>], cursor: Option<&str>) -> Vec<u8> {
-    super::server::json(&Page { events, cursor })
+    json(&Page { events, cursor })
 }

@@ -1,4 +1,4 @@
-//! What a store keeps: commits, room snapshots and sessions, as JSON with a format number of their own, so that hub types stay free.
+//! What a store keeps of rooms: commits and snapshots, as JSON with a format number of their own, so that hub types stay free.
 use super::{
     answer::AnswerJson,
     event::EventJson,

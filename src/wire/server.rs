@@ -5,7 +5,7 @@ use crate::hub::{
     event::Commit,
     id::{RoomId, UserId},
     room::Room,
-    time::UnixMs,
+    time::{Millis, UnixMs},
 };
 use serde::Serialize;
 use serde_json::{Map, Value, value::RawValue};
@@ -115,6 +115,9 @@ pub struct Message<'a> {
     pub timestamp: u64,
 }
 
+/// After how long somebody may ask again who was refused for now, where nothing better is known.
+const RETRY_AFTER_MS: u64 = 1_000;
+
 /// `closing`: what comes before the close frame.
 #[derive(Serialize)]
 #[serde(tag = "type", rename = "closing")]
@@ -161,7 +164,7 @@ impl ErrorJson {
     /// Makes an error from a row of the code table.
     #[must_use]
     pub fn new(id: Option<i64>, code: Code, details: Map<String, Value>) -> Self {
-        let retry_after_ms = if code.temporary() { 1000 } else { 0 };
+        let retry_after_ms = if code.temporary() { RETRY_AFTER_MS } else { 0 };
         let message = code.sentence().to_owned();
         Self {
             kind: "error",
@@ -189,7 +192,14 @@ impl ErrorJson {
     /// Makes an error from a refusal of the room.
     #[must_use]
     pub fn from_reject(id: Option<i64>, reject: &Reject) -> Self {
-        Self::new(id, reject.code(), details(reject))
+        Self::new(id, reject.code(), details(reject)).after(reject.retry_after())
+    }
+
+    /// Says when to ask again, where that is known.
+    #[must_use]
+    pub fn after(mut self, wait: Option<Millis>) -> Self {
+        self.retry_after_ms = wait.map_or(self.retry_after_ms, |wait| wait.0);
+        self
     }
 }
 
@@ -229,6 +239,9 @@ pub fn details(reject: &Reject) -> Map<String, Value> {
         Reject::Until { until, .. } => {
             put("until_ms", time(until));
         }
+        Reject::TooSoon { until, .. } => {
+            put("until_ms", until.0.into());
+        }
         Reject::WindowClosed { opens_at } => {
             put("opens_at_ms", time(opens_at));
         }
@@ -260,8 +273,9 @@ struct RoomUpdate<'a> {
     events: Vec<UpdateEvent<'a>>,
 }
 
+/// An event as everybody sees it.
 #[derive(Serialize)]
-struct UpdateEvent<'a> {
+pub(super) struct UpdateEvent<'a> {
     rev: u64,
     #[serde(flatten)]
     event: EventJson,
@@ -271,9 +285,8 @@ struct UpdateEvent<'a> {
     at_ms: u64,
 }
 
-/// Writes the `room_update` of a commit: once for everybody.
-#[must_use]
-pub fn room_update(room: &RoomId, commit: &Commit) -> Vec<u8> {
+/// Returns the events of a commit, in causal order.
+pub(super) fn shown_events(commit: &Commit) -> Vec<UpdateEvent<'_>> {
     let mut events = Vec::new();
     for step in &commit.steps {
         let by = shown_actor(&step.by);
@@ -281,6 +294,13 @@ pub fn room_update(room: &RoomId, commit: &Commit) -> Vec<u8> {
         let of = |event| UpdateEvent { rev: step.rev, event: EventJson::from(event), by, op_id, at_ms: commit.at.0 };
         events.extend(step.events.iter().map(of));
     }
+    events
+}
+
+/// Writes the `room_update` of a commit: once for everybody.
+#[must_use]
+pub fn room_update(room: &RoomId, commit: &Commit) -> Vec<u8> {
+    let events = shown_events(commit);
     json(&RoomUpdate { room_id: room.as_str(), prev: commit.prev.to_string(), cursor: commit.cursor.to_string(), events })
 }
 
@@ -309,7 +329,7 @@ pub fn last_snapshot(room: &Room, now: UnixMs, stale: bool) -> Vec<u8> {
         room_id: room.id.as_str(),
         cursor: room.head.to_string(),
         rev: room.head.rev,
-        state: room.into(),
+        state: StateJson::at(room, now),
         server_time_ms: now.0,
         stale,
     })

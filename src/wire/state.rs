@@ -252,8 +252,12 @@ pub struct ShownUndo<'a> {
     pub at_ms: u64,
 }
 
-impl<'a> From<&'a Room> for StateJson<'a> {
-    fn from(room: &'a Room) -> Self {
+impl<'a> StateJson<'a> {
+    /// Shows a room as it is at this time: bans, cooldowns and mutes that are over are not there any more.
+    #[must_use]
+    pub fn at(room: &'a Room, now: UnixMs) -> Self {
+        let last = |until: &UnixMs| *until > now;
+        let is_banned = |until: &Option<UnixMs>| until.as_ref().is_none_or(last);
         let entry = |(index, entry): (usize, &Entry)| ShownEntry {
             entry: entry.into(),
             state: if entry.held_until.is_some() { "held" } else { "waiting" },
@@ -277,10 +281,25 @@ impl<'a> From<&'a Room> for StateJson<'a> {
             invites: room.asks.invites.iter().map(ShownInvite::from).collect(),
             turns: room.turns.list.iter().map(TurnJson::from).collect(),
             roles: given,
-            bans: room.bans.iter().map(|(user, until)| (user.as_str(), until.map(|until| until.0))).collect(),
-            queue_bans: room.queue_bans.iter().map(|(user, until)| (user.as_str(), until.0)).collect(),
-            cooldowns: room.cooldowns.iter().map(|(user, until)| (user.as_str(), until.0)).collect(),
-            talk: TalkJson::of(&room.talk),
+            bans: room
+                .bans
+                .iter()
+                .filter(|(_, until)| is_banned(until))
+                .map(|(user, until)| (user.as_str(), until.map(|until| until.0)))
+                .collect(),
+            queue_bans: room
+                .queue_bans
+                .iter()
+                .filter(|(_, until)| last(until))
+                .map(|(user, until)| (user.as_str(), until.0))
+                .collect(),
+            cooldowns: room
+                .cooldowns
+                .iter()
+                .filter(|(_, until)| last(until))
+                .map(|(user, until)| (user.as_str(), until.0))
+                .collect(),
+            talk: TalkJson::of(&room.talk.at(now)),
             undo: room.undo.iter().map(|u| ShownUndo { undo_id: &u.undo_id, count: u.entries.len(), at_ms: u.at.0 }).collect(),
         }
     }

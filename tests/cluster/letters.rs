@@ -64,6 +64,21 @@ async fn what_waits_is_delivered_by_any_node() {
 }
 
 #[tokio::test]
+async fn what_is_said_to_the_people_of_a_dead_node_waits_for_them() {
+    let mut nodes = Nodes::start(3, &[]);
+    let (mut a, b, mut both) = (nodes.user(0, "a").await, nodes.user(2, "b").await, nodes.user(1, "both").await);
+    let _gone = nodes.user(2, "both").await;
+    let before = b.welcome.clone();
+    nodes.kill(2);
+    assert_eq!(a.ok("message", to("b", "one")).await["delivered"], 0, "nobody has it, whatever Redis knows of the dead node");
+    assert_eq!(a.ok("message", to("both", "two")).await["delivered"], 1, "he has another device");
+    assert_eq!(both.wait("message").await["message"], "two");
+    let mut again = nodes.back(1, &before).await;
+    assert_eq!(texts(&again.drain().await), ["one"], "when he is back, it is there");
+    assert!(texts(&both.drain().await).is_empty(), "nothing is told twice");
+}
+
+#[tokio::test]
 async fn what_a_polling_client_has_not_heard_follows_it() {
     let nodes = Nodes::start(2, &[]);
     let mut a = nodes.user(0, "a").await;

@@ -117,6 +117,19 @@ async fn a_polling_session_keeps_its_rooms_on_any_node() {
 }
 
 #[tokio::test]
+async fn what_the_answer_says_is_not_told_once_more() {
+    let nodes = Nodes::start(2, &[]);
+    let (mut a, mut watcher) = (nodes.user(0, "a").await, nodes.user(1, "w").await);
+    let ack = watcher.ok("watch_status", json!({"user_ids": ["a"]})).await;
+    assert_eq!(statuses(&ack), pair("a", "online"));
+    // Many times as long as changes are gathered.
+    listen(&mut watcher, Duration::from_millis(400)).await;
+    assert!(watcher.early.is_empty(), "nothing has changed: {:?}", watcher.early);
+    a.ok("status_change", json!({"status": "busy"})).await;
+    assert_eq!(statuses(&watcher.wait("userOnlineStatus").await), pair("a", "busy"));
+}
+
+#[tokio::test]
 async fn messages_reach_every_device() {
     let nodes = Nodes::start(3, &[]);
     let mut from = nodes.user(0, "from").await;

@@ -1,7 +1,7 @@
 //! What a Redis refuses, and what each durability promises: `unavailable` with the outcome that is true, and commands again when it is over.
 use crate::{
     client::Client,
-    hub::{DEADLINE, Hub},
+    hub::{DEADLINE, Hub, http},
     nodes::Nodes,
 };
 use serde_json::{Value, json};
@@ -13,6 +13,10 @@ const SHORT: (&str, &str) = ("STORE__REDIS__WAIT_MS", "600");
 
 async fn flag(client: &mut Client, on: bool, op_id: &str) -> Value {
     client.ask("flag_set", json!({"flag": "mute_all", "on": on, "op_id": op_id})).await
+}
+
+async fn ready(nodes: &Nodes) -> u16 {
+    http(&nodes.hubs[0].admin, "GET", "/readyz", "", "").await.0
 }
 
 fn outcome(answer: &Value) -> &str {
@@ -68,10 +72,13 @@ async fn a_refused_write_has_not_happened() {
         let (on, op_id) = (number % 2 == 1, format!("o{number}"));
         let answer = flag(&mut own, on, &op_id).await;
         assert_eq!(outcome(&answer), "none", "{name}: {answer}");
+        assert_eq!(ready(&nodes).await, 503, "{name}: whoever balances sends nobody here");
         let (_, kick) = nodes.hubs[0].post("/api/users/own/kick", json!({})).await;
         assert_eq!(outcome(&kick), "none", "{name}: {kick}");
         nodes.redis.ask(cure).unwrap();
         let acked = until_acked(&mut own, on, &op_id).await;
+        let again = async { while ready(&nodes).await != 200 {} };
+        timeout(Duration::from_secs(5), again).await.unwrap_or_else(|_| panic!("{name}: not ready"));
         rev += 1;
         assert_eq!((acked.get("dup"), acked["rev"].as_u64()), (None, Some(rev)), "{name}: it happened, once, now");
     }
@@ -190,4 +197,16 @@ async fn an_empty_redis_is_accepted_by_command() {
     let made = async { while other.ask("room_join", json!({"room_id": "late"})).await["type"] != "ack" {} };
     timeout(DEADLINE, made).await.expect("rooms are made again");
     until_acked(&mut own, false, "off").await;
+}
+
+#[tokio::test]
+async fn nobody_needs_to_ask_for_a_command_to_be_noticed() {
+    let nodes = Nodes::start(1, &[]);
+    assert_eq!(ready(&nodes).await, 200);
+    nodes.redis.ask("CONFIG SET maxmemory 1").unwrap();
+    let noticed = async { while ready(&nodes).await == 200 {} };
+    timeout(Duration::from_millis(2_500), noticed).await.expect("an idle link is asked each second");
+    nodes.redis.ask("CONFIG SET maxmemory 0").unwrap();
+    let again = async { while ready(&nodes).await != 200 {} };
+    timeout(Duration::from_secs(5), again).await.expect("ready again, without a command");
 }

@@ -87,7 +87,33 @@ async fn a_stranger_is_no_redis() {
     let plain = locked.redis.url().replace("redis://", "rediss://");
     let (mut hub, log) = start(dir.path(), &[("STORE__REDIS__URL", &plain), ("STORE__REDIS__CA_FILE", &locked.ca)]);
     says(&log, "Redis cannot be reached", Duration::from_millis(3_500)).await;
+    says(&log, "a server without TLS does not answer rediss://", DEADLINE).await;
     xtask::bed::kill(&mut hub);
+    // The other way round.
+    let dir = tempfile::tempdir().unwrap();
+    let (mut hub, log) = start(dir.path(), &[("STORE__REDIS__URL", &locked.url.replace("rediss://", "redis://"))]);
+    says(&log, "a server that wants TLS needs rediss://", DEADLINE).await;
+    xtask::bed::kill(&mut hub);
+}
+
+#[test]
+fn what_cannot_become_right_is_no_start() {
+    let dir = tempfile::tempdir().unwrap();
+    let [_, key] = certificate(dir.path(), "own");
+    let missing = dir.path().join("missing.pem");
+    let wrong: [(&str, &str, &str); 3] = [
+        ("STORE__REDIS__CA_FILE", &key, "there is no certificate in it"),
+        ("STORE__REDIS__CA_FILE", missing.to_str().unwrap(), "missing.pem"),
+        ("STORE__REDIS__URL", "unix:///run/redis", "store.redis.url"),
+    ];
+    for (name, value, said) in wrong {
+        for verb in ["serve", "check-config"] {
+            let settings = [("STORE__KIND", "redis"), ("STORE__REDIS__URL", "rediss://127.0.0.1:1"), (name, value)];
+            let done = Hub::command(dir.path(), &settings).arg(verb).output().unwrap();
+            let text = String::from_utf8_lossy(&done.stderr);
+            assert!(!done.status.success() && text.contains(said), "{name}={value} {verb}: {text}");
+        }
+    }
 }
 
 #[tokio::test]

@@ -231,7 +231,13 @@ fn bans_end_and_are_lifted() {
     assert_eq!(t.told(), ["member_unbanned stranger"]);
     assert_eq!(t.ok("adm", &unban("stranger"))["noop"], true);
     t.ok("adm", &ban("stranger", Some(t.now + 10)));
-    t.now += 10;
+    t.ok("adm", &json!({"type": "queue_ban", "target_user_id": "b", "until_ms": t.now + 10}));
+    t.ok("adm", &json!({"type": "talk_mute", "target_user_id": "b", "until_ms": t.now + 10}));
+    let shown = |t: &Table| [&t.state()["bans"], &t.state()["queue_bans"], &t.state()["talk"]].map(|part| part.to_string());
+    t.now += 9;
+    assert!(shown(&t).iter().zip(["stranger", "b", "b"]).all(|(part, user)| part.contains(user)), "{:?}", shown(&t));
+    t.now += 1;
+    assert_eq!(shown(&t), [r#"{"adm2":null}"#, "{}", "null"], "what is over is not shown any more");
     assert_eq!(t.name("stranger", &json!({"type": "queue_join"})), "ok", "a ban ends by itself");
     assert_eq!(t.ok("adm", &unban("stranger"))["noop"], true);
     for i in 0..1000 {

@@ -43,6 +43,21 @@ async fn a_token_names_a_known_kind_of_user_or_is_not_made() {
 }
 
 #[tokio::test]
+async fn a_kind_of_user_is_known_whoever_names_it() {
+    let dir = tempfile::tempdir().unwrap();
+    let before = Hub::with(dir.path(), &[JWT, &[("PRESENCE__USER_TYPES", r#"["user", "star"]"#)]].concat());
+    let token = before.mint(json!({"user_id": "u1", "user_type": "star"})).await;
+    before.kill();
+    let hub = Hub::with(dir.path(), JWT);
+    let mut client = hub.connect().await;
+    client.say(json!({"type": "user_online", "user_id": "u1", "token": token})).await;
+    assert_eq!(client.wait("error").await["details"]["path"], "/user_type");
+    assert_eq!(client.close_code().await, 4000);
+    let (status, answer) = hub.post_as(&token, "/api/poll/heartbeat", json!({})).await;
+    assert_eq!((status, &answer["details"]["path"]), (400, &json!("/user_type")));
+}
+
+#[tokio::test]
 async fn a_socket_ends_with_its_token_unless_it_gets_another() {
     let dir = tempfile::tempdir().unwrap();
     let hub = Hub::with(dir.path(), JWT);

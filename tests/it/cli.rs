@@ -95,6 +95,25 @@ fn what_is_printed_is_a_configuration_without_its_secrets() {
 }
 
 #[test]
+fn variables_that_name_no_key_are_passed_over_with_a_word() {
+    let dir = tempfile::tempdir().unwrap();
+    let settings = [
+        ("PORT", "tcp://10.0.0.1:80"),
+        ("SERVER__LISTN", "x"),
+        ("SERVICE__A", "1"),
+        ("SERVICE__B", "2"),
+        ("ROOM__IDLE_MS", "777"),
+        ("MEDIA__SRS1__KNID", "srs"),
+    ];
+    let output = michub(dir.path(), &["print-config"], &settings);
+    assert!(output.status.success() && String::from_utf8_lossy(&output.stdout).contains("idle_ms = 777"), "{output:?}");
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    let told = |variable: &str| said.matches(&format!("michub: ignored: MICHUB_{variable}: there is no such key")).count();
+    assert_eq!([told("PORT"), told("SERVER__LISTN"), told("SERVICE"), told("MEDIA__SRS1__KNID")], [1; 4], "{said}");
+    assert!(said.contains("did you mean MICHUB_SERVER__LISTEN?") && said.lines().count() == 4, "{said}");
+}
+
+#[test]
 fn the_documents_are_those_of_the_project() {
     let dir = tempfile::tempdir().unwrap();
     for (which, file) in [("openapi", "openapi.json"), ("asyncapi", "asyncapi.json"), ("schema", "schema.json")] {

@@ -156,6 +156,24 @@ async fn bad_ids_and_queries_name_the_field() {
 }
 
 #[tokio::test]
+async fn the_first_of_several_mistakes_is_told() {
+    let dir = tempfile::tempdir().unwrap();
+    let hub = hub(dir.path(), &[]).await;
+    let bad = |user: &str| json!({"act_as": "u1", "user_id": user, "type": "queue_insert", "class": "loud"});
+    for route in ["commands", "messages"] {
+        for (room, user, name) in [
+            ("r1", "u2", "identity_mismatch"),
+            ("r9", "u2", "identity_mismatch"),
+            ("r9", "u1", "room_not_found"),
+            ("r1", "u1", "bad_argument"),
+        ] {
+            let (_, answer) = hub.post(&format!("/api/rooms/{room}/{route}"), bad(user)).await;
+            is_error(&answer, name, route);
+        }
+    }
+}
+
+#[tokio::test]
 async fn a_refused_upgrade_is_an_error_object() {
     let dir = tempfile::tempdir().unwrap();
     let hub = hub(dir.path(), &[]).await;

@@ -69,6 +69,7 @@ async fn what_is_refused_is_not_said() {
     say(&mut a, "normal", "first").await;
     let soon = a.ask("room_message", text("normal", "second")).await;
     assert_eq!((&soon["name"], soon["details"]["until_ms"].is_u64()), (&json!("too_soon"), true));
+    assert!(soon["retry_after_ms"].as_u64().is_some_and(|wait| wait > 1_000), "as long as he has to wait: {soon}");
     own.ok("talk_mute", json!({"target_user_id": "a"})).await;
     let muted = a.ask("room_message", text("normal", "third")).await;
     assert_eq!((&muted["name"], &muted["details"]), (&json!("forbidden"), &json!({"until_ms": null})));

@@ -72,6 +72,8 @@ fn bad_handshakes_are_refused() {
         ("\r\n\r\n", "\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n", 400),
         ("\r\n\r\n", "\r\nTransfer-Encoding: chunked\r\nContent-Length: 5\r\n\r\n0\r\n\r\n", 400),
         ("GET", "POST", 405),
+        ("Host: ", "X: ", 400),
+        ("\r\n\r\n", "\r\nHost: other\r\n\r\n", 400),
         ("\r\n\r\n", "\r\nOrigin: https://app.example\r\n\r\n", 101),
         ("\r\n\r\n", &format!("\r\nOrigin: {own}\r\n\r\n"), 101),
     ];

@@ -1,5 +1,5 @@
 //! `cargo xtask cluster [HUBS] [standalone|cluster|sentinel]`: a Redis of that shape, hubs on it and a balancer in front, to look at.
-use crate::{measure::hub::Folder, setup};
+use crate::{cargo::cargo, measure::hub::Folder, setup};
 use std::{
     io::{BufRead, BufReader},
     net::SocketAddr,
@@ -57,10 +57,7 @@ pub fn run(rest: &[String]) -> Result<(), String> {
     }
     let shape = rest.get(1).map_or("standalone", String::as_str);
     setup::redis()?;
-    let built = Command::new("cargo").args(["build", "--bin", "michub"]).status();
-    if !built.is_ok_and(|status| status.success()) {
-        return Err("the hub cannot be built".to_owned());
-    }
+    cargo("the hub", &["build", "--bin", "michub"], [])?;
     let folder = Folder::new()?;
     let redis_dir = folder.path().join("redis");
     std::fs::create_dir_all(&redis_dir).map_err(|error| format!("{}: {error}", redis_dir.display()))?;

@@ -1,6 +1,8 @@
 //! The project's own commands: `cargo xtask test` runs every check and test there is; `load`, `measure` and `bench` are in `measure/`.
-use std::process::{Command, ExitCode};
+use cargo::cargo;
+use std::process::ExitCode;
 
+mod cargo;
 mod cluster;
 mod conform;
 mod lossy;
@@ -21,7 +23,7 @@ const STEPS: &[(&str, &[&str])] = &[
 fn main() -> ExitCode {
     let rest: Vec<String> = std::env::args().skip(2).collect();
     match std::env::args().nth(1).as_deref() {
-        Some("test") => all(),
+        Some("test") => done(all()),
         Some("deny") => done(deny()),
         Some("web") => done(web::test()),
         Some("picture") => done(web::picture()),
@@ -52,48 +54,27 @@ fn main() -> ExitCode {
     }
 }
 
-fn all() -> ExitCode {
-    if let Err(why) = setup::servers().and_then(|()| deny()) {
-        eprintln!("{why}");
-        return ExitCode::FAILURE;
-    }
+/// Everything, in every language; the first thing that fails ends it.
+fn all() -> Result<(), String> {
+    setup::servers()?;
+    deny()?;
     for (name, args) in STEPS {
         println!("== {name}");
-        match Command::new("cargo").args(*args).status() {
-            Ok(status) if status.success() => {}
-            Ok(status) => {
-                eprintln!("{name}: {status}");
-                return ExitCode::FAILURE;
-            }
-            Err(error) => {
-                eprintln!("{name}: cargo cannot be started: {error}");
-                return ExitCode::FAILURE;
-            }
-        }
+        cargo(name, args, [])?;
     }
     // Fewer made-up requests than by command.
-    let briefly = ["schemathesis", "--", "--max-examples", "10"].map(str::to_owned);
-    if let Err(why) = conform::conform(&briefly) {
-        eprintln!("{why}");
-        return ExitCode::FAILURE;
-    }
+    conform::conform(&["schemathesis", "--", "--max-examples", "10"].map(str::to_owned))?;
     println!("== simulated rooms on a running hub");
-    if let Err(why) = sim::on_a_hub() {
-        eprintln!("{why}");
-        return ExitCode::FAILURE;
-    }
+    sim::on_a_hub()?;
     println!("== foreign clients");
-    if let Err(why) = conform::quick() {
-        eprintln!("{why}");
-        return ExitCode::FAILURE;
-    }
-    done(web::test())
+    conform::quick()?;
+    web::test()
 }
 
 /// Checks licences, bans, sources and known weaknesses of all dependencies; installs cargo-deny if it is missing (some minutes). Where the
 /// database of weaknesses cannot be reached, the others are checked all the same.
 fn deny() -> Result<(), String> {
-    let run = |args: &[&str]| Command::new("cargo").args(args).status().is_ok_and(|status| status.success());
+    let run = |args: &[&str]| cargo("deny", args, []).is_ok();
     if !run(&["deny", "--version"]) {
         println!("== cargo-deny");
         run(&["install", "cargo-deny", "--locked"]);
@@ -122,31 +103,20 @@ fn faults(rest: &[String]) -> Result<(), String> {
         Some(ms) => println!("seed {seed}; what can last lasts {ms} ms"),
         None => println!("seed {seed}; each fault lasts as long as it says itself"),
     }
-    let run = Command::new("cargo")
-        .args(["test", "--test", "cluster", "--", "--nocapture"])
-        .args(names)
-        .env("MICHUB_SEED", seed)
-        .envs(ms.map(|ms| ("MICHUB_FAULT_MS", ms)))
-        .status();
-    let status = run.map_err(|error| format!("cargo: {error}"))?;
-    if status.success() { Ok(()) } else { Err(format!("faults: {status}")) }
+    let args = [&["test", "--test", "cluster", "--", "--nocapture"], &names[..]].concat();
+    let env = ms.map(|ms| ("MICHUB_FAULT_MS", ms.as_str()));
+    cargo("faults", &args, env.into_iter().chain([("MICHUB_SEED", seed.as_str())]))
 }
 
 /// Lets a real SRS ask the hub who may publish. `binary`: SRS, built from its sources (7.0.18 was).
 fn srs(binary: Option<&String>) -> Result<(), String> {
     let binary = binary.ok_or("usage: cargo xtask srs BINARY")?;
-    let args = ["test", "--test", "srs", "--", "--nocapture"];
-    let run = Command::new("cargo").args(args).env("SRS", binary).status();
-    let status = run.map_err(|error| format!("cargo: {error}"))?;
-    if status.success() { Ok(()) } else { Err(format!("srs: {status}")) }
+    cargo("srs", &["test", "--test", "srs", "--", "--nocapture"], [("SRS", binary.as_str())])
 }
 
 /// Delivers so many events to a receiver that fails, hangs and dies, from a hub that dies.
 fn webhooks(events: &str) -> Result<(), String> {
-    let args = ["test", "--test", "webhooks", "storm::", "--", "--nocapture"];
-    let run = Command::new("cargo").args(args).env("WEBHOOK_EVENTS", events).status();
-    let status = run.map_err(|error| format!("cargo: {error}"))?;
-    if status.success() { Ok(()) } else { Err(format!("webhooks: {status}")) }
+    cargo("webhooks", &["test", "--test", "webhooks", "storm::", "--", "--nocapture"], [("WEBHOOK_EVENTS", events)])
 }
 
 fn done(outcome: Result<(), String>) -> ExitCode {

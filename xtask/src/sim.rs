@@ -1,13 +1,12 @@
 //! The simulator: by itself, or against a hub that is started for it.
-use crate::conform::hub::Hub;
-use std::process::Command;
+use crate::{cargo::cargo, conform::hub::Hub};
 
 const SIM: &[&str] = &["run", "-q", "--profile", "sim", "-p", "michub-sim", "--"];
 
 /// Runs the simulator with these words behind it.
 pub fn run(args: &[String]) -> Result<(), String> {
-    let status = Command::new("cargo").args(SIM).args(args).status().map_err(|error| format!("cargo: {error}"))?;
-    if status.success() { Ok(()) } else { Err(format!("sim: {status}")) }
+    let args: Vec<&str> = SIM.iter().copied().chain(args.iter().map(String::as_str)).collect();
+    cargo("sim", &args, [])
 }
 
 /// Plays 60 seeds over sockets against a hub with an empty store.

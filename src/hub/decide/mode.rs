@@ -2,7 +2,7 @@
 use super::{Ctx, Done, Draft, Outcome};
 use crate::hub::{
     asks::Apply,
-    code::{Code, Reject},
+    code::Reject,
     event::Event,
     id::UserId,
     mode::{Flag, Mode},
@@ -20,7 +20,7 @@ impl Draft {
         }
         let ready = self.room.mode_changed_at.map_or(UnixMs(0), |at| at.plus(self.room.rules.mode_min_interval));
         if self.now < ready {
-            return Err(Reject::Until { code: Code::TooSoon, until: Some(ready) });
+            return Err(Reject::too_soon(ready, self.now));
         }
         let own = self.own(Event::ModeChanged { mode, from });
         if matches!(mode, Mode::Free | Mode::Queue) {

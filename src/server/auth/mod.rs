@@ -15,8 +15,11 @@ use super::{
 use crate::hub::id::{RoleId, RoomId, SessionId, UserId, UserType};
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use hmac::{Hmac, Mac};
-use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation, jwk::JwkSet};
-use serde::{Deserialize, Serialize};
+use jsonwebtoken::{
+    Algorithm, DecodingKey, EncodingKey, Header, Validation,
+    jwk::{AlgorithmParameters, EllipticCurve, Jwk, JwkSet, KeyOperations, PublicKeyUse},
+};
+use serde::{Deserialize, Deserializer, Serialize, de::Error};
 use sha2::{Digest, Sha256};
 use std::{collections::BTreeMap, path::Path};
 use subtle::ConstantTimeEq;
@@ -92,17 +95,26 @@ pub enum AuthSetupError {
 #[derive(Serialize, Deserialize)]
 struct Token {
     sub: String,
+    #[serde(deserialize_with = "whole_seconds")]
     exp: u64,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     user_type: Option<String>,
     #[serde(default)]
     rooms: BTreeMap<String, String>,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "whole_seconds")]
     iat: u64,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     iat_ms: Option<u64>,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "whole_seconds")]
     nbf: u64,
+}
+
+/// Reads a time in seconds as issuers write it, which may have a fraction; that is dropped.
+fn whole_seconds<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u64, D::Error> {
+    let seconds = serde_json::Number::deserialize(deserializer)?;
+    let text = seconds.to_string();
+    let whole = text.split_once('.').map_or(text.as_str(), |(whole, _)| whole);
+    whole.parse().map_err(|_| D::Error::custom("no time in seconds"))
 }
 
 /// Verifies and mints. Cheap to clone.
@@ -316,12 +328,26 @@ fn own_key(dir: &Path) -> Result<[u8; 32], AuthSetupError> {
 fn key_set(path: &Path, algorithm: Algorithm) -> Result<Vec<(Option<String>, DecodingKey)>, AuthSetupError> {
     let text = std::fs::read_to_string(path).map_err(|error| AuthSetupError::File { path: path.to_owned(), error })?;
     let set: JwkSet = serde_json::from_str(&text).map_err(|_| AuthSetupError::Keys("not a JSON Web Key Set"))?;
-    let usable = |jwk: &jsonwebtoken::jwk::Jwk| {
-        let named = jwk.common.key_algorithm.is_none_or(|known| known.to_string() == format!("{algorithm:?}"));
-        DecodingKey::from_jwk(jwk).ok().filter(|_| named).map(|key| (jwk.common.key_id.clone(), key))
+    let usable = |jwk: &Jwk| {
+        let key = DecodingKey::from_jwk(jwk).ok().filter(|_| fits(jwk, algorithm))?;
+        Some((jwk.common.key_id.clone(), key))
     };
     let keys: Vec<_> = set.keys.iter().filter_map(usable).collect();
     if keys.is_empty() { Err(AuthSetupError::Keys("no key fits auth.jwt.algorithm")) } else { Ok(keys) }
+}
+
+/// Tells whether a key of the set may verify signatures of this algorithm: by its kind, and by what it says about itself.
+fn fits(jwk: &Jwk, algorithm: Algorithm) -> bool {
+    let kind = match (&jwk.algorithm, algorithm) {
+        (AlgorithmParameters::RSA(_), Algorithm::RS256) => true,
+        (AlgorithmParameters::EllipticCurve(key), Algorithm::ES256) => key.curve == EllipticCurve::P256,
+        (AlgorithmParameters::OctetKeyPair(key), Algorithm::EdDSA) => key.curve == EllipticCurve::Ed25519,
+        _ => false,
+    };
+    let named = jwk.common.key_algorithm.is_none_or(|known| known.to_string() == format!("{algorithm:?}"));
+    let signs = jwk.common.public_key_use.as_ref().is_none_or(|purpose| *purpose == PublicKeyUse::Signature);
+    let verifies = jwk.common.key_operations.as_ref().is_none_or(|all| all.contains(&KeyOperations::Verify));
+    kind && named && signs && verifies
 }
 
 #[cfg(test)]

@@ -1,7 +1,13 @@
 //! What nodes say to each other beside rooms and people: a session has moved or is over, what it had not told its client, a message for somebody there.
-use super::Node;
-use crate::hub::id::{SessionId, UserId};
+use super::{Cluster, Node, Unreachable};
+use crate::hub::{
+    id::{SessionId, UserId},
+    time::Millis,
+};
 use bytes::Bytes;
+
+/// How many direct messages are kept for somebody whose lines are all lost.
+const KEPT_MAX: &str = "64";
 
 /// A message to one node.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -85,6 +91,48 @@ impl Mail {
             }
             _ => None,
         }
+    }
+}
+
+impl Cluster {
+    /// Sends a message to the other nodes where a person is live; without any it is kept. A node that does not listen has died, and its
+    /// sessions are lost ones. Returns how many live sessions there are, and whether some are here; `None`: he is not here.
+    pub async fn message(&self, user: &UserId, payload: &Bytes, keep: Millis) -> Result<Option<(usize, bool)>, Unreachable> {
+        let me = self.me();
+        let mut deaf = Vec::new();
+        loop {
+            let Some(nodes) = self.route(user, payload, keep, &deaf).await? else { return Ok(None) };
+            let (mut live, mut here, mut dead) = (0, false, false);
+            for (node, sessions) in nodes {
+                let mail = Mail::Message { user: user.clone(), payload: payload.clone() };
+                if *node == *me {
+                    here = true;
+                    live += sessions;
+                } else if self.post(&node, &mail).await {
+                    live += sessions;
+                } else {
+                    dead = true;
+                    deaf.push(node);
+                }
+            }
+            if live > 0 || !dead {
+                return Ok(Some((live, here)));
+            }
+        }
+    }
+
+    async fn route(
+        &self,
+        user: &UserId,
+        payload: &[u8],
+        keep: Millis,
+        deaf: &[String],
+    ) -> Result<Option<Vec<(String, usize)>>, Unreachable> {
+        let keep = keep.0.to_string();
+        let mut args = vec![user.as_str().as_bytes(), payload, KEPT_MAX.as_bytes(), keep.as_bytes()];
+        args.extend(deaf.iter().map(String::as_bytes));
+        let keys = [self.bucket(user), self.store.keys().kept(user)];
+        Ok(redis::from_redis_value(self.script(&self.scripts.mail, &keys, &args).await?)?)
     }
 }
 

@@ -13,8 +13,9 @@ use super::{
     msg::ToRooms,
     store::redis::{
         RedisStore,
-        link::{Failed, Lua},
+        link::Failed,
         live::{Ear, Heard},
+        script::Lua,
     },
 };
 use crate::hub::time::Millis;
@@ -217,12 +218,16 @@ impl Cluster {
         self.store.link().is_up()
     }
 
-    /// Sends a message to another node; it may be lost.
-    pub async fn post(&self, to: &str, mail: &Mail) {
+    /// Sends a message to another node; it may be lost. Returns whether that node listens.
+    pub async fn post(&self, to: &str, mail: &Mail) -> bool {
         let mut publish = redis::cmd("SPUBLISH");
         publish.arg(self.store.keys().node(to, ":c")).arg(mail.encode());
-        if let Err(error) = self.run(&publish).await {
-            tracing::warn!(%error, to, "a node is not told");
+        match self.run(&publish).await {
+            Ok(listeners) => !matches!(listeners, Value::Int(0)),
+            Err(error) => {
+                tracing::warn!(%error, to, "a node is not told");
+                false
+            }
         }
     }
 

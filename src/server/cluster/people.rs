@@ -3,7 +3,7 @@ use super::{Cluster, Node, Unreachable};
 use crate::hub::{
     id::{RoomId, SessionId, UserId, UserType},
     presence::{Elsewhere, Status},
-    time::{Millis, UnixMs},
+    time::UnixMs,
 };
 use crate::server::{
     msg::ShownStatus,
@@ -18,8 +18,6 @@ use redis::Value;
 use serde::Deserialize;
 use std::collections::BTreeMap;
 
-/// How many direct messages are kept for somebody whose lines are all lost.
-const KEPT_MAX: &str = "64";
 /// How many lost sessions a user keeps beside a live one.
 const LOST_MAX: &str = "16";
 
@@ -316,18 +314,6 @@ impl Cluster {
             all.extend(looked?);
         }
         Ok(all)
-    }
-
-    /// Finds the nodes that carry a message to a person, and how many live sessions there are; without one it is kept. `None`: he is not here.
-    pub async fn route(&self, user: &UserId, payload: &[u8], keep: Millis) -> Result<Option<(usize, Vec<String>)>, Unreachable> {
-        let keep = keep.0.to_string();
-        let args = [user.as_str().as_bytes(), payload, KEPT_MAX.as_bytes(), keep.as_bytes()];
-        let keys = [self.bucket(user), self.store.keys().kept(user)];
-        let value = self.script(&self.scripts.mail, &keys, &args).await?;
-        match value {
-            Value::Array(parts) if parts.is_empty() => Ok(None),
-            value => Ok(Some(redis::from_redis_value(value)?)),
-        }
     }
 
     /// Counts somebody's sessions on all nodes, lost ones included.

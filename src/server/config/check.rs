@@ -1,6 +1,6 @@
 //! Ranges of the configuration and what its values have to do with each other: looked at before anything starts.
 use super::{AuthMode, Config, ConfigError, MediaConfig, MediaKind, StoreKind};
-use crate::server::outgoing::Target;
+use crate::{hub::id::UserType, server::outgoing::Target};
 
 /// The words that `log.level` may be, or be made of.
 const LEVELS: [&str; 6] = ["error", "warn", "info", "debug", "trace", "off"];
@@ -36,7 +36,6 @@ impl Config {
             ((3_000..=600_000).contains(&redis.lease_ms), "store.redis.lease_ms", "3000 to 600000 ms"),
             ((50..=5_000).contains(&redis.seen_ms), "store.redis.seen_ms", "50 to 5000 ms"),
             (redis.projection_seconds <= 86_400, "store.redis.projection_seconds", "0 to 86400 s"),
-            ((50..=5_000).contains(&redis.seen_ms), "store.redis.seen_ms", "50 to 5000 ms"),
             ((256..=1_000_000).contains(&redis.log_revs_max), "store.redis.log_revs_max", "256 to 1000000 revs"),
             (
                 redis.key_prefix.len() <= 64 && !redis.key_prefix.contains(['{', '}']),
@@ -66,6 +65,21 @@ impl Config {
                 self.server.tls_cert_file.is_some() == self.server.tls_key_file.is_some(),
                 "server.tls_cert_file",
                 "together with server.tls_key_file",
+            ),
+            (
+                !presence.user_types.is_empty() && presence.user_types.iter().all(|kind| UserType::parse(kind).is_ok()),
+                "presence.user_types",
+                "at least one id of A-Z a-z 0-9 _ . : @ -",
+            ),
+            (
+                self.auth.allowed_origins.iter().all(|origin| origin_is_good(origin)),
+                "auth.allowed_origins",
+                "origins as browsers send them, like https://app.example.com or http://localhost:3000",
+            ),
+            (
+                self.auth.api_keys.iter().all(|key| !key.0.is_empty() && key.0.bytes().all(|byte| byte.is_ascii_graphic())),
+                "auth.api_keys",
+                "keys of visible ASCII characters without spaces",
             ),
             (self.auth.timeout_ms >= 100, "auth.timeout_ms", "at least 100 ms"),
             ((5..=3600).contains(&self.auth.ticket_seconds), "auth.ticket_seconds", "5 to 3600 s"),
@@ -152,6 +166,15 @@ impl MediaConfig {
 
 fn history_url_is_good(url: &str) -> bool {
     url.is_empty() || url.starts_with("postgres://") || url.starts_with("postgresql://")
+}
+
+/// What a browser may send: it writes schemes and hosts in small letters, and never a path. Anything else would match no page.
+fn origin_is_good(origin: &str) -> bool {
+    let authority = origin.split_once("://").map(|(_, authority)| authority);
+    let plain = |byte: u8| byte.is_ascii_graphic() && !b"/*@?#,".contains(&byte);
+    let small = !origin.bytes().any(|byte| byte.is_ascii_uppercase());
+    let named = small && authority.is_some_and(|authority| !authority.is_empty() && authority.bytes().all(plain));
+    named || matches!(origin, "null" | "file://")
 }
 
 /// A level, or directives like `info,michub=debug`: a word that is no level would mean a module of that name.

@@ -75,6 +75,21 @@ pub enum ConfigError {
     },
 }
 
+/// Returns the variable that names no key, without [`PREFIX`], if that is what is wrong.
+pub(super) fn unknown_variable(error: &Error) -> Option<String> {
+    let first = error.clone().into_iter().next().filter(|first| matches!(first.kind, Kind::UnknownField(..)))?;
+    is_from_env(&first).then(|| own_keys(&first).join("__"))
+}
+
+fn is_from_env(error: &Error) -> bool {
+    error.metadata.as_ref().is_some_and(|metadata| metadata.name.contains("environment"))
+}
+
+/// Returns the keys that lead to what is wrong.
+fn own_keys(error: &Error) -> Vec<String> {
+    error.path.iter().map(|key| key.to_lowercase()).filter(|key| key != "default").collect()
+}
+
 /// Names a variable for the keys that lead to a value.
 fn variable(keys: &[&str]) -> String {
     format!("{PREFIX}{}", keys.join("__").to_uppercase())
@@ -86,9 +101,9 @@ impl From<Error> for ConfigError {
             return Self::Read { place: "the configuration".to_owned(), what: error.to_string(), meant: None };
         };
         let metadata = first.metadata.as_ref();
-        let from_env = metadata.is_some_and(|metadata| metadata.name.contains("environment"));
-        let path: Vec<String> = first.path.iter().map(|key| key.to_lowercase()).collect();
-        let keys: Vec<&str> = path.iter().map(String::as_str).filter(|key| *key != "default").collect();
+        let from_env = is_from_env(&first);
+        let path = own_keys(&first);
+        let keys: Vec<&str> = path.iter().map(String::as_str).collect();
         let file = metadata.and_then(|metadata| metadata.source.as_ref()).map(|source| match source {
             Source::File(path) => path.display().to_string(),
             other => other.to_string(),

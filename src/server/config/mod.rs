@@ -12,6 +12,7 @@ use super::{
     webhooks::settings::EndpointSettings,
 };
 use crate::wire::rules::RulesJson;
+use error::unknown_variable;
 pub use error::{ConfigError, PREFIX};
 use figment::{
     Figment,
@@ -304,6 +305,39 @@ pub enum LogFormat {
     Json,
 }
 
+/// A configuration that was read.
+#[derive(Debug)]
+pub struct Loaded {
+    /// What is in force.
+    pub config: Config,
+    /// Variables of the environment that name no key: a warning each. Others may have set them, as Kubernetes does for a service of our name.
+    pub ignored: Vec<ConfigError>,
+}
+
+/// Adds the environment, but for the variables that name no key.
+fn with_environment(file: &Figment) -> (Figment, Vec<ConfigError>) {
+    let (mut names, mut ignored) = (Vec::<String>::new(), Vec::new());
+    loop {
+        let (file, without) = (file.clone(), names.clone());
+        let names_one = move |key: &figment::value::UncasedStr| !without.iter().any(|name| is_at(key.as_str(), name));
+        let figment = file.merge(Env::prefixed(PREFIX).filter(names_one).split("__"));
+        let unknown = figment.extract::<Config>().err().and_then(|error| Some((unknown_variable(&error)?, error)));
+        match unknown {
+            Some((name, error)) if !names.contains(&name) => {
+                names.push(name);
+                ignored.push(error.into());
+            }
+            _ => return (figment, ignored),
+        }
+    }
+}
+
+/// Tells whether a variable is the one of this name, or lies in the section of this name.
+fn is_at(variable: &str, name: &str) -> bool {
+    let (variable, name) = (variable.to_lowercase(), name.to_lowercase());
+    variable.strip_prefix(&name).is_some_and(|rest| rest.is_empty() || rest.starts_with("__"))
+}
+
 /// The keys of `[limits]` that are off in dev mode unless set.
 const OFF_IN_DEV: &[&str] = &[
     "connections_per_address",
@@ -316,15 +350,18 @@ const OFF_IN_DEV: &[&str] = &[
 
 impl Config {
     /// Reads the configuration: `file` if given (it must be there then), else `config.toml` if it is there; then the environment, then the flags.
-    pub fn load(file: Option<&Path>, flags: impl FnOnce(&mut Self)) -> Result<Self, ConfigError> {
+    pub fn load(file: Option<&Path>, flags: impl FnOnce(&mut Self)) -> Result<Loaded, ConfigError> {
         let path = file.unwrap_or(Path::new("config.toml"));
         let there = path.is_file();
         if file.is_some() && !there {
             return Err(ConfigError::NoFile(path.to_owned()));
         }
         let figment = if there { Figment::from(Toml::file_exact(path)) } else { Figment::new() };
-        let read = Self::read(&figment.merge(Env::prefixed(PREFIX).split("__")), flags);
-        read.map_err(|error| if there { error.in_file(path) } else { error })
+        let (figment, ignored) = with_environment(&figment);
+        match Self::read(&figment, flags) {
+            Ok(config) => Ok(Loaded { config, ignored }),
+            Err(error) => Err(if there { error.in_file(path) } else { error }),
+        }
     }
 
     /// Reads the configuration from prepared sources. What the flags change is checked with everything else.

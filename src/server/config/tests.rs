@@ -112,6 +112,10 @@ fn a_mistake_is_found_on_its_line() {
         ("[limits]\nframe_bytes = -1", "2: limits.frame_bytes: signed int `-1` is not a whole number from 0 up"),
         ("[demo]\nenabled = \"yes\"", "2: demo.enabled: string \"yes\" is not true or false"),
         ("[auth]\napi_keys = \"k\"", "2: auth.api_keys: string \"k\" is not a list like [\"a\", \"b\"]"),
+        ("[auth]\napi_keys = [\"good\", \"\"]", "2: auth.api_keys: keys of visible ASCII characters without spaces"),
+        ("[auth]\napi_keys = [\"a b\"]", "2: auth.api_keys: keys of visible ASCII characters without spaces"),
+        ("[presence]\nuser_types = []", "2: presence.user_types: at least one id of A-Z a-z 0-9 _ . : @ -"),
+        ("[presence]\nuser_types = [\"a b\"]", "2: presence.user_types: at least one id of A-Z a-z 0-9 _ . : @ -"),
         ("[store]\nkind = \"mongo\"", "2: store.kind: `mongo` is none of embedded, redis"),
         ("[log]\nlevel = \"loud\"", "2: log.level: error, warn, info, debug, trace or off, or directives like info,michub=debug"),
         ("[room]\nauto_create = true\n[room.rules]\nmax_mic_count = 100", "3: room.rules: /max_mic_count: 1 to 64 seats"),
@@ -129,6 +133,28 @@ fn a_mistake_is_found_on_its_line() {
     let missing = dir.path().join("none.toml");
     let message = Config::load(Some(&missing), |_| ()).unwrap_err().to_string();
     assert_eq!(message, format!("--config {}: there is no such file", missing.display()));
+}
+
+#[test]
+fn origins_are_those_that_browsers_send() {
+    let read = |origin: &str| read(&format!("[auth]\nallowed_origins = [\"{origin}\"]")).is_ok();
+    for good in
+        ["https://app.example.com", "http://localhost:3000", "http://[::1]:3000", "capacitor://localhost", "file://", "null"]
+    {
+        assert!(read(good), "{good}");
+    }
+    for bad in [
+        "*",
+        "",
+        "HTTPS://app.example.com",
+        "app.example.com",
+        "https://",
+        "https://app.example.com/",
+        "https://App.example.com",
+        "https://*.example.com",
+    ] {
+        assert!(!read(bad), "{bad}");
+    }
 }
 
 #[test]

@@ -141,14 +141,39 @@ pub(super) fn room_id(text: &str) -> Result<RoomId, Failure> {
     RoomId::parse(text).map_err(|_| BadFrame::argument("/room_id".to_owned(), "an id").into())
 }
 
-/// Refuses a frame that could not be read; one about a room only if there is such a room.
-pub(super) async fn not_read(rooms: &Rooms, bad: BadFrame) -> Failure {
+/// Does what a body asks a room for, as `read` understands it.
+pub(super) async fn said_about(
+    api: &Api,
+    headers: &HeaderMap,
+    room: &str,
+    body: &Bytes,
+    read: fn(&str, &RoomId) -> Result<Parsed, BadFrame>,
+) -> Result<Response, Failure> {
+    let caller = api.caller(headers)?;
+    let room = room_id(room)?;
+    let text = text(body)?;
+    let parsed = match read(text, &room) {
+        Ok(parsed) => parsed,
+        Err(bad) => return Err(not_read(api, caller, text, bad).await),
+    };
+    let id = parsed.id;
+    run_command(api, caller, room, text, parsed).await.map_err(|failure| failure.to(id))
+}
+
+/// Refuses a frame that could not be read: first for a wrong sender, and one about a room only if there is such a room.
+pub(super) async fn not_read(api: &Api, caller: Caller, text: &str, bad: BadFrame) -> Failure {
     let (id, room) = (bad.id, bad.room.clone());
+    let act_as = Fields::parse(text).and_then(|fields| fields.user("act_as")).ok().flatten();
+    if let Ok((actor, _)) = actor_of(caller, act_as)
+        && let Err(failure) = check_senders(&actor, &bad.senders)
+    {
+        return failure.to(id);
+    }
     let failure = Failure::from(bad);
     let Some(room) = room else { return failure };
-    let refusal = Refusal { code: failure.code, details: Some(json(&failure.details).into()) };
+    let refusal = Refusal::with(failure.code, json(&failure.details).into());
     let (sender, receiver) = oneshot::channel();
-    let asked = rooms.send(&room, RoomMsg::Refused { refusal, reply: Reply::Http { id, sender } });
+    let asked = api.rooms.send(&room, RoomMsg::Refused { refusal, reply: Reply::Http { id, sender } });
     let told = match asked {
         Err(refusal) => refusal,
         Ok(()) => match receiver.await {

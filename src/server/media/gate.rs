@@ -49,7 +49,7 @@ pub(super) async fn standing(rooms: &Rooms, room: &RoomId, user: &UserId) -> Res
     rooms.send(room, RoomMsg::Seat { user: user.clone(), reply })?;
     match tokio::time::timeout(ANSWER, answer).await {
         Ok(Ok(answer)) => answer,
-        _ => Err(Refusal { code: Code::Unavailable, details: None }),
+        _ => Err(Refusal::plain(Code::Unavailable)),
     }
 }
 

@@ -12,7 +12,7 @@ use crate::server::{msg::ConnId, telemetry::metrics};
 use crate::wire::close::Close;
 use axum::{
     body::Body,
-    http::{HeaderValue, Request, Response},
+    http::{HeaderValue, Request, Response, Version, header::HOST},
 };
 use futures_util::{FutureExt, future::LocalBoxFuture};
 use hyper::{body::Incoming, server::conn::http1, service::service_fn};
@@ -202,6 +202,9 @@ async fn http(shard: Rc<Shard>, stream: Stream, place: Admitted, router: axum::R
             if over_tls {
                 request.headers_mut().insert("x-forwarded-proto", HeaderValue::from_static("https"));
             }
+            if !names_one_host(&request) {
+                return Box::pin(std::future::ready(Ok(*ws::bad_request())));
+            }
             if request.uri().path() == "/ws" {
                 let response = upgrade(&shard, &request, peer, *drain.borrow(), &takeover);
                 return Box::pin(std::future::ready(Ok(response)));
@@ -259,6 +262,12 @@ async fn http(shard: Rc<Shard>, stream: Stream, place: Admitted, router: axum::R
     };
     drop((unanswered, place));
     Line::open(&shard, parts.io.into_inner().into_inner(), parts.read_buf, takeover).await;
+}
+
+/// Tells whether a request says once for whom it is, as HTTP/1.1 wants it: servers on its way could each believe another one.
+fn names_one_host(request: &Request<Incoming>) -> bool {
+    let hosts = request.headers().get_all(HOST).iter().count();
+    hosts == 1 || (hosts == 0 && request.version() == Version::HTTP_10)
 }
 
 /// Answers an upgrade request: 101 and a takeover, or a refusal.

@@ -7,7 +7,7 @@ use crate::server::{
 use std::{
     cell::Cell,
     collections::HashMap,
-    net::IpAddr,
+    net::{IpAddr, Ipv6Addr},
     sync::{
         Arc, Mutex, PoisonError,
         atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering::Relaxed},
@@ -175,7 +175,7 @@ impl Shared {
             addresses.prune_at = addresses.by_address.len() * 2 + 1024;
         }
         let fresh = Address { open: 0, credit: rate * 1_000, credited: now };
-        let entry = addresses.by_address.entry(address).or_insert(fresh);
+        let entry = addresses.by_address.entry(holder(address)).or_insert(fresh);
         entry.credit = (entry.credit + now.since(entry.credited).saturating_mul(rate)).min(rate * 1_000);
         entry.credited = now;
         if (max > 0 && entry.open >= max) || (rate > 0 && entry.credit < 1_000) {
@@ -184,6 +184,14 @@ impl Shared {
         entry.open += 1;
         entry.credit = entry.credit.saturating_sub(1_000);
         true
+    }
+}
+
+/// Returns by what an address is counted: whoever holds one of IPv6 holds its whole /64.
+fn holder(address: IpAddr) -> IpAddr {
+    match address.to_canonical() {
+        IpAddr::V6(v6) if !v6.is_loopback() => Ipv6Addr::from_bits(v6.to_bits() & !u128::from(u64::MAX)).into(),
+        other => other,
     }
 }
 
@@ -214,7 +222,7 @@ impl Drop for Admitted {
         shared.open.fetch_sub(1, Relaxed);
         if self.counted {
             let mut addresses = shared.addresses.lock().unwrap_or_else(PoisonError::into_inner);
-            if let Some(entry) = addresses.by_address.get_mut(&self.address) {
+            if let Some(entry) = addresses.by_address.get_mut(&holder(self.address)) {
                 entry.open = entry.open.saturating_sub(1);
             }
         }
@@ -242,6 +250,18 @@ mod tests {
         drop((first, second));
         assert_eq!(all.open(), 0);
         assert!(all.admit(a, true).is_some());
+    }
+
+    #[test]
+    fn a_net_of_ipv6_is_one_client() {
+        let all = admission(Caps { per_address: 1, ..Caps::NONE });
+        let open = |address: &str| all.admit(address.parse().unwrap(), true);
+        let first = open("2001:db8::1");
+        assert!(first.is_some() && open("2001:db8::2").is_none() && open("2001:db8:0:1::1").is_some());
+        let mapped = open("::ffff:1.2.3.4");
+        assert!(mapped.is_some() && open("1.2.3.4").is_none() && open("1.2.3.5").is_some());
+        drop((first, mapped));
+        assert!(open("2001:db8::2").is_some() && open("1.2.3.4").is_some());
     }
 
     #[test]

@@ -1,6 +1,9 @@
 //! What goes wrong over HTTP: the error object of the socket with a fitting status, also for what no route has said.
 use crate::{
-    hub::code::{Code, Reject},
+    hub::{
+        code::{Code, Reject},
+        time::Millis,
+    },
     server::msg::Refusal,
     wire::{
         fields::BadFrame,
@@ -23,6 +26,8 @@ pub(in crate::server) struct Failure {
     /// Instead of the code's own sentence.
     message: Option<&'static str>,
     pub(in crate::server) details: Map<String, Value>,
+    /// After how long the same may succeed, where that is known.
+    retry_after: Option<Millis>,
 }
 
 impl Failure {
@@ -33,7 +38,7 @@ impl Failure {
 
     fn with(code: Code, details: Map<String, Value>) -> Self {
         let status = StatusCode::from_u16(status::of(code)).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-        Self { status, id: None, code, message: None, details }
+        Self { status, id: None, code, message: None, details, retry_after: None }
     }
 
     /// Makes the answer to a path that names nothing.
@@ -43,7 +48,7 @@ impl Failure {
 
     /// Makes the answer to a refusal of the room.
     pub(in crate::server) fn reject(reject: &Reject) -> Self {
-        Self::with(reject.code(), details(reject))
+        Self { retry_after: reject.retry_after(), ..Self::with(reject.code(), details(reject)) }
     }
 
     /// Names the request.
@@ -62,13 +67,13 @@ impl From<BadFrame> for Failure {
 impl From<Refusal> for Failure {
     fn from(refusal: Refusal) -> Self {
         let parsed = refusal.details.and_then(|bytes| serde_json::from_slice(&bytes).ok());
-        Self::with(refusal.code, parsed.unwrap_or_default())
+        Self { retry_after: refusal.retry_after, ..Self::with(refusal.code, parsed.unwrap_or_default()) }
     }
 }
 
 impl IntoResponse for Failure {
     fn into_response(self) -> Response {
-        let mut error = ErrorJson::new(self.id, self.code, self.details);
+        let mut error = ErrorJson::new(self.id, self.code, self.details).after(self.retry_after);
         if let Some(message) = self.message {
             error.message = message.to_owned();
         }

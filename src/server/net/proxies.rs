@@ -2,7 +2,10 @@
 use axum::http::HeaderMap;
 use ipnet::IpNet;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error};
-use std::{net::IpAddr, sync::Arc};
+use std::{
+    net::{IpAddr, SocketAddr},
+    sync::Arc,
+};
 
 const FORWARDED: &str = "x-forwarded-for";
 
@@ -58,11 +61,17 @@ impl Proxies {
             if !self.trusts(client) {
                 break;
             }
-            let Ok(address) = hop.trim().parse::<IpAddr>() else { break };
+            let Some(address) = address_of(hop.trim()) else { break };
             client = address;
         }
         client
     }
+}
+
+/// Reads an address as proxies write it: alone, in brackets, or with a port.
+fn address_of(hop: &str) -> Option<IpAddr> {
+    let bare = hop.strip_prefix('[').and_then(|hop| hop.strip_suffix(']')).unwrap_or(hop);
+    bare.parse().ok().or_else(|| Some(hop.parse::<SocketAddr>().ok()?.ip())).map(|address: IpAddr| address.to_canonical())
 }
 
 #[cfg(test)]
@@ -83,6 +92,10 @@ mod tests {
             ("127.0.0.1", &["6.6.6.6, nonsense"], "127.0.0.1"),
             ("127.0.0.1", &["nonsense, 10.1.1.1"], "10.1.1.1"),
             ("127.0.0.1", &["2001:db8::7, fd00::1"], "2001:db8::7"),
+            ("127.0.0.1", &["6.6.6.6, 1.2.3.4:5678"], "1.2.3.4"),
+            ("127.0.0.1", &["[2001:db8::7]:5678"], "2001:db8::7"),
+            ("127.0.0.1", &["[2001:db8::7]"], "2001:db8::7"),
+            ("127.0.0.1", &["::ffff:1.2.3.4, 10.0.0.1:80"], "1.2.3.4"),
             ("8.8.8.8", &["1.2.3.4"], "8.8.8.8"),
             ("::ffff:10.0.0.9", &["1.2.3.4"], "1.2.3.4"),
         ];

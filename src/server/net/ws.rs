@@ -4,8 +4,9 @@ use crate::server::msg::Frame;
 use crate::wire::{close::Close, codec, server};
 use axum::{
     body::Body,
+    extract::Query,
     http::{
-        HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Version,
+        HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Uri, Version,
         header::{
             ALLOW, CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, HOST, ORIGIN, RETRY_AFTER, SEC_WEBSOCKET_ACCEPT, SEC_WEBSOCKET_KEY,
             SEC_WEBSOCKET_PROTOCOL, SEC_WEBSOCKET_VERSION, TRANSFER_ENCODING, UPGRADE,
@@ -76,7 +77,7 @@ pub(in crate::server) fn judge<B>(request: &Request<B>, allowed_origins: &[Strin
         spoken: ours.is_some() || other.is_none(),
         has_origin,
         bearer: bearer.map(str::to_owned),
-        query_token: query_token(request.uri().query().unwrap_or_default()),
+        query_token: query_token(request.uri()),
     })
 }
 
@@ -94,7 +95,7 @@ fn plain(status: StatusCode) -> Box<Response<Body>> {
     response
 }
 
-fn bad_request() -> Box<Response<Body>> {
+pub(super) fn bad_request() -> Box<Response<Body>> {
     plain(StatusCode::BAD_REQUEST)
 }
 
@@ -142,8 +143,9 @@ pub(in crate::server) fn may_connect(headers: &HeaderMap, allowed: &[String]) ->
     authority.is_some_and(|authority| !authority.is_empty() && single(headers, &HOST) == Some(authority))
 }
 
-fn query_token(query: &str) -> Option<String> {
-    query.split('&').find_map(|pair| pair.strip_prefix("token=")).filter(|token| !token.is_empty()).map(str::to_owned)
+fn query_token(uri: &Uri) -> Option<String> {
+    let Query(pairs) = Query::<Vec<(String, String)>>::try_from_uri(uri).ok()?;
+    pairs.into_iter().find(|(name, token)| name == "token" && !token.is_empty()).map(|(_, token)| token)
 }
 
 /// Makes the frames that end a connection: `closing` for the application's own codes, then the close frame.
@@ -163,4 +165,19 @@ pub(in crate::server) fn join<'a>(frames: impl Iterator<Item = &'a Frame> + Clon
         bytes.put_slice(&frame.0);
     }
     bytes.freeze()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_token_is_found_in_a_query() {
+        let cases =
+            [("token=a.b", Some("a.b")), ("x=1&token=a%2Eb", Some("a.b")), ("token=", None), ("tokens=a", None), ("", None)];
+        for (query, token) in cases {
+            let uri = format!("/ws?{query}").parse().unwrap();
+            assert_eq!(query_token(&uri).as_deref(), token, "{query}");
+        }
+    }
 }

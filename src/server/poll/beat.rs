@@ -50,10 +50,9 @@ pub(in crate::server) async fn heartbeat(State(api): State<Api>, headers: Header
     if all.auth.allow(&user, claims.as_ref()).is_err() {
         return Err(Failure::new(Code::Forbidden));
     }
-    let user_type = claims.as_ref().and_then(|claims| claims.user_type.clone()).unwrap_or(poll.user_type);
-    if !all.settings.load().user_types.iter().any(|known| known == user_type.as_str()) {
+    let Some(user_type) = all.settings.load().kind_of(claims.as_ref(), &poll.user_type) else {
         return Err(BadFrame::argument("/user_type".to_owned(), "a known kind of user").into());
-    }
+    };
     let resume = poll.session_token.and_then(|token| all.auth.verify_session(&token)).filter(|claim| claim.user == user);
     let opening = Opening {
         user: user.clone(),

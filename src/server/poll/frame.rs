@@ -33,7 +33,7 @@ pub(in crate::server) async fn frame(State(api): State<Api>, headers: HeaderMap,
     let text = http_text(&body)?;
     let parsed = match client::parse(text) {
         Ok(parsed) => parsed,
-        Err(bad) => return Err(not_read(&api.rooms, bad).await),
+        Err(bad) => return Err(not_read(&api, caller, text, bad).await),
     };
     let id = parsed.id;
     let answered = async {

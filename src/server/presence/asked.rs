@@ -5,10 +5,7 @@ use super::{
     shared::{FromCluster, Purpose},
 };
 use crate::hub::id::UserId;
-use crate::server::{
-    cluster::{Mail, people::PersonNews},
-    msg::Frame,
-};
+use crate::server::{cluster::people::PersonNews, msg::Frame};
 use tokio::sync::oneshot;
 
 impl Actor {
@@ -23,16 +20,11 @@ impl Actor {
         let (keep, own) = (self.settings.timeout, shared.own.clone());
         let (live_here, here) = (self.people.live(&to).len(), self.people.is_here(&to));
         shared.ask(move |cluster| async move {
-            let payload = frame.payload();
-            let me = cluster.me();
-            match cluster.route(&to, &payload, keep).await {
+            match cluster.message(&to, &frame.payload(), keep).await {
                 Ok(None) => drop(reply.send(None)),
-                Ok(Some((live, nodes))) => {
-                    for node in nodes.iter().filter(|node| **node != *me) {
-                        cluster.post(node, &Mail::Message { user: to.clone(), payload: payload.clone() }).await;
-                    }
+                Ok(Some((live, here))) => {
                     let _ = reply.send(Some(live));
-                    if nodes.iter().any(|node| **node == *me) {
+                    if here {
                         return FromCluster::Deliver { to, frame };
                     }
                 }
@@ -63,8 +55,7 @@ impl Actor {
     /// Whoever is asked for and not watched is looked up first. Returns everything if nobody needs to be.
     pub(super) fn query_shared(&mut self, users: Vec<UserId>, answer: Answer) -> Option<(Vec<UserId>, Answer)> {
         let Some(shared) = self.shared.as_mut().filter(|shared| shared.cluster.is_up()) else { return Some((users, answer)) };
-        let known = |user: &UserId| shared.watched.get(user).is_some_and(|stamp| *stamp > 0);
-        let unknown: Vec<UserId> = users.iter().filter(|user| !known(user)).cloned().collect();
+        let unknown: Vec<UserId> = users.iter().filter(|user| !shared.is_known(user)).cloned().collect();
         if unknown.is_empty() {
             return Some((users, answer));
         }
@@ -83,7 +74,7 @@ impl Actor {
     pub(super) async fn answer_once(&mut self, news: Vec<PersonNews>, users: &[UserId], answer: Answer) {
         let mut once = Vec::new();
         for news in news {
-            if self.shared.as_ref().is_some_and(|shared| shared.watched.contains_key(&news.user)) {
+            if self.shared.as_ref().is_some_and(|shared| shared.is_watched(&news.user)) {
                 self.news(news);
             } else {
                 self.people.glance(&news.user, Some(news.elsewhere));

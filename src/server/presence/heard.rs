@@ -10,7 +10,6 @@ use crate::server::{
         people::{Adopted, Luggage, Opened, PersonNews},
     },
     msg::{Class, Frame, RoomMsg, RoomSet, ShardMsg},
-    store::redis::keys::bucket_of,
 };
 use crate::{
     hub::{
@@ -60,6 +59,9 @@ impl Actor {
                 }
                 if let Some(shared) = self.shared.as_ref().filter(|_| !missing.is_empty()) {
                     shared.look_later(missing);
+                }
+                if let (Some(shared), Purpose::Answer(users, _) | Purpose::Room(_, users)) = (&mut self.shared, &purpose) {
+                    shared.told(users);
                 }
                 match purpose {
                     Purpose::Answer(users, answer) => self.answer(&users, answer).await,
@@ -122,13 +124,16 @@ impl Actor {
 
     pub(super) fn news(&mut self, mut news: PersonNews) {
         let Some(shared) = &mut self.shared else { return };
+        let untold = shared.is_untold(&news.user);
         if !shared.is_fresh(&news) {
             return;
         }
-        let watched = shared.watched.contains_key(&news.user);
+        let watched = shared.is_watched(&news.user);
         // A session that is on its way to this node, or from it: he is there until that is settled.
         news.elsewhere.here |= news.own && !self.people.is_here(&news.user);
-        if watched || self.people.is_here(&news.user) {
+        if untold {
+            self.people.glance(&news.user, Some(news.elsewhere));
+        } else if watched || self.people.is_here(&news.user) {
             self.people.set_elsewhere(&news.user, Some(news.elsewhere));
             if !watched {
                 self.people.set_elsewhere(&news.user, None);
@@ -138,10 +143,7 @@ impl Actor {
 
     fn look_again(&mut self, bucket: u16) {
         let Some(shared) = &mut self.shared else { return };
-        let users: Vec<UserId> = shared.watched.keys().filter(|user| bucket_of(user) == bucket).cloned().collect();
-        for user in &users {
-            shared.watched.insert(user.clone(), 0);
-        }
+        let users = shared.doubt(bucket);
         if !users.is_empty() {
             shared.look(users, false, Purpose::News);
         }
@@ -250,7 +252,7 @@ impl Actor {
     /// A session goes on on another node: its connection is closed, and nobody hears of it.
     async fn moved(&mut self, user: &UserId, session: &SessionId) {
         let Some(line) = self.take_line(session) else { return };
-        let watched = self.shared.as_ref().is_some_and(|shared| shared.watched.contains_key(user));
+        let watched = self.shared.as_ref().is_some_and(|shared| shared.is_watched(user));
         if watched && !self.people.is_elsewhere(user) {
             // He is there, although the news of it are not here yet.
             let view = self.people.view(user);

@@ -70,7 +70,7 @@ impl Actor {
     /// A person has changed here, or was looked at: other tools are shown what he is over all nodes.
     pub(super) fn project(&mut self, news: &PersonNews) {
         let user = &news.user;
-        let watched = self.shared.as_ref().is_some_and(|shared| shared.watched.contains_key(user));
+        let watched = self.shared.as_ref().is_some_and(|shared| shared.is_watched(user));
         let Some(projection) = self.shared.as_mut().and_then(|shared| shared.projection.as_mut()) else { return };
         projection.note(user, self.people.is_here(user));
         if projection.waiting.len() >= WAITING_MAX {

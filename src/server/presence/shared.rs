@@ -27,6 +27,10 @@ pub(super) const RETRY: Millis = Millis(500);
 const LISTEN: Duration = Duration::from_millis(2_000);
 /// How long nodes have for telling of their people after Redis has come back.
 const TOLD_AGAIN: Duration = Duration::from_millis(3_000);
+/// In place of an age: nothing is known of somebody, and nobody was told anything.
+const UNKNOWN: u64 = 0;
+/// In place of an age: nothing is known of somebody, or it may be out of date; what was told may be wrong.
+const GUESSED: u64 = 1;
 /// News older than the newest by more than this are of a Redis that has begun anew, not late ones.
 const LATE_US: u64 = 10_000_000;
 
@@ -79,8 +83,8 @@ pub(super) enum Purpose {
 pub(super) struct Shared {
     pub cluster: Arc<Cluster>,
     pub own: mpsc::WeakUnboundedSender<Ask>,
-    /// People whom somebody here wants to hear of, with the age of what is known.
-    pub watched: BTreeMap<UserId, u64>,
+    /// People whom somebody here wants to hear of, with the age of what is known, [`UNKNOWN`] or [`GUESSED`].
+    watched: BTreeMap<UserId, u64>,
     /// How many of them each bucket has.
     buckets: BTreeMap<u16, usize>,
     /// People whose state here is not told yet.
@@ -155,21 +159,56 @@ impl Shared {
         }
     }
 
+    /// Tells whether somebody here wants to hear of a person.
+    pub fn is_watched(&self, user: &UserId) -> bool {
+        self.watched.contains_key(user)
+    }
+
+    /// Tells whether a person is watched and something is known of him that is up to date.
+    pub fn is_known(&self, user: &UserId) -> bool {
+        self.watched.get(user).is_some_and(|stamp| *stamp > GUESSED)
+    }
+
+    /// Tells whether nobody was told anything of a watched person yet: what comes first is no change to anybody.
+    pub fn is_untold(&self, user: &UserId) -> bool {
+        self.watched.get(user) == Some(&UNKNOWN)
+    }
+
+    /// Notes that people were told of: of whom nothing is known, that may turn out to be wrong.
+    pub fn told(&mut self, users: &[UserId]) {
+        for user in users {
+            if let Some(stamp) = self.watched.get_mut(user) {
+                *stamp = (*stamp).max(GUESSED);
+            }
+        }
+    }
+
     /// Begins to hear of people. Returns those of whom nothing is known yet.
     pub fn watch(&mut self, users: &[UserId]) -> Vec<UserId> {
         let mut new = Vec::new();
         for user in users {
             match self.watched.get(user) {
-                Some(0) => new.push(user.clone()),
+                Some(&(UNKNOWN | GUESSED)) => new.push(user.clone()),
                 Some(_) => {}
                 None => {
-                    self.watched.insert(user.clone(), 0);
+                    self.watched.insert(user.clone(), UNKNOWN);
                     *self.buckets.entry(bucket_of(user)).or_default() += 1;
                     new.push(user.clone());
                 }
             }
         }
         new
+    }
+
+    /// News of a bucket may have been missed. Returns whom that concerns.
+    pub fn doubt(&mut self, bucket: u16) -> Vec<UserId> {
+        let concerned = self.watched.iter_mut().filter(|(user, _)| bucket_of(user) == bucket);
+        concerned
+            .map(|(user, stamp)| {
+                *stamp = GUESSED;
+                user.clone()
+            })
+            .collect()
     }
 
     /// Does not hear of somebody any more.

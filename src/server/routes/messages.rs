@@ -1,14 +1,13 @@
 //! `/api/rooms/{room_id}/messages`: what was said in a room and is kept, page by page; and saying something without a socket.
 use crate::{
     server::{
-        http::{Api, actor_of, check_senders, pass_on, room_id, text},
+        http::{Api, said_about},
         net::failure::{Failure, reply},
         poll::{Reading, Topic, stream, take_token, wait_ms, wants_stream},
     },
     wire::{
-        client::msg_cursor,
-        fields::{BadFrame, Fields},
-        message,
+        client::{self, msg_cursor},
+        fields::BadFrame,
     },
 };
 use axum::{
@@ -64,19 +63,5 @@ pub(super) async fn say(
     Path(room): Path<String>,
     body: Bytes,
 ) -> Result<Response, Failure> {
-    let caller = api.caller(&headers)?;
-    let room = room_id(&room)?;
-    let fields = Fields::parse(text(&body)?)?;
-    let id = fields.integer("id")?;
-    let said = async {
-        if fields.has("room_id") && fields.room("room_id")? != room {
-            return Err(fields.wrong("room_id", "the room of the path").into());
-        }
-        let saying = message::parse(&fields)?;
-        let (from, rated) = actor_of(caller, fields.user("act_as")?)?;
-        let senders = ["user_id", "from_user_id"].iter().filter_map(|name| fields.user(name).transpose());
-        check_senders(&from, &senders.collect::<Result<Vec<_>, _>>()?)?;
-        pass_on(&api, &room, saying, from, rated, id).await
-    };
-    said.await.map_err(|failure: Failure| failure.to(id))
+    said_about(&api, &headers, &room, &body, client::parse_message_for_room).await
 }

@@ -47,7 +47,7 @@ pub(super) async fn mint(State(api): State<Api>, headers: HeaderMap, body: Bytes
     backend(&api, &headers)?;
     let fields = Fields::parse(text(&body)?)?;
     let user = fields.needed_user("user_id")?;
-    let known = |kind: &UserType| api.sessions.settings.load().user_types.iter().any(|known| known == kind.as_str());
+    let known = |kind: &UserType| api.sessions.settings.load().knows(kind);
     let user_type = match fields.text("user_type")?.map(|text| UserType::parse(&text).ok().filter(known)) {
         Some(None) => return Err(fields.wrong("user_type", "a known kind of user").into()),
         Some(user_type) => user_type,

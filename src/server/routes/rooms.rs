@@ -5,7 +5,7 @@ use crate::{
         command::{Command, Request},
     },
     server::{
-        http::{Api, actor_of, backend, not_read, room_id, run_command, text},
+        http::{Api, actor_of, backend, room_id, said_about, text},
         msg::{Created, Reply, RoomMsg},
         net::failure::{Failure, reply},
     },
@@ -115,14 +115,5 @@ pub(super) async fn command(
     Path(room): Path<String>,
     body: Bytes,
 ) -> Result<Response, Failure> {
-    let caller = api.caller(&headers)?;
-    let room = room_id(&room)?;
-    let text = text(&body)?;
-    let parsed = match client::parse_for_room(text, &room) {
-        Ok(parsed) => parsed,
-        Err(bad) => return Err(not_read(&api.rooms, bad).await),
-    };
-    let id = parsed.id;
-    let run = run_command(&api, caller, room, text, parsed);
-    run.await.map_err(|failure| failure.to(id))
+    said_about(&api, &headers, &room, &body, client::parse_for_room).await
 }

@@ -97,7 +97,7 @@ pub fn repair_redis(config: &Config, accept_empty: bool) -> Result<RedisReport, 
     install_cryptography();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(io("runtime"))?;
     runtime.block_on(async {
-        let redis = RedisStore::open(config.store.redis.settings(), Clock::new())?;
+        let redis = RedisStore::open(config.store.redis.settings(), Clock::new()).map_err(StartError::Redis)?;
         redis.repair(accept_empty).await.map_err(StartError::Redis)
     })
 }

@@ -18,7 +18,7 @@ use super::{
     auth::{Auth, AuthSetupError},
     clock::Clock,
     cluster::Cluster,
-    config::{AuthMode, Config, ConfigError},
+    config::{AuthMode, Config, ConfigError, StoreKind},
     http::admin::{Admin, Operators},
     media::MediaSetupError,
     net::tls::{Tls, TlsError, install_cryptography},
@@ -80,15 +80,20 @@ pub fn run(config: Config, reload: Reload) -> Result<(), StartError> {
     runtime.block_on(serve(config, reload))
 }
 
-/// Checks what the configuration names outside itself, as far as that can be done beside a running hub: the hub's own certificate.
+/// Checks what the configuration names outside itself, as far as that can be done beside a running hub: the hub's own certificate, and
+/// the authority of Redis.
 pub fn check(config: &Config) -> Result<(), StartError> {
     settings::tls_files(config).map(|files| Tls::open(&files)).transpose()?;
+    if config.store.kind == StoreKind::Redis {
+        config.store.redis.settings().check_files().map_err(StartError::Redis)?;
+    }
     Ok(())
 }
 
 async fn serve(config: Config, reload: Reload) -> Result<(), StartError> {
     // First: a signal during the start must not kill the process half-way.
     let mut signals = Signals::listen()?;
+    check(&config)?;
     let (clock, node) = (Clock::new(), format!("{:08x}", rand::random::<u32>()));
     let mut kept = Kept::open(&config, clock)?;
     let cluster = kept.redis.clone().map(|redis| Cluster::new(redis, clock, node.clone()));

@@ -114,7 +114,7 @@ impl Session {
         let error = ErrorJson::from_bad_frame(bad);
         match &bad.room {
             Some(room) => {
-                let refusal = Refusal { code: bad.code, details: Some(json(&error.details).into()) };
+                let refusal = Refusal::with(bad.code, json(&error.details).into());
                 self.to_room(bad.id, room, RoomMsg::Refused { refusal, reply: self.reply(bad.id) });
             }
             None => self.send(text(&error)),

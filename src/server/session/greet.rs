@@ -89,13 +89,11 @@ impl Greeter<'_> {
         if claims.is_none() && self.all.auth.allow(&user, None).is_err() {
             return self.banned(id);
         }
-        if !self.all.settings.load().user_types.iter().any(|known| known == online.user_type.as_str()) {
+        let Some(kind) = self.all.settings.load().kind_of(claims.as_ref(), &online.user_type) else {
             let bad = BadFrame { id, ..BadFrame::argument("/user_type".to_owned(), "a known kind of user") };
             return self.refuse(Some(text(&ErrorJson::from_bad_frame(&bad))), Close::BadRequest);
-        }
-        if let Some(user_type) = claims.as_ref().and_then(|claims| claims.user_type.clone()) {
-            online.user_type = user_type;
-        }
+        };
+        online.user_type = kind;
         Some(Greeted { user, online, claims })
     }
 

@@ -62,6 +62,22 @@ pub struct SessionSettings {
     pub user_rates: UserRates,
 }
 
+impl SessionSettings {
+    /// Tells whether the hub knows this kind of user.
+    #[must_use]
+    pub fn knows(&self, kind: &UserType) -> bool {
+        self.user_types.iter().any(|known| known == kind.as_str())
+    }
+
+    /// Returns the kind of user somebody is: that of his token, else the one that he names. `None`: the hub does not know one of them.
+    #[must_use]
+    pub fn kind_of(&self, claims: Option<&Claims>, named: &UserType) -> Option<UserType> {
+        let by_token = claims.and_then(|claims| claims.user_type.as_ref());
+        let known = self.knows(named) && by_token.is_none_or(|kind| self.knows(kind));
+        known.then(|| by_token.unwrap_or(named).clone())
+    }
+}
+
 impl From<&Config> for SessionSettings {
     fn from(config: &Config) -> Self {
         let limits = &config.limits;

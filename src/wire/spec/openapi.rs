@@ -11,10 +11,10 @@ use crate::{
         id::{CommitId, RoomId, UserId},
         room::Room,
         rules::Rules,
-        time::UnixMs,
+        time::{Millis, UnixMs},
     },
     wire::{
-        server::{ErrorJson, details, room_snapshot},
+        server::{ErrorJson, room_snapshot},
         status,
     },
 };
@@ -207,7 +207,7 @@ fn refusals(route: &Route) -> Vec<u16> {
 fn refusal(of: u16) -> Value {
     let mut examples = Map::new();
     for code in Code::ALL.iter().filter(|code| status::of(**code) == of) {
-        let error = serde_json::to_value(ErrorJson::new(None, *code, example_details(*code))).unwrap_or_default();
+        let error = serde_json::to_value(example(*code)).unwrap_or_default();
         examples.insert(code.name().to_owned(), json!({"summary": code.sentence(), "value": error}));
     }
     let mut response = json!({
@@ -225,7 +225,7 @@ fn refusal(of: u16) -> Value {
     response
 }
 
-fn example_details(code: Code) -> Map<String, Value> {
+fn example(code: Code) -> ErrorJson {
     let user = || UserId::parse("u9").ok();
     let at = Some(UnixMs(1_700_000_060_000));
     let reject = match code {
@@ -237,16 +237,17 @@ fn example_details(code: Code) -> Map<String, Value> {
         Code::NotQueued => Reject::NotQueued { users: user().into_iter().collect() },
         Code::QueueFull => Reject::QueueFull { limit: 100 },
         Code::AnchorGone => Reject::AnchorGone { before: user(), after: None },
-        Code::TooSoon | Code::Cooldown | Code::Blacklisted => Reject::Until { code, until: at },
+        Code::TooSoon => Reject::TooSoon { until: UnixMs(1_700_000_060_000), wait: Millis(1_840) },
+        Code::Cooldown | Code::Blacklisted => Reject::Until { code, until: at },
         Code::WindowClosed => Reject::WindowClosed { opens_at: at },
         Code::TurnChanged => Reject::TurnChanged { turn_id: Some("77c-3".to_owned()) },
         Code::ApplyResolved => Reject::ApplyResolved { outcome: "approved", by: "admin1".to_owned() },
         Code::BadRules => Reject::BadRules { path: "/max_mic_count".to_owned(), message: "1 to 64 seats".to_owned() },
         Code::BatchFailed => Reject::BatchFailed { index: 1, error: Box::new(Reject::Plain(Code::NoSeat)) },
-        Code::Unavailable => return Map::from_iter([("outcome".to_owned(), "none".into())]),
+        Code::Unavailable => return ErrorJson::new(None, code, Map::from_iter([("outcome".to_owned(), "none".into())])),
         code => Reject::Plain(code),
     };
-    details(&reject)
+    ErrorJson::from_reject(None, &reject)
 }
 
 /// A new room, as `GET /api/rooms/{room_id}` shows it.

@@ -81,12 +81,13 @@ pub(in crate::server) async fn run(mut home: Home) {
 
 fn error_frame(id: Option<i64>, refusal: &Refusal) -> Frame {
     let details = refusal.details.as_ref().and_then(|details| serde_json::from_slice(details).ok()).unwrap_or_default();
-    Frame(text_frame(&json(&ErrorJson::new(id, refusal.code, details))))
+    Frame(text_frame(&json(&ErrorJson::new(id, refusal.code, details).after(refusal.retry_after))))
 }
 
 fn to_refusal(reject: &Reject) -> Refusal {
     let details = details(reject);
-    Refusal { code: reject.code(), details: (!details.is_empty()).then(|| json(&details).into()) }
+    let details = (!details.is_empty()).then(|| json(&details).into());
+    Refusal { code: reject.code(), details, retry_after: reject.retry_after() }
 }
 
 async fn to_shard(rooms: &Rooms, shard: u16, message: ShardMsg) {

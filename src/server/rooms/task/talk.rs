@@ -323,7 +323,7 @@ impl Task {
                 continue;
             };
             for (_, plan) in plans.iter_mut().filter(|(_, plan)| speaker(plan).as_ref() == Some(&user)) {
-                *plan = Err(Reject::Until { code: Code::TooSoon, until: Some(last.plus(every)) });
+                *plan = Err(Reject::too_soon(last.plus(every), self.now()));
             }
             self.talking.speaks.retain(|(known, _)| *known != user);
             self.talking.spoke.insert(user, last);

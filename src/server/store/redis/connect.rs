@@ -1,4 +1,5 @@
 //! How to reach Redis: one server, the master that Sentinels name, or a Cluster; each connection with its own limits.
+use crate::server::store::StoreFault;
 use redis::{
     AsyncConnectionConfig, Client, Cmd, ConnectionAddr, ConnectionInfo, IntoConnectionInfo, ProtocolVersion, RedisError,
     RedisFuture, RedisResult, TlsCertificates, TlsMode, Value,
@@ -8,6 +9,7 @@ use redis::{
     io::tcp::TcpSettings,
     sentinel::{SentinelClientBuilder, SentinelServerType},
 };
+use rustls::pki_types::{CertificateDer, pem::PemObject};
 use serde::{Deserialize, Serialize};
 use std::{path::PathBuf, sync::Arc, time::Duration};
 
@@ -98,9 +100,45 @@ impl RedisSettings {
         self.infos().map(|_| ())
     }
 
+    /// Checks the file of the authority. Errors: it cannot be read, or holds no certificate.
+    pub fn check_files(&self) -> Result<(), StoreFault> {
+        let Some(path) = &self.ca_file else { return Ok(()) };
+        let wrong = |why: String| StoreFault::Engine(format!("ca_file {}: {why}", path.display()).into());
+        let certificates = CertificateDer::pem_file_iter(path).and_then(Iterator::collect::<Result<Vec<_>, _>>);
+        match certificates {
+            Ok(all) if all.is_empty() => Err(wrong("there is no certificate in it".to_owned())),
+            Ok(_) => Ok(()),
+            Err(error) => Err(wrong(error.to_string())),
+        }
+    }
+
+    /// Says where Redis is looked for, without any password.
+    #[must_use]
+    pub fn place(&self) -> String {
+        let infos = self.infos().unwrap_or_default();
+        infos.iter().map(|info| info.addr().to_string()).collect::<Vec<_>>().join(",")
+    }
+
+    fn is_tls(&self) -> bool {
+        self.infos().is_ok_and(|infos| infos.iter().any(|info| matches!(info.addr(), ConnectionAddr::TcpTls { .. })))
+    }
+
+    /// Says what may be the reason that a connection was not opened, if the error does not.
+    #[must_use]
+    pub fn hint(&self, error: &RedisError) -> Option<&'static str> {
+        match self.is_tls() {
+            true if error.is_timeout() => Some("a server without TLS does not answer rediss://"),
+            false if error.is_connection_dropped() => Some("a server that wants TLS needs rediss://"),
+            _ => None,
+        }
+    }
+
     fn infos(&self) -> RedisResult<Vec<ConnectionInfo>> {
         let info = |url: &String| {
             let info = url.as_str().into_connection_info()?;
+            if matches!(info.addr(), ConnectionAddr::Unix(_)) {
+                return Err((redis::ErrorKind::InvalidClientConfig, "a host and a port are needed").into());
+            }
             let mut redis = info.redis_settings().clone().set_protocol(ProtocolVersion::RESP3).set_lib_name("michub", "");
             if !self.username.is_empty() {
                 redis = redis.set_username(&self.username);

@@ -39,6 +39,12 @@ pub fn judge(error: &RedisError) -> Verdict {
     }
 }
 
+/// Tells whether an error says that the server takes no writes for the time being: no memory, no disk, too few replicas.
+#[must_use]
+pub fn takes_no_writes(error: &RedisError) -> bool {
+    matches!(error.code(), Some("OOM" | "MISCONF" | "NOREPLICAS"))
+}
+
 /// Tells whether an error says that the connection, and not the command, is the trouble.
 #[must_use]
 pub fn is_of_link(error: &RedisError) -> bool {
@@ -61,6 +67,7 @@ mod tests {
         let said = |code: &str| judge(&make_extension_error(code.to_owned(), None));
         for code in ["OOM", "MISCONF", "NOREPLICAS"] {
             assert_eq!(said(code), Verdict::NotNow, "{code}");
+            assert!(takes_no_writes(&make_extension_error(code.to_owned(), None)), "{code}");
         }
         assert_eq!(said("WEIRD"), Verdict::Unknown);
         assert_eq!(judge(&std::io::Error::from(std::io::ErrorKind::TimedOut).into()), Verdict::Unknown);

@@ -2,6 +2,8 @@
 use super::{
     connect::{Conn, Durability, Shared},
     fault::{Verdict, is_of_link, judge},
+    refused::Writes,
+    script::Lua,
 };
 use crate::server::clock::{Clock, Mono};
 use redis::{Cmd, RedisError, RedisResult, Value};
@@ -18,25 +20,13 @@ use tokio::sync::{Notify, watch};
 const PAUSE_MS: u64 = 100;
 /// How often an idle link is probed.
 const PROBE: Duration = Duration::from_millis(1_000);
+/// How often a server that takes no writes is asked whether it takes them again.
+const ASK_AGAIN: Duration = Duration::from_millis(250);
 /// A link that answers nothing for this long is opened anew.
 const GIVE_UP_MS: u64 = 2_000;
 
 /// How long the same complaint is not said again.
 const SAY_AGAIN_MS: u64 = 10_000;
-
-/// A script and the name under which Redis keeps it.
-pub struct Lua {
-    code: &'static str,
-    hash: String,
-}
-
-impl Lua {
-    /// Names a script.
-    #[must_use]
-    pub fn new(code: &'static str) -> Self {
-        Self { code, hash: redis::Script::new(code).get_hash().to_owned() }
-    }
-}
 
 /// Whether the link works, and since when.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -57,6 +47,7 @@ pub struct Link {
     /// Monotonic milliseconds of the newest answer.
     answered_at: AtomicU64,
     suspected: Notify,
+    writes: Writes,
     up: watch::Sender<Up>,
     ended: AtomicBool,
 }
@@ -136,6 +127,7 @@ impl Link {
             down_since: AtomicU64::new(clock.mono().0 + 1),
             answered_at: AtomicU64::new(0),
             suspected: Notify::new(),
+            writes: Writes::default(),
             up,
             ended: AtomicBool::new(false),
         });
@@ -153,6 +145,12 @@ impl Link {
     #[must_use]
     pub fn is_up(&self) -> bool {
         self.down_since.load(Relaxed) == 0
+    }
+
+    /// Tells whether the server takes writes, as far as known.
+    #[must_use]
+    pub fn takes_writes(&self) -> bool {
+        self.is_up() && self.writes.are_taken()
     }
 
     fn conn(&self) -> Option<Conn> {
@@ -193,12 +191,16 @@ impl Link {
     /// Runs a script once; one that is not known there is sent whole.
     pub async fn script(&self, script: &Lua, keys: &[String], args: &[&[u8]], deadline: Mono) -> Result<Value, Failed> {
         let mut conn = self.ready(deadline).await.ok_or(Failed::Down)?;
-        match self.heard(evalsha(&script.hash, keys, args).query_async(&mut conn).await) {
+        let outcome = match self.heard(script.by_hash(keys, args).query_async(&mut conn).await) {
             Err(failed) if failed.verdict() == Verdict::NoScript => {
-                self.heard(eval(script.code, keys, args).query_async(&mut conn).await)
+                self.heard(script.whole(keys, args).query_async(&mut conn).await)
             }
             outcome => outcome,
+        };
+        if self.writes.note(keys, &outcome) {
+            self.suspected.notify_one();
         }
+        outcome
     }
 
     /// As [`Self::script`], and waits until `replicas` replicas have it too. Returns the answer and how many have.
@@ -218,13 +220,17 @@ impl Link {
             pipe.add_command(run).cmd("WAIT").arg(replicas).arg(millis);
             pipe
         };
-        let first = both(evalsha(&script.hash, keys, args));
-        match self.heard(first.query_async(&mut conn).await) {
+        let first = both(script.by_hash(keys, args));
+        let outcome = match self.heard(first.query_async(&mut conn).await) {
             Err(failed) if failed.verdict() == Verdict::NoScript => {
-                self.heard(both(eval(script.code, keys, args)).query_async(&mut conn).await)
+                self.heard(both(script.whole(keys, args)).query_async(&mut conn).await)
             }
             outcome => outcome,
+        };
+        if self.writes.note(keys, &outcome) {
+            self.suspected.notify_one();
         }
+        outcome
     }
 
     /// Notes what an answer says about the link.
@@ -277,11 +283,13 @@ impl Link {
                         self.set_conn(None);
                     }
                     Err(error) if complaint.is_news(&error, self.clock.mono()) => {
-                        tracing::error!(%error, "this Redis cannot be used");
+                        tracing::error!(%error, at = self.settings.place(), "this Redis cannot be used");
                     }
                     Err(_) => {}
                 },
-                Err(error) if complaint.is_news(&error, self.clock.mono()) => tracing::warn!(%error, "Redis cannot be reached"),
+                Err(error) if complaint.is_news(&error, self.clock.mono()) => {
+                    tracing::warn!(%error, at = self.settings.place(), hint = self.settings.hint(&error), "Redis cannot be reached");
+                }
                 Err(_) => {}
             }
             tokio::time::sleep(pause()).await;
@@ -293,7 +301,9 @@ impl Link {
         let mut failing_since: Option<Mono> = None;
         while !self.ended.load(Relaxed) {
             if failing_since.is_none() {
-                let suspected = tokio::time::timeout(PROBE, self.suspected.notified()).await.is_ok();
+                let wait = if self.writes.are_taken() { PROBE } else { ASK_AGAIN };
+                let suspected = tokio::time::timeout(wait, self.suspected.notified()).await.is_ok();
+                self.writes.ask(&mut conn).await;
                 let quiet = self.clock.mono().since(Mono(self.answered_at.load(Relaxed)));
                 if !suspected && quiet < millis(PROBE) {
                     continue;
@@ -301,8 +311,8 @@ impl Link {
             } else {
                 tokio::time::sleep(pause()).await;
             }
-            match redis::cmd("PING").query_async::<Value>(&mut conn).await {
-                Ok(_) => {
+            match self.writes.probe(&mut conn, &self.settings.key_prefix).await {
+                Ok(()) => {
                     failing_since = None;
                     if !self.is_up() {
                         // A server that answers but takes no writes is as good as none.
@@ -367,20 +377,6 @@ pub fn text(value: &Value) -> Option<String> {
         Value::Okay => Some("OK".to_owned()),
         _ => None,
     }
-}
-
-fn call(name: &str, what: &str, keys: &[String], args: &[&[u8]]) -> Cmd {
-    let mut cmd = redis::cmd(name);
-    cmd.arg(what).arg(keys.len()).arg(keys).arg(args);
-    cmd
-}
-
-fn evalsha(hash: &str, keys: &[String], args: &[&[u8]]) -> Cmd {
-    call("EVALSHA", hash, keys, args)
-}
-
-fn eval(code: &str, keys: &[String], args: &[&[u8]]) -> Cmd {
-    call("EVAL", code, keys, args)
 }
 
 fn millis(span: Duration) -> u64 {

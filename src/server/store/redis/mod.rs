@@ -10,8 +10,10 @@ pub mod live;
 mod messages;
 mod names;
 mod notes;
+mod refused;
 mod repair;
 mod rooms;
+pub mod script;
 #[cfg(test)]
 pub(crate) mod testing;
 mod users;
@@ -33,11 +35,12 @@ use bytes::Bytes;
 use connect::{Durability, RedisSettings, Shared};
 use dashmap::DashMap;
 use keys::Keys;
-use link::{Failed, Keeper, Link, Lua};
+use link::{Failed, Keeper, Link};
 use live::Live;
 use notes::NoteScripts;
 use redis::Value;
 pub use repair::RedisReport;
+use script::Lua;
 use std::sync::Arc;
 use tokio::sync::oneshot;
 
@@ -77,7 +80,7 @@ pub struct RedisStore {
 impl RedisStore {
     /// Starts to reach Redis; whether it can be reached shows later. Needs a runtime. Errors: an address that is none.
     pub fn open(settings: RedisSettings, clock: Clock) -> Result<Arc<Self>, StoreFault> {
-        settings.check().map_err(|error| StoreFault::Engine(error.to_string().into()))?;
+        settings.check().map_err(engine)?;
         let keys = Keys::new(&settings.key_prefix);
         let settings: Shared = Arc::new(settings);
         let durable = if settings.durability == Durability::Replica { DURABLE_LINKS } else { 0 };
@@ -286,7 +289,7 @@ impl Store for RedisStore {
     }
 
     fn healthy(&self) -> bool {
-        self.link.is_up()
+        self.link.takes_writes() && self.durable.iter().all(|link| link.takes_writes())
     }
 }
 

@@ -1,5 +1,5 @@
 //! The hub's own notes in Redis: one hash per family, and claims that end by themselves. Family and claims share a hash tag.
-use super::{RedisStore, engine, link::Lua, live::Heard, write::TOO_FEW};
+use super::{RedisStore, engine, live::Heard, script::Lua, write::TOO_FEW};
 use crate::server::store::{
     Later, StoreFault, WriteFault,
     notes::{Claim, NoteListener, NoteNews, Notes},

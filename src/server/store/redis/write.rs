@@ -2,7 +2,8 @@
 use super::{
     RedisStore, engine,
     fault::Verdict,
-    link::{Failed, Link, Lua},
+    link::{Failed, Link},
+    script::Lua,
 };
 use crate::server::{clock::Mono, store::WriteFault};
 use redis::Value;
