@@ -56,8 +56,9 @@ impl Line {
     /// Loses so many packets of a hundred, both ways.
     fn lose(&self, percent: u32) -> Result<(), String> {
         let name = &self.name;
+        let which = if percent < 100 { format!("numgen random mod 100 < {percent}") } else { String::new() };
         for way in ["input", "output"] {
-            run(&format!("ip netns exec {name} nft add rule inet loss {way} numgen random mod 100 < {percent} drop"))?;
+            run(&format!("ip netns exec {name} nft add rule inet loss {way} {which} drop"))?;
         }
         Ok(())
     }
@@ -149,8 +150,10 @@ pub fn lossy() -> Result<(), String> {
     let lines: Vec<Line> = (0..).take(LOSSES.len()).map(Line::new).collect::<Result<_, _>>()?;
     let mut living = Vec::new();
     for (line, percent) in lines.iter().zip(LOSSES) {
-        line.lose(percent)?;
         living.push((percent, line.people(port, SECONDS)?));
+        // Who comes in has 5 s for his first frame, which is little on such a line: they are in when it gets bad.
+        until(admin, "michub_connections", (PEOPLE * living.len() as u64) as f64, FOUND)?;
+        line.lose(percent)?;
     }
     for (percent, people) in living {
         let output = people.wait_with_output().map_err(|error| error.to_string())?;
