@@ -95,3 +95,24 @@ fn every_dependency_has_its_reason() {
     }
     assert!(named > 40, "{named} dependencies");
 }
+
+#[test]
+fn the_places_that_the_documents_name_are_there() {
+    const PLACES: [&str; 10] =
+        ["hub/", "wire/", "server/", "src/", "tests/", "xtask/", "deploy/", "clients/", "web-demo/", "benches/"];
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let pages = fs::read_dir(root.join("docs")).unwrap().map(|entry| entry.unwrap().path());
+    let mut named = 0;
+    for page in pages.chain([root.join("README.md")]).filter(|page| page.extension().is_some_and(|end| end == "md")) {
+        let text = fs::read_to_string(&page).unwrap();
+        let words = text.split('`').skip(1).step_by(2).chain(text.split("─▶ ").skip(1));
+        let words = words.map(|word| word.split([' ', ',', '\n']).next().unwrap()).map(|word| word.split("::").next().unwrap());
+        for word in words.filter(|word| PLACES.iter().any(|place| word.starts_with(place)) && !word.contains(['*', '…', '$'])) {
+            named += 1;
+            let there = ["", "src"].iter().map(|dir| root.join(dir).join(word));
+            let there = there.flat_map(|path| [path.with_extension("rs"), path]).any(|path| path.exists());
+            assert!(there, "{} names {word}, which is not there", page.display());
+        }
+    }
+    assert!(named > 60, "{named} places");
+}

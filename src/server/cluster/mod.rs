@@ -212,6 +212,14 @@ impl Cluster {
         (!late && !self.doubts.load(Relaxed)).then(|| self.pauses.load(Relaxed))
     }
 
+    /// Tells for how long Redis has been back, if it was away since this process began.
+    #[must_use]
+    pub fn back_for(&self) -> Option<Duration> {
+        let up = *self.store.link().watch().borrow();
+        let since = up.since.filter(|_| up.generation > 1)?;
+        Some(Duration::from_millis(self.clock.mono().since(since)))
+    }
+
     /// Tells whether Redis answers.
     #[must_use]
     pub fn is_up(&self) -> bool {

@@ -2,7 +2,7 @@
 use super::{
     Answer, Ask,
     actor::Actor,
-    shared::{FromCluster, Purpose},
+    shared::{FromCluster, Purpose, TOLD_AGAIN},
 };
 use crate::hub::id::UserId;
 use crate::server::{cluster::people::PersonNews, msg::Frame};
@@ -62,7 +62,13 @@ impl Actor {
         let own = shared.own.clone();
         let cluster = shared.cluster.clone();
         tokio::spawn(async move {
-            let news = cluster.look(&unknown).await.unwrap_or_default();
+            let mut news = cluster.look(&unknown).await.unwrap_or_default();
+            let rest = cluster.back_for().and_then(|back| TOLD_AGAIN.checked_sub(back));
+            if let Some(rest) = rest.filter(|_| news.iter().any(|one| !one.elsewhere.known)) {
+                // Redis may have begun anew, and the other nodes not have told of their people yet.
+                tokio::time::sleep(rest).await;
+                news = cluster.look(&unknown).await.unwrap_or_default();
+            }
             if let Some(own) = own.upgrade() {
                 let _ = own.send(Ask::Asked { news, users, answer });
             }
@@ -72,14 +78,13 @@ impl Actor {
 
     /// Answers with people who are known for this one answer only.
     pub(super) async fn answer_once(&mut self, news: Vec<PersonNews>, users: &[UserId], answer: Answer) {
+        let watched = |news: &PersonNews| self.shared.as_ref().is_some_and(|shared| shared.is_watched(&news.user));
+        let (watched, others): (Vec<_>, Vec<_>) = news.into_iter().partition(watched);
+        self.looked(watched);
         let mut once = Vec::new();
-        for news in news {
-            if self.shared.as_ref().is_some_and(|shared| shared.is_watched(&news.user)) {
-                self.news(news);
-            } else {
-                self.people.glance(&news.user, Some(news.elsewhere));
-                once.push(news.user);
-            }
+        for news in others {
+            self.people.glance(&news.user, Some(news.elsewhere));
+            once.push(news.user);
         }
         self.answer(users, answer).await;
         for user in once {

@@ -47,18 +47,10 @@ impl Actor {
             }
             FromCluster::Synced { told } => self.synced(told).await,
             FromCluster::Looked { news, purpose } => {
-                let (mut missing, last_look) = (Vec::new(), matches!(purpose, Purpose::LastLook));
-                for news in news {
-                    let there = self.people.is_elsewhere(&news.user);
-                    // Redis may have begun anew, and his own node not have told of him yet.
-                    if there && !news.elsewhere.known && !last_look {
-                        missing.push(news.user);
-                    } else {
-                        self.news(news);
-                    }
-                }
-                if let Some(shared) = self.shared.as_ref().filter(|_| !missing.is_empty()) {
-                    shared.look_later(missing);
+                if matches!(purpose, Purpose::LastLook) {
+                    news.into_iter().for_each(|news| self.news(news));
+                } else {
+                    self.looked(news);
                 }
                 if let (Some(shared), Purpose::Answer(users, _) | Purpose::Room(_, users)) = (&mut self.shared, &purpose) {
                     shared.told(users);
@@ -119,6 +111,22 @@ impl Actor {
             FromCluster::Deliver { to, frame } => {
                 self.message(&to, frame).await;
             }
+        }
+    }
+
+    /// People were looked up. Whoever was there and is missing now is looked for once more before he counts as gone.
+    pub(super) fn looked(&mut self, all: Vec<PersonNews>) {
+        let mut missing = Vec::new();
+        for news in all {
+            // Redis may have begun anew, and his own node not have told of him yet.
+            if self.people.is_elsewhere(&news.user) && !news.elsewhere.known {
+                missing.push(news.user);
+            } else {
+                self.news(news);
+            }
+        }
+        if let Some(shared) = self.shared.as_ref().filter(|_| !missing.is_empty()) {
+            shared.look_later(missing);
         }
     }
 

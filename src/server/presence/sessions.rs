@@ -17,8 +17,10 @@ use tokio::sync::oneshot;
 
 /// How many direct messages are kept for somebody whose lines are all lost.
 const KEPT_MAX: usize = 64;
-/// How long a connection that takes over a session has for entering its rooms.
+/// How long a connection that takes over a session has for entering its rooms, at least.
 const REENTER: Millis = Millis(2_000);
+/// Times at which rooms lose what has gone on elsewhere, so that a room loses many at once where many have.
+const TOGETHER: Millis = Millis(500);
 
 impl Actor {
     pub(super) async fn open(&mut self, opening: Opening, reply: oneshot::Sender<Result<Entered, TooMany>>) {
@@ -93,7 +95,7 @@ impl Actor {
         let gone = |room: &RoomId| (room.clone(), RoomMsg::Lost { session: session.clone(), conn: Some(conn), by_hub });
         let Some(line) = self.lines.get_mut(&session).filter(|line| line.conn == Some(conn)) else {
             // The session goes on over another connection, which enters the rooms that it wants to be in: the others lose it.
-            let at = self.clock.now().plus(REENTER);
+            let at = reentered(self.clock.now());
             for (room, lost) in rooms.iter().map(gone) {
                 self.later(at, room.clone(), lost);
                 self.later(at, room, RoomMsg::Gone { user: user.clone(), session: session.clone() });
@@ -110,7 +112,7 @@ impl Actor {
 
     /// Rooms lose a session that goes on elsewhere, unless it has entered them again by then.
     pub(super) fn gone_later(&mut self, user: &UserId, session: &SessionId, rooms: Vec<RoomId>) {
-        let at = self.clock.now().plus(REENTER);
+        let at = reentered(self.clock.now());
         for room in rooms {
             self.later(at, room.clone(), RoomMsg::Lost { session: session.clone(), conn: None, by_hub: None });
             self.later(at, room, RoomMsg::Gone { user: user.clone(), session: session.clone() });
@@ -199,6 +201,11 @@ impl Actor {
         }
         Some(live.len())
     }
+}
+
+/// Returns when a session that goes on elsewhere has entered its rooms again, or will not.
+fn reentered(now: UnixMs) -> UnixMs {
+    UnixMs(now.plus(REENTER).0.next_multiple_of(TOGETHER.0))
 }
 
 fn keep(mail: &mut VecDeque<Frame>, frame: Frame) {

@@ -26,7 +26,7 @@ pub(super) const RETRY: Millis = Millis(500);
 /// How long a confirmation of listening is waited for.
 const LISTEN: Duration = Duration::from_millis(2_000);
 /// How long nodes have for telling of their people after Redis has come back.
-const TOLD_AGAIN: Duration = Duration::from_millis(3_000);
+pub(super) const TOLD_AGAIN: Duration = Duration::from_millis(3_000);
 /// In place of an age: nothing is known of somebody, and nobody was told anything.
 const UNKNOWN: u64 = 0;
 /// In place of an age: nothing is known of somebody, or it may be out of date; what was told may be wrong.

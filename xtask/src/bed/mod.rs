@@ -10,18 +10,35 @@ pub use redis::{Redis, RedisOptions};
 pub use shapes::{RedisCluster, Sentinels};
 
 use std::{
+    collections::BTreeSet,
+    hash::{BuildHasher, RandomState},
     io,
     net::{Ipv4Addr, SocketAddr, TcpListener},
     process::{Child, Command},
+    sync::{Mutex, PoisonError},
     time::{Duration, Instant},
 };
 
 /// How long a process has for being ready.
 pub const READY: Duration = Duration::from_secs(20);
 
-/// Returns a port that nobody uses now.
+/// Where ports are looked for: below those that the system gives to outgoing connections, as the port of a server that is down for a while
+/// must not become anybody else's; and so that a Redis Cluster's own port, 10,000 above, is below them, too.
+const PORTS: std::ops::Range<u16> = 10_240..22_768;
+
+/// Returns a port that nobody uses now, and that this process was not given before.
 pub fn free_port() -> io::Result<u16> {
-    Ok(TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?.port())
+    static GIVEN: Mutex<BTreeSet<u16>> = Mutex::new(BTreeSet::new());
+    let mut given = GIVEN.lock().unwrap_or_else(PoisonError::into_inner);
+    // Every hasher has keys of its own: processes begin at different places.
+    let mut tries = (0..u64::from(PORTS.end - PORTS.start)).map(|number| RandomState::new().hash_one(number));
+    tries
+        .find_map(|number| {
+            let port = PORTS.start + u16::try_from(number % u64::from(PORTS.end - PORTS.start)).ok()?;
+            let free = !given.contains(&port) && TcpListener::bind((Ipv4Addr::LOCALHOST, port)).is_ok();
+            (free && given.insert(port)).then_some(port)
+        })
+        .ok_or_else(|| io::Error::other("no port is free"))
 }
 
 /// Returns a loopback address.
