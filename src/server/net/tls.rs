@@ -1,5 +1,5 @@
 //! TLS: its cryptography, and the hub's own certificate, read from files, and read again while connections live on with the old one.
-use crate::server::{auth::crypto, live::Live};
+use crate::server::live::Live;
 use rustls::{
     ServerConfig, ServerConnection,
     crypto::ring,
@@ -11,11 +11,10 @@ use rustls::{
 };
 use std::{path::PathBuf, sync::Arc};
 
-/// Names the cryptography of every TLS line that the hub opens, to Redis, media servers and backends, and of tokens.
+/// Names the cryptography of every TLS line that the hub opens: to Redis, media servers and backends.
 pub fn install_cryptography() {
     // An error says that it is named already.
     let _ = ring::default_provider().install_default();
-    crypto::install();
 }
 
 /// Where certificate and key are.
