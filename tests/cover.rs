@@ -65,7 +65,7 @@ fn every_frame_of_the_hub_has_a_vector() {
 
 #[test]
 fn every_event_has_a_vector() {
-    let text = source("src/wire/event.rs");
+    let text = source("src/wire/event/mod.rs");
     let body = text.split_once("pub enum EventJson {").unwrap().1.split_once("\n}\n").unwrap().0;
     let variant = |line: &str| {
         let name = line.strip_prefix("    ")?.split([' ', '{', ',']).next()?;

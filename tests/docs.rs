@@ -32,7 +32,7 @@ fn read(path: &str) -> String {
 /// A schema in a few words.
 fn kind(schema: &Value) -> String {
     if let Some(name) = schema["$ref"].as_str() {
-        let name = name.trim_start_matches("#/$defs/");
+        let name = name.rsplit('/').next().unwrap_or(name);
         return SPELT_OUT.iter().find(|(short, _)| *short == name).map_or(name, |(_, long)| long).to_owned();
     }
     if let Some(value) = schema.get("const") {
@@ -118,6 +118,40 @@ fn events(value: &Value, found: &mut BTreeMap<String, Vec<Value>>) {
     }
 }
 
+/// Everything that HTTP offers, as the committed document for machines tells it (a test of its own keeps that true).
+fn routes() -> Vec<Value> {
+    let api: Value = serde_json::from_str(&read("docs/openapi.json")).unwrap();
+    let whole = |schema: &Value| match schema["$ref"].as_str() {
+        Some(name) => api.pointer(name.trim_start_matches('#')).unwrap().clone(),
+        None => schema.clone(),
+    };
+    let json_of = |part: &Value| part["content"]["application/json"].clone();
+    let mut found = Vec::new();
+    for (path, methods) in api["paths"].as_object().unwrap() {
+        for (method, route) in methods.as_object().unwrap() {
+            let mut fields: Vec<Value> = route["parameters"]
+                .as_array()
+                .into_iter()
+                .flatten()
+                .map(|one| json!([one["name"], kind(&said(&one["schema"])), one["required"]]))
+                .collect();
+            let (body, answer) = (json_of(&route["requestBody"]), json_of(&route["responses"]["200"]));
+            let asked = whole(&body["schema"]);
+            for (name, schema) in asked["properties"].as_object().into_iter().flatten() {
+                let is_required = asked["required"].as_array().is_some_and(|all| all.contains(&json!(name)));
+                fields.push(json!([name, kind(&said(schema)), is_required]));
+            }
+            let examples: Vec<&Value> = [&body["example"], &answer["example"]].into_iter().filter(|one| !one.is_null()).collect();
+            let statuses: Vec<&String> = route["responses"].as_object().unwrap().keys().collect();
+            found.push(json!({
+                "side": "http", "name": route["operationId"], "route": format!("{} {path}", method.to_uppercase()),
+                "about": route["summary"], "fields": fields, "examples": examples, "statuses": statuses,
+            }));
+        }
+    }
+    found
+}
+
 fn document() -> Value {
     let mut said: BTreeMap<String, Vec<Value>> = BTreeMap::new();
     for vector in serde_json::from_str::<Vec<Value>>(&read("tests/vectors/client.json")).unwrap() {
@@ -150,6 +184,7 @@ fn document() -> Value {
             items.push(item("event", name, &schema, &of(&happened, name)));
         }
     }
+    items.extend(routes());
     let errors = Code::ALL.iter().map(|code| json!([code.number(), code.name(), code.sentence(), code.temporary()]));
     let closes = Close::ALL.iter().map(|close| json!([close.number(), close.name()]));
     json!({"items": items, "errors": errors.collect::<Vec<_>>(), "closes": closes.collect::<Vec<_>>()})
@@ -189,6 +224,7 @@ fn everything_has_its_words() {
         ("  client: {", names("items", Some("client"), "/name")),
         ("  hub: {", names("items", Some("hub"), "/name")),
         ("const EVENTS = {", names("items", Some("event"), "/name")),
+        ("  http: {", names("items", Some("http"), "/name")),
         ("  error: {", names("errors", None, "/1")),
         ("const CLOSES = {", names("closes", None, "/0")),
     ] {

@@ -4,7 +4,7 @@ import { chatTools, composer, drawChat, openChat, redrawChat } from "./chat.js";
 import { h, icon, iconButton, render } from "./dom.js";
 import { latency } from "./latency.js";
 import { drawLog, listen, logTools } from "./log.js";
-import { people, sync, viewer, viewerLine, viewerTabs } from "./people.js";
+import { line, people, sync, viewer, viewerLine, viewerTabs } from "./people.js";
 import { QueueView, queueTools, requests } from "./queue.js";
 import { openRules } from "./rules.js";
 import { controls, stage } from "./stage.js";
@@ -20,6 +20,8 @@ const other = new QueueView("queue2", viewer, schedule);
 /** What the hub last said about itself, and whether it can be asked now. */
 let hub = null;
 let isReached = false;
+/** Why there is no room to show, if it is so for good. */
+let broken = "";
 let theme = localStorage.getItem("michub.theme") ?? "auto";
 
 function wearTheme() { document.documentElement.style.colorScheme = theme === "auto" ? "light dark" : theme; }
@@ -75,7 +77,8 @@ function draw(withoutGlide) {
   render($("tools"), tools());
   render($("controls"), controls(openRules));
   render($("stage"), [stage()]);
-  $("mode-hint").textContent = admin.room.state ? t(`modeHint_${admin.room.state.mode}`) : "";
+  const isOff = admin.room.state && admin.client.state !== "connected";
+  render($("mode-hint"), admin.room.state ? [isOff && line(admin), isOff ? ` ${t("waitsForLine")}` : t(`modeHint_${admin.room.state.mode}`)] : [broken && chip("down", broken, "bolt")]);
   $("t-mine").textContent = `${t("queue")} · ${nameOf(adminId)}`;
   render($("queue-tools"), queueTools());
   render($("asks"), [requests()]);
@@ -114,8 +117,15 @@ for (const { client, room } of everybody) {
   room.on("rollback", (error) => toast(`${t("taken")}: ${error.name}`, true));
 }
 draw(true);
+document.querySelector("main").classList.remove("waits");
 setInterval(() => { if (document.visibilityState === "visible") schedule(); }, 500);
 setInterval(look, 5000);
 look();
-open().then(openChat).catch((error) => toast(error.name === "auth" ? t("noToken") : `${error.name}: ${error.message}`, true));
-if (!calm && !localStorage.getItem("michub.toured")) setTimeout(startTour, 1800);
+open().then(() => {
+  if (!calm && !localStorage.getItem("michub.toured")) startTour();
+  return openChat();
+}).catch((error) => {
+  broken = error.name === "auth" ? t("noToken") : `${error.name}: ${error.message}`;
+  toast(broken, true);
+  schedule();
+});

@@ -81,6 +81,9 @@ function note(event) {
   else if (event.event === "queue_left") reasons.delete(event.user_id);
 }
 
+/** Has the room its furniture? A fresh one has other seats first, which nobody needs to see. */
+export let isFurnished = false;
+
 /** A fresh room gets rules that show something: four seats, two of them locked, turns of 90 s, a VIP role. In every room this window's people get their roles. */
 async function furnish() {
   const { room } = admin;
@@ -104,6 +107,7 @@ export async function open() {
   while (!admin.room.state) await new Promise((done) => { const off = admin.room.on("change", () => { off(); done(); }); });
   for (const { id } of everybody) admin.client.onUserStatusChange(id, () => {});
   await furnish();
+  isFurnished = true;
   for (const [index, guest] of guests.entries()) {
     await guest.client.connect();
     await guest.room.join();

@@ -3,7 +3,7 @@ import { admin, calm, guests, nameOf, personOf, roomId } from "./cast.js";
 import { h, icon, iconButton, render } from "./dom.js";
 import { viewer } from "./people.js";
 import { announce, attempt, face, openMenu, toast } from "./ui.js";
-import { t } from "./words.js";
+import { said, t } from "./words.js";
 
 const MAX = 200;
 const FLOWERS = ["🌸", "🌹", "🌻", "🌷", "💐"];
@@ -80,8 +80,8 @@ async function say(person, body, options) {
     const until = error.details?.until_ms;
     if (error.name === "too_soon") silence.set(person.id, { until, why: "slow" });
     else if (error.name === "forbidden" && until !== undefined) silence.set(person.id, { until, why: "quiet" });
-    else toast(`${t("refused")}: ${error.name}: ${error.message}`, true);
-    announce(quiet(person)?.text ?? error.message);
+    else toast(`${t("refused")}: ${error.name} — ${await said(error)}`, true);
+    announce(quiet(person)?.text ?? await said(error));
     return false;
   }
 }

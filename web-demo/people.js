@@ -39,8 +39,8 @@ async function explain(person) {
 
 const actButtons = (person) => ownActions(person).map(([label, run, name], index) => button(label, run, { key: name, class: index ? "" : "strong", "data-act": name, disabled: person.client.state !== "connected" }));
 
-/** The line of a person: state, attempt, countdown. */
-function line(person) {
+/** The line of a person: state, attempt, countdown; null if there is nothing to say. */
+export function line(person) {
   const { state, attempt: tries, transport } = person.client;
   const { change, changedAt } = person;
   if (state === "connected") return person.delayMs ? chip("warn", t("slow"), "clock") : transport === "ws" ? null : chip("warn", t(transport));
@@ -106,5 +106,7 @@ export function viewerLine() {
 export function sync() {
   const [a, b] = [admin.room, chosen.room];
   const same = a.state && b.state && a.cursor === b.cursor;
+  const off = [a, b].find((room) => room.state && room.client.state !== "connected");
+  if (off) return h("span", { id: "sync", class: "chip c-behind" }, icon("bolt", 14), h("span", null, `${t("noLine")} ${off.state.rev}`));
   return h("span", { id: "sync", class: `chip ${same ? "c-same" : "c-behind"}` }, same ? icon("check", 14) : icon("clock", 14), h("span", null, same ? `${t("inSync")} ${a.state.rev}` : `${t("behind")} ${b.state?.rev ?? "–"} → ${a.state?.rev ?? "–"}`));
 }

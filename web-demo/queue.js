@@ -113,14 +113,14 @@ export function queueTools() {
   return [
     undo && h("button", { key: "undo", type: "button", id: "undo", class: "strong", onclick: () => send("queue_restore", { undo_id: undo.undo_id }) }, icon("undo", 16), h("span", null, t("undo", undo.count))),
     h("button", { key: "clear", type: "button", id: "clear", disabled: !state?.queue.length, onclick: () => send("queue_clear") }, icon("x", 16), h("span", null, t("clear"))),
-    h("button", { key: "resort", type: "button", id: "resort", title: t("resort"), "aria-label": t("resort"), disabled: (state?.queue.length ?? 0) < 2, onclick: () => send("queue_resort") }, icon("sliders", 16), h("span", { class: "wide" }, t("resort"))),
+    h("button", { key: "resort", type: "button", id: "resort", title: t("resort"), "aria-label": t("resort"), disabled: (state?.queue.length ?? 0) < 2, onclick: () => send("queue_resort") }, icon("sort", 16), h("span", { class: "wide" }, t("resort"))),
   ].filter(Boolean);
 }
 
 /** Open applications and invitations, each with what an admin can do and the time that is left. */
 export function requests() {
   const { state, skewMs } = admin.room;
-  if (!state) return null;
+  if (!state) return h("ul", { id: "requests", class: "requests" });
   const now = Date.now() + skewMs;
   const send = (type, fields) => attempt(admin.send(type, fields));
   const rows = [

@@ -1,7 +1,7 @@
 // The editor of the room's rules: a few knobs, the whole document, and what the hub says about it.
 import { admin } from "./cast.js";
 import { h, render } from "./dom.js";
-import { t } from "./words.js";
+import { said, t } from "./words.js";
 
 const KNOBS = [["max_mic_count", 1, 64], ["timeout_seconds", 0, 86400], ["max_queue_len", 0, 2000], ["on_deck_size", 0, 10], ["max_jumped_by", 0, 1000], ["hold_seconds_queue", 0, 3600]];
 const dialog = document.getElementById("editor");
@@ -14,7 +14,9 @@ const parsed = () => { try { return JSON.parse(text); } catch { return null; } }
 function knob([key, min, max]) {
   const rules = parsed();
   return h("label", { key, class: "knob-field" }, h("span", null, t(key)), h("input", { type: "number", min, max, name: key, value: rules?.[key] ?? "", disabled: !rules, oninput: (event) => {
-    text = JSON.stringify({ ...parsed(), [key]: Number(event.target.value) }, null, 2);
+    // An empty field is the default, not zero.
+    const { value } = event.target;
+    text = JSON.stringify({ ...parsed(), [key]: value === "" ? undefined : Number(value) }, null, 2);
     dialog.querySelector("textarea").value = text;
     draw();
   } }));
@@ -39,7 +41,7 @@ async function save() {
     rev = ack.rules_rev ?? rev;
     message = { text: ack.noop ? t("done") : `${t("saved")} ${rev}` };
   } catch (error) {
-    message = { bad: true, path: error.details?.path ?? "", text: error.details?.message ?? error.message, name: error.name };
+    message = { bad: true, path: error.details?.path ?? "", text: error.details?.message ?? await said(error), name: error.name };
     if (error.name === "stale_rev") rev = error.details.rev;
   }
   draw();

@@ -1,5 +1,5 @@
 // The stage: seats with who sits there, who speaks, the time that is left; the room's mode and switches.
-import { admin, nameOf, speaking } from "./cast.js";
+import { admin, isFurnished, nameOf, speaking } from "./cast.js";
 import { clock, h, icon, iconButton } from "./dom.js";
 import { candidates } from "./queue.js";
 import { attempt, chip, face, openMenu, roleChip } from "./ui.js";
@@ -80,7 +80,7 @@ function seatItem(seat, state, now) {
 /** The seats. */
 export function stage() {
   const { state, skewMs } = admin.room;
-  if (!state) return h("ol", { id: "seats", class: "seats" }, [1, 2, 3, 4, 5].map((no) => h("li", { key: no, class: "seat ghost" }, h("span", { class: "spot" }, h("span", { class: "face big none" })))));
+  if (!state || !isFurnished) return h("ol", { id: "seats", class: "seats" }, [1, 2, 3, 4, 5].map((no) => h("li", { key: `g${no}`, class: "seat ghost" }, h("span", { class: "no" }, "–"), h("span", { class: "spot" }, h("span", { class: "face big none" })), h("b", { class: "name" }, "…"), h("span", { class: "below" }), h("span", { class: "acts" }))));
   const now = Date.now() + skewMs;
   return h("ol", { id: "seats", class: "seats" }, state.seats.map((seat) => seatItem(seat, state, now)));
 }
@@ -88,9 +88,9 @@ export function stage() {
 /** The mode, the switches, and the way to the rules. */
 export function controls(openRules) {
   const { state } = admin.room;
-  const modes = ["free", "apply", "queue", "chair"].map((mode) => h("button", { type: "button", key: mode, "aria-pressed": String(state?.mode === mode), title: t(`modeHint_${mode}`), "data-mode": mode, onclick: () => send("mode_set", { mode }) }, t(`mode_${mode}`)));
+  const modes = ["free", "apply", "queue", "chair"].map((mode) => h("button", { type: "button", key: mode, "aria-pressed": String(state?.mode === mode), title: t(`modeHint_${mode}`), "data-mode": mode, disabled: !state, onclick: () => send("mode_set", { mode }) }, t(`mode_${mode}`)));
   const flags = ["queue_open", "floor_controlled", "mute_all"].map((flag) => h("label", { key: flag, class: "switch" },
-    h("input", { type: "checkbox", role: "switch", "data-flag": flag, checked: Boolean(state?.flags[flag]), onchange: (event) => { const { target } = event; const on = target.checked; attempt(admin.send("flag_set", { flag, on }).catch((error) => { target.checked = !on; throw error; })); } }), h("span", { class: "knob" }), h("span", null, t(flag))));
+    h("input", { type: "checkbox", role: "switch", "data-flag": flag, disabled: !state, checked: Boolean(state?.flags[flag]), onchange: (event) => { const { target } = event; const on = target.checked; attempt(admin.send("flag_set", { flag, on }).catch((error) => { target.checked = !on; throw error; })); } }), h("span", { class: "knob" }), h("span", null, t(flag))));
   return [h("div", { key: "modes", class: "seg", role: "group", "aria-label": t("mode") }, modes), h("div", { key: "flags", class: "flags" }, flags),
-    h("button", { key: "rules", type: "button", id: "rules", onclick: openRules }, icon("sliders", 18), h("span", null, t("rules")))];
+    h("button", { key: "rules", type: "button", id: "rules", disabled: !state, onclick: openRules }, icon("sliders", 18), h("span", null, t("rules")))];
 }

@@ -1,7 +1,7 @@
 // Small pieces that every part of the page uses: faces, chips, the one menu, the one message line.
 import { h, icon, render } from "./dom.js";
 import { NAMES, nameOf } from "./cast.js";
-import { t } from "./words.js";
+import { said, t } from "./words.js";
 
 const $ = (id) => document.getElementById(id);
 /** People of the cast are as far apart in colour as can be. */
@@ -35,9 +35,9 @@ export function toast(text, bad = false) {
 
 /** Runs an action and shows why it was refused, if it was. */
 export function attempt(promise) {
-  return promise.catch((error) => {
+  return promise.catch(async (error) => {
     const detail = error.details?.path ?? (error.details?.until_ms ? new Date(error.details.until_ms).toLocaleTimeString() : "");
-    toast(`${t("refused")}: ${error.name} — ${error.message}${detail ? ` (${detail})` : ""}`, true);
+    toast(`${t("refused")}: ${error.name} — ${await said(error)}${detail ? ` (${detail})` : ""}`, true);
   });
 }
 

@@ -1,4 +1,4 @@
-// Tries what a client library does without a line: run as `node probe.js NAME ENTRY`, prints one JSON object. Sockets, network and window are made up here; nothing leaves this process.
+// Tries what a client library does without a line, and where sockets are refused: run as `node probe.js NAME ENTRY`, prints one JSON object. Sockets, network and window are made up here; nothing leaves this process.
 import { pathToFileURL } from "node:url";
 
 const [, , name, entry] = process.argv;
@@ -38,6 +38,17 @@ for (const [key, value] of Object.entries({ WebSocket: FakeSocket, window: globa
 }
 Object.defineProperty(globalThis, "navigator", { value: { onLine: true, userAgent: "probe" }, configurable: true });
 
+/** Requests over HTTP: noted, and never answered. */
+const asked = [];
+globalThis.fetch = (url) => { asked.push(String(url)); return new Promise(() => {}); };
+globalThis.XMLHttpRequest = class extends EventTarget {
+  readyState = 0; status = 0; responseText = ""; withCredentials = true;
+  open(_, url) { this.url = String(url); }
+  setRequestHeader() {}
+  send() { asked.push(this.url); }
+  abort() {}
+};
+
 const library = await import(pathToFileURL(entry));
 /** Each begins to connect, and gives how one message is sent: a promise if the library gives one. */
 const begin = {
@@ -76,6 +87,17 @@ world.dispatchEvent(new Event("online"));
 await pause(120);
 const online = tries > before;
 await pause(1500);
+/** Each as its documents say for networks without sockets; those that have nothing for it, as always. */
+const fall = {
+  "@michub/client"() { new library.HubClient({ url: "ws://hub.invalid/ws", userId: "u", reconnect: () => 50 }).connect().catch(() => {}); },
+  partysocket() { new library.default("ws://hub.invalid/"); },
+  phoenix() { new library.Socket("ws://hub.invalid/socket", { longPollFallbackMs: 500 }).connect(); },
+  "socket.io-client"() { library.io("http://hub.invalid", { forceNew: true }); },
+  centrifuge() { new library.Centrifuge([{ transport: "websocket", endpoint: "ws://hub.invalid/connection/websocket" }, { transport: "http_stream", endpoint: "http://hub.invalid/connection/http_stream" }]).connect(); },
+};
+asked.length = 0;
+fall[name]();
+await pause(4000);
 const queue = atOnce > 0 ? `keeps ${SENDS - atOnce}, rejects the rest` : refused > 0 ? "keeps all until a timeout" : "keeps all";
-console.log(JSON.stringify({ queue, online: online ? "yes" : "no" }));
+console.log(JSON.stringify({ queue, online: online ? "yes" : "no", polls: asked.length > 0 ? "yes" : "no" }));
 process.exit(0);

@@ -8,7 +8,7 @@ import { startHub } from "./hub.js";
 
 let hub;
 let browser;
-before(async () => { [hub, browser] = await Promise.all([startHub({ MICHUB_ROOM__RULES__MAX_QUEUE_LEN: "200" }), startBrowser()]); });
+before(async () => { hub = await startHub({ MICHUB_ROOM__RULES__MAX_QUEUE_LEN: "200" }); browser = await startBrowser(); });
 after(async () => { await browser?.close(); await hub?.stop(); });
 
 let rooms = 0;

@@ -29,7 +29,7 @@ test("every frame, event and code is there, with an example", async () => {
 
 test("the search finds names, fields, codes and words", async () => {
   const page = await open();
-  for (const [query, first] of [["queue_move", "command-queue_move"], ["hold_expired", "event-queue_left"], ["undo_id", "command-queue_restore"], ["3004", "error-not_queued"], ["draining", "close-4101"], ["nothing at all fits", undefined]]) {
+  for (const [query, first] of [["queue_move", "command-queue_move"], ["hold_expired", "event-queue_left"], ["undo_id", "command-queue_restore"], ["3004", "error-not_queued"], ["draining", "close-4101"], ["GET /api/rooms/{room_id}/history", "http-history"], ["nothing at all fits", undefined]]) {
     await page.locator("#search").fill(query);
     const found = await shown(page);
     assert.equal(found[0], first, `${query}: ${found}`);

@@ -8,6 +8,9 @@ import { fileURLToPath } from "node:url";
 const root = fileURLToPath(new URL("../..", import.meta.url));
 export const binary = process.env.MICHUB_BIN ?? join(resolve(root, process.env.CARGO_TARGET_DIR ?? "target"), "debug/michub");
 
+// What is said to the tests is no setting of the hub.
+const { MICHUB_BIN, MICHUB_CHROMIUM, ...own } = process.env;
+
 /** Starts a hub on free ports; `env` sets configuration keys. `restart()` comes back on the same port and data. */
 export async function startHub(env = {}) {
   const data = mkdtempSync(join(tmpdir(), "michub-web-"));
@@ -17,7 +20,7 @@ export async function startHub(env = {}) {
   const spawnOne = () => new Promise((done, refuse) => {
     const settings = { MICHUB_ADMIN__LISTEN: "127.0.0.1:0", MICHUB_LOG__LEVEL: "warn", ...env };
     child = spawn(binary, ["--config", join(root, "config.toml"), "--listen", `127.0.0.1:${port}`, "--data", data, "--demo"], {
-      env: { ...process.env, ...settings }, stdio: ["ignore", "pipe", "pipe"],
+      env: { ...own, ...settings }, stdio: ["ignore", "pipe", "pipe"],
     });
     let out = "";
     let err = "";

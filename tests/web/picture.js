@@ -14,7 +14,7 @@ try {
   const looks = all
     ? [["desktop", desktop], ["phone", phone]].flatMap(([size, viewport]) => ["light", "dark"].flatMap((colorScheme) => ["en-US", "zh-CN"].map((locale) => (
       { path: `${shots}${size}-${colorScheme}-${locale.slice(0, 2)}.png`, fullPage: true, viewport, colorScheme, locale }))))
-    : [{ path: readme, fullPage: false, viewport: desktop, colorScheme: "light", locale: "en-US" }];
+    : [{ path: readme, fullPage: false, viewport: { ...desktop, height: 780 }, colorScheme: "light", locale: "en-US" }];
   for (const { path, fullPage, ...options } of looks) {
     const page = await openWindow(browser, `${hub.url}/?room=${all ? encodeURIComponent(path.split("/").at(-1)) : "lobby"}&calm`, options);
     await settled(page, 3);

@@ -7,6 +7,7 @@ import { fileURLToPath } from "node:url";
 import { gzipSync } from "node:zlib";
 import { openWindow, until } from "./browser.js";
 import { carry, crowd, order, settled, shows } from "./demo.js";
+import { startHub } from "./hub.js";
 import { healthy, house } from "./window.js";
 
 const home = house({ MICHUB_ROOM__RULES__MAX_QUEUE_LEN: "200" });
@@ -64,6 +65,26 @@ test("nothing else moves while the queue moves", async () => {
   await healthy(page);
 });
 
+for (const [name, viewport] of [["desktop", { width: 1360, height: 920 }], ["phone", { width: 390, height: 844 }]]) {
+  test(`over a slow line nothing jumps while the page comes up (${name})`, async () => {
+    const context = await home.browser.newContext({ viewport, reducedMotion: "reduce" });
+    const page = await context.newPage();
+    await page.addInitScript(() => {
+      globalThis.shifts = [];
+      new PerformanceObserver((list) => globalThis.shifts.push(...list.getEntries().map(({ value, sources }) => ({ value, what: sources.map(({ node }) => String(node?.id || node?.className)) })))).observe({ type: "layout-shift", buffered: true });
+    });
+    const cdp = await context.newCDPSession(page);
+    await cdp.send("Network.enable");
+    await cdp.send("Network.emulateNetworkConditions", { offline: false, latency: 150, downloadThroughput: 200_000, uploadThroughput: 100_000 });
+    await page.goto(`${home.hub.url}/?room=slow-${name}&calm`);
+    await settled(page, 3);
+    const shifts = await page.evaluate(() => globalThis.shifts);
+    const total = shifts.reduce((sum, { value }) => sum + value, 0);
+    assert.ok(total < 0.1, `${total}: ${JSON.stringify(shifts)}`);
+    await context.close();
+  });
+}
+
 test("a finger reorders on a phone", async () => {
   const { page, waiting: [a, b, c] } = await fresh({ viewport: { width: 390, height: 844 }, hasTouch: true, isMobile: true });
   const grip = (user) => page.locator(`#queue li[data-user="${user}"] [data-act="grip"]`);
@@ -77,6 +98,38 @@ test("a finger reorders on a phone", async () => {
   await touch("touchEnd");
   await shows(page, [c, a, b]);
   assert.equal(await page.evaluate(() => document.documentElement.scrollWidth <= innerWidth), true, "no sideways scrolling");
+  await healthy(page);
+});
+
+test("on a phone every target is at least 44 pixels wide and high", async () => {
+  const { page } = await fresh({ viewport: { width: 390, height: 844 }, hasTouch: true, isMobile: true });
+  const small = await page.evaluate(() => [...document.querySelectorAll("button, select, a, input")].filter((one) => one.offsetParent)
+    .map((one) => [one.getAttribute("aria-label") ?? one.textContent, one.getBoundingClientRect()]).filter(([, { width, height }]) => Math.min(width, height) < 43.9).map(([name, { width, height }]) => `${name} ${width}x${height}`));
+  assert.deepEqual(small, []);
+  await healthy(page);
+});
+
+test("every control can be reached and seen by Tab, from top to bottom", async () => {
+  const { page } = await fresh();
+  const wanted = await page.evaluate(() => [...document.querySelectorAll("button, a, select, input, [tabindex='0']")].filter((one) => one.offsetParent && !one.disabled).length);
+  const seen = new Set();
+  for (let step = 0; step < wanted + 5; step++) {
+    await page.keyboard.press("Tab");
+    const at = await page.evaluate(() => {
+      const one = document.activeElement;
+      if (one === document.body) return null;
+      one.tabbed ??= `${[...document.querySelectorAll("*")].indexOf(one)}`;
+      // A switch shows its focus on the knob.
+      const shown = one.matches(".switch input") ? one.nextElementSibling : one;
+      return [one.tabbed, getComputedStyle(shown).outlineStyle];
+    });
+    if (!at) break;
+    assert.notEqual(at[1], "none", "focus is visible");
+    seen.add(at[0]);
+  }
+  const order = [...seen].map(Number);
+  assert.deepEqual(order, [...order].sort((a, b) => a - b), "as in the document");
+  assert.ok(seen.size >= wanted - 2, `${seen.size} of ${wanted}`);
   await healthy(page);
 });
 
@@ -116,4 +169,17 @@ test("language and theme stay; the tour shows four steps once", async () => {
   await page.waitForTimeout(2500);
   assert.equal(await tour.isVisible(), false);
   await page.shut();
+});
+
+test("a hub that wants tokens: the page says so, and goes on saying it", async () => {
+  const hub = await startHub({ MICHUB_AUTH__MODE: "jwt", MICHUB_AUTH__JWT__SECRET: "0123456789abcdef0123456789abcdef", MICHUB_DEMO__ENABLED: "true" });
+  try {
+    const page = await openWindow(home.browser, `${hub.url}/?room=tokens`, { locale: "zh-CN" });
+    await until("the reason", async () => (await page.locator("#mode-hint").textContent()).includes('auth.mode = "dev"') || page.locator("#mode-hint").textContent());
+    assert.equal(await page.locator("#tour").isVisible(), false);
+    assert.equal(await page.locator('[data-mode="free"]').isDisabled(), true);
+    await page.shut();
+  } finally {
+    await hub.stop();
+  }
 });

@@ -35,7 +35,8 @@ test("npm pack, npm install, and the page of the README works", async () => {
     assert.ok(files.some(({ path }) => path === "dist/index.d.ts") && files.some(({ path }) => path === "README.md"));
     writeFileSync(join(folder, "package.json"), "{}");
     npm(folder, "install", "--offline", `./${filename}`);
-    [hub, browser] = await Promise.all([startHub({ MICHUB_AUTH__ALLOWED_ORIGINS: JSON.stringify([origin]) }), startBrowser()]);
+    hub = await startHub({ MICHUB_AUTH__ALLOWED_ORIGINS: JSON.stringify([origin]) });
+    browser = await startBrowser();
     writeFileSync(join(folder, "index.html"), page.replace("ws://127.0.0.1:8080/ws", `${hub.url.replace("http", "ws")}/ws`));
     const first = await openWindow(browser, origin);
     const second = await openWindow(browser, origin);

@@ -91,6 +91,44 @@ test("the rules editor says what is wrong, and saves what is right", async () =>
   await healthy(page);
 });
 
+test("an empty field of the rules is the default, not zero", async () => {
+  const { page, room } = await fresh();
+  const rules = async () => (await (await fetch(`${home.hub.url}/api/rooms/${room}`)).json()).state.rules;
+  assert.equal((await rules()).timeout_seconds, 90);
+  await page.locator("#rules").click();
+  await page.locator('#editor [name="timeout_seconds"]').fill("");
+  await page.locator("#save-rules").click();
+  await until("the default", async () => { const { timeout_seconds: now } = await rules(); return (now > 0 && now !== 90) || now; });
+  await healthy(page);
+});
+
+test("a refusal is told in the page's language", async () => {
+  const { page, room, waiting: [ana] } = await fresh({ locale: "zh-CN" });
+  const say = (fields) => fetch(`${home.hub.url}/api/rooms/${room}/commands`, { method: "POST", body: JSON.stringify(fields) });
+  // The menu is open while somebody else removes its person.
+  await page.locator(`#queue li[data-user="${ana}"] [data-act="more"]`).click();
+  assert.equal((await say({ type: "queue_remove", target_user_ids: [ana] })).status, 200);
+  await page.locator("#menu").getByRole("menuitem", { name: "移出麦序" }).click();
+  await until("the refusal", async () => (await page.locator("#toast").textContent()).startsWith("操作被拒绝: not_queued — ") || page.locator("#toast").textContent());
+  assert.match(await page.locator("#toast").textContent(), /[\u4e00-\u9fff]+。/);
+  assert.equal((await page.locator("#toast").textContent()).includes("The person"), false);
+  await healthy(page);
+});
+
+test("without a line the page says that what is asked for waits, and does it then", async () => {
+  const { page } = await fresh();
+  await page.context().setOffline(true);
+  await page.evaluate(() => dispatchEvent(new Event("offline")));
+  await fault(page, "lin", "Drop the line");
+  await until("the hint", async () => (await page.locator("#mode-hint").textContent()).includes("waits for the line") || page.locator("#mode-hint").textContent());
+  await until("no claim of agreement", async () => (await page.locator("#sync").textContent()).startsWith("no line") || page.locator("#sync").textContent());
+  await page.locator('[data-mode="apply"]').click();
+  await page.context().setOffline(false);
+  await until("mode apply", async () => (await page.locator('[data-mode="apply"]').getAttribute("aria-pressed")) === "true");
+  await until("agreement", async () => (await page.locator("#sync").textContent()).startsWith("both at rev") || page.locator("#sync").textContent());
+  await page.shut();
+});
+
 test("kicked, and back in", async () => {
   const { page, waiting: [ana, ...rest] } = await fresh();
   await fault(page, ana, "Kick");
@@ -191,7 +229,7 @@ test("chat: words with classes, a notice, flowers, slow mode and mutes", async (
   await page.locator("#notice").click();
   await said("keep to your turn");
   await page.locator("#flower").click();
-  await hushed("1 flowers");
+  await hushed("1 flower");
   assert.equal(await chat.locator("li").count(), 3, "a flower is no line");
   await page.locator("#slow").selectOption("30");
   await logged(page, '"talk_changed","slow_mode_seconds":30');
@@ -211,7 +249,7 @@ test("chat: words with classes, a notice, flowers, slow mode and mutes", async (
   assert.equal((await chat.textContent()).includes("three"), false);
   await page.locator(`[data-as="${jun}"]`).click();
   await choose(page, '#chat li:nth-child(1) [data-act="talk"]', "Let speak again");
-  await until("he may speak", async () => (await page.locator("#hushed").textContent()) === "1 flowers" || page.locator("#hushed").textContent());
+  await until("he may speak", async () => (await page.locator("#hushed").textContent()) === "1 flower" || page.locator("#hushed").textContent());
   await say("three");
   await said("three");
   // Whoever comes later has what is kept.

@@ -10,7 +10,7 @@ let hub;
 let browser;
 const TRANSPORTS = ["ws", "poll", "sse"];
 const table = [];
-before(async () => { [hub, browser] = await Promise.all([startHub({ MICHUB_ROOM__RULES__MODE_MIN_INTERVAL_SECONDS: "0" }), startBrowser()]); });
+before(async () => { hub = await startHub({ MICHUB_ROOM__RULES__MODE_MIN_INTERVAL_SECONDS: "0" }); browser = await startBrowser(); });
 after(async () => {
   await browser?.close();
   await hub?.stop();

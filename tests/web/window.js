@@ -8,7 +8,11 @@ import { startHub } from "./hub.js";
 /** Starts hub and browser before the file's tests, ends them after. */
 export function house(env) {
   const home = { hub: null, browser: null, rooms: 0 };
-  before(async () => { [home.hub, home.browser] = await Promise.all([startHub(env), startBrowser()]); });
+  // One after the other: a hub that does not start leaves no browser that keeps the run from ending.
+  before(async () => {
+    home.hub = await startHub(env);
+    home.browser = await startBrowser();
+  });
   after(async () => { await home.browser?.close(); await home.hub?.stop(); });
   /** Opens a fresh room in one window; gives the window, the room, who waits, and `again` for further windows of it. */
   home.fresh = async (options) => {

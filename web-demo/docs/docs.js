@@ -3,7 +3,7 @@ import { h, icon, iconButton, render } from "/dom.js";
 import { CHINESE, CLOSES, EVENTS, PAGE } from "/docs/words.js";
 
 const $ = (id) => document.getElementById(id);
-const SECTIONS = ["command", "client", "hub", "event", "error", "close"];
+const SECTIONS = ["command", "client", "hub", "event", "http", "error", "close"];
 let language = localStorage.getItem("michub.language") ?? (navigator.language.startsWith("zh") ? "zh" : "en");
 let theme = localStorage.getItem("michub.theme") ?? "auto";
 let query = "";
@@ -28,7 +28,7 @@ const entries = () => [
   ...spoken.closes.map(([number, label]) => ({ side: "close", name: String(number), number, label, fields: [], examples: [] })),
 ];
 
-const fits = (entry) => !query || [entry.name, entry.label, entry.number, about(entry), ...entry.fields.flatMap(([name, kind]) => [name, kind])].some((text) => text !== undefined && String(text).toLowerCase().includes(query));
+const fits = (entry) => !query || [entry.name, entry.label, entry.route, entry.number, about(entry), ...entry.fields.flatMap(([name, kind]) => [name, kind])].some((text) => text !== undefined && String(text).toLowerCase().includes(query));
 
 function wearTheme() { document.documentElement.style.colorScheme = theme === "auto" ? "light dark" : theme; }
 
@@ -60,7 +60,7 @@ function example(entry, frame, index) {
 function article(entry) {
   const needs = entry.level ? role(entry.level) : null;
   return h("article", { key: entry.name, id: `${entry.side}-${entry.name}`, class: "entry" },
-    h("div", { class: "said" }, h("h3", null, h("a", { href: `#${entry.side}-${entry.name}` }, entry.name), needs && h("span", { class: "chip c-role" }, icon("shield", 13), h("span", null, t("level", needs)))), h("p", null, about(entry)), fieldTable(entry.fields)),
+    h("div", { class: "said" }, h("h3", null, h("a", { href: `#${entry.side}-${entry.name}` }, entry.route ?? entry.name), needs && h("span", { class: "chip c-role" }, icon("shield", 13), h("span", null, t("level", needs)))), h("p", null, about(entry)), fieldTable(entry.fields), entry.statuses && h("p", { class: "hint" }, t("statuses"), " ", entry.statuses.join(" · "))),
     h("div", { class: "shown" }, entry.examples.map((frame, index) => example(entry, frame, index))));
 }
 
@@ -88,8 +88,8 @@ function section(side, all) {
 
 function contents(all) {
   const list = (side) => all.filter((entry) => entry.side === side);
-  return [h("a", { key: "start", class: "part", href: "#start" }, t("start")), ...SECTIONS.filter((side) => list(side).length).map((side) => h("details", { key: side, open: Boolean(query) || side === "command" },
-    h("summary", null, t(side), " ", h("small", null, list(side).length)), h("ul", null, list(side).map((entry) => h("li", { key: entry.name }, h("a", { href: `#${entry.side}-${entry.name}` }, entry.label ? `${entry.name} ${entry.label}` : entry.name))))))];
+  return [!query && h("a", { key: "start", class: "part", href: "#start" }, t("start")), ...SECTIONS.filter((side) => list(side).length).map((side) => h("details", { key: side, open: Boolean(query) || side === "command" },
+    h("summary", null, t(side), " ", h("small", null, list(side).length)), h("ul", null, list(side).map((entry) => h("li", { key: entry.name }, h("a", { href: `#${entry.side}-${entry.name}` }, entry.label ? `${entry.name} ${entry.label}` : entry.route ?? entry.name))))))];
 }
 
 function draw() {

@@ -2,7 +2,7 @@
 export const PAGE = {
   title: ["Protocol", "协议"], tagline: ["every frame, with examples that the tests hold", "全部消息；示例均由测试校验"],
   demo: ["Demo", "演示"], search: ["Search: a name, a field, a code", "搜索：名称、字段、错误码"], nothing: ["Nothing fits.", "没有匹配项。"], results: [(n) => `${n} entries`, (n) => `${n} 项`],
-  start: ["In one minute", "一分钟入门"], command: ["Room commands", "房间命令"], client: ["Other frames of a client", "客户端的其他消息"], hub: ["Frames of the hub", "服务端消息"], event: ["Events of a room", "房间事件"], error: ["Errors", "错误码"], close: ["Close codes", "关闭码"], machines: ["For machines", "机器可读"],
+  start: ["In one minute", "一分钟入门"], command: ["Room commands", "房间命令"], client: ["Other frames of a client", "客户端的其他消息"], hub: ["Frames of the hub", "服务端消息"], event: ["Events of a room", "房间事件"], http: ["HTTP", "HTTP 接口"], httpHint: ["Authorization: Bearer, a client token or an API key. Errors are the same objects, with a fitting status.", "Authorization: Bearer 携带客户端令牌或 API key。错误为同样的对象，并附相应的状态码。"], statuses: ["Status:", "状态码："], error: ["Errors", "错误码"], close: ["Close codes", "关闭码"], machines: ["For machines", "机器可读"],
   commandHint: ["With room_id; id, op_id and if_rev as you like. The ack has the fields of the command's own event.", "需带 room_id；id、op_id、if_rev 可选。ack 携带该命令所产生事件的字段。"],
   clientHint: ["With id, if an answer is wanted.", "需要应答时带上 id。"], hubHint: ["Ignore types that you do not know.", "忽略不认识的 type。"], eventHint: ["In room_update.events; each has rev, by, at_ms, and op_id if its command had one.", "位于 room_update.events；均有 rev、by、at_ms，命令带 op_id 时也有 op_id。"],
   errorHint: ["Branch on the name; numbers are never reused. A refused request has changed nothing.", "请按 name 判断；数字永不复用。被拒绝的请求不改变任何状态。"], closeHint: ["The hundred says what to do.", "百位数字说明该怎么做。"],
@@ -13,7 +13,7 @@ export const PAGE = {
   start3: ["Enter a room: an ack, then a snapshot of its state.", "进入房间：先 ack，再是状态快照。"], start4: ["Ask for something. Repeat it with the same op_id as often as you like: it happens once.", "发出命令。同一 op_id 可任意重发：只会生效一次。"],
   start5: ["Apply a room_update if its prev is your cursor; else send room_sync.", "room_update 的 prev 等于你的 cursor 时应用，否则发送 room_sync。"], start6: ["Send a heartbeat every 30 s; 60 s of silence and the line counts as lost.", "每 30 秒一次心跳；60 秒无消息视为断线。"],
   start7: ["After a drop, come back with session_token and your cursors: within 60 s nobody saw that you were away.", "断线后带上 session_token 与 cursor 重连：60 秒内无人察觉你离开过。"],
-  owner: ["owner", "房主"], admin: ["admin", "管理员"], host: ["host", "主持"], everybody: ["everybody", "所有人"], theme: ["Theme", "主题"], language: ["中文", "English"], skip: ["Skip to the content", "跳到正文"],
+  owner: ["owner", "房主"], admin: ["admin", "管理员"], host: ["host", "主持"], everybody: ["everybody", "所有人"], theme: ["Theme", "主题"], language: ["中文", "EN"], skip: ["Skip to the content", "跳到正文"],
 };
 
 export const EVENTS = {
@@ -88,6 +88,15 @@ export const CHINESE = {
   hub: {
     welcome: "会话已打开。", heartbeat_ack: "心跳的应答。", userOnlineStatus: "状态：带 id 为应答，否则为订阅者的变化。", message: "私信。", ack: "请求已被接受：带有该命令自身事件的字段。", error: "请求被拒绝；什么都没有改变。", closing: "服务即将关闭连接。", room_snapshot: "房间的完整状态。", room_update: "prev 之后发生的事。",
     room_reset: "客户端所持内容已不在历史中；随后是快照。", room_message: "房间里的发言；skipped 表示更早的被略过。", room_presence: "谁在房间里。",
+  },
+  http: {
+    asyncApi: "AsyncAPI 3.0 格式的 WebSocket 协议文档。", openApi: "OpenAPI 3.1 格式的 HTTP 文档。", hook: "媒体服务器的回调；正文格式由厂商定，地址中含来源密钥。", namedHook: "同上，用于按事件类型分地址回调的媒体服务器。",
+    live: "服务端所知某媒体服务器上正在推流的内容。供后端使用。", mediaUid: "Agora 用来指代某人的数字 uid：分配一次，所有节点一致。", statuses: "最多 500 人的状态。从未出现过的人为 offline。", manyStatuses: "同 GET，用于 id 过多、放不进查询串时。",
+    mintToken: "签发客户端令牌。供后端使用。", pollFrame: "不用 WebSocket 的客户端发一条消息；房间写在消息里。只属于 WebSocket 的类型返回 bad_argument（/type）。", pollHeartbeat: "为不用 WebSocket 的客户端打开或保持会话并进入房间。身份取自令牌；后端可指定。",
+    listRooms: "按名称列出房间及各房间人数。供后端使用。", createRoom: "创建房间并指定房主与规则：201；已存在则保持原样：200。两者都返回快照。供后端使用。", closeRoom: "永久关闭房间，同 room_close 命令：后端总是可以，个人需有权限。", snapshot: "房间状态。带 If-None-Match 且无变化时返回 304。",
+    command: "房间命令或房间消息，与 WebSocket 相同。后端以自身身份，或指明代表谁。", history: "房间历史，从旧到新；供后端和房间管理员使用。", members: "房间成员的一页。", messages: "保留的消息，从旧到新：某位置之后、之前，或最新。Accept: text/event-stream 时持续推送。",
+    say: "在房间内发言：房间内的人，或后端以自身身份或代表成员。", publishTicket: "麦上的人向媒体服务器推流所需的票据。", updates: "某位置之后发生的事，立即返回或等到有为止。Accept: text/event-stream 时持续推送。",
+    banUser: "同踢出，并在若干秒内或永久禁止进入。正文可为空。供后端使用。", kickUser: "立即结束某人的全部会话，如同其发送 user_offline；连接以 4003 关闭，此前的令牌失效。供后端使用。", unbanUser: "解除封禁。供后端使用。",
   },
   error: {
     bad_request: "消息不是带 type 的合法 JSON 对象。", unauthorized: "需要有效令牌。", room_not_found: "没有这个房间。", room_closed: "房间已关闭。", not_member: "此人不在房间里。", forbidden: "角色不允许。", target_rank: "对方级别不低于你。", bad_argument: "某字段类型、范围或格式不对。", rate_limited: "请求过多，请放慢。", stale_rev: "房间已有新变化。",

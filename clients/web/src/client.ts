@@ -103,6 +103,7 @@ export class HubClient extends Emitter<Events> {
   declare private _token: string | undefined;
   private _tokenReason: TokenContext["reason"] = "connect";
   declare private _retry: any;
+  /** Runs out when a line is without a welcome for too long, then when it has been up for a while. */
   declare private _stable: any;
   declare private _beat: any;
   declare private _renew: any;
@@ -225,9 +226,7 @@ export class HubClient extends Emitter<Events> {
     this._set({ state: "connecting" });
     const { getToken, url: where, transport, WebSocket: Given = page.WebSocket! } = this.options;
     let isRefused = false;
-    let limit: any;
     const onclose = (line.onclose = ({ code, reason }: { code: number; reason?: string }) => {
-      clearTimeout(limit);
       if (!isMine()) return;
       this._refused = isRefused ? this._refused + 1 : 0;
       // After polling the next try is an upgrade again, and one refusal is enough to poll on.
@@ -251,7 +250,8 @@ export class HubClient extends Emitter<Events> {
       else onclose({ code: 1006, reason: String(error) });
       return;
     }
-    limit = setTimeout(() => isMine() && this.state === "connecting" && this._lost(1006, "no sign of life"), WELCOME_MS);
+    // Whatever the line becomes, this timer goes with it: a program that is done must end.
+    this._stable = setTimeout(() => this._lost(1006, "no sign of life"), WELCOME_MS);
     line.onopen = () => {
       if (!isMine()) return;
       isRefused = this.transport !== "ws";
@@ -373,6 +373,7 @@ export class HubClient extends Emitter<Events> {
     this._lostAt = 0;
     this._tokenReason = "connect";
     this._set({ state: "connected" });
+    clearTimeout(this._stable);
     this._stable = setTimeout(() => { this.attempt = 0; }, STABLE_MS);
     for (const room of this.rooms.values()) if (room.joined && !welcome.rooms.some(({ room_id, error }) => room_id === room.id && !error)) void room._catchUp("room_join");
     if (this._watched[0]) this._watch([...new Set(this._watched)]);

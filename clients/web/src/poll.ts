@@ -38,7 +38,8 @@ export class PollLine implements Line {
   private _try(): void {
     const url = new URL(this._base);
     url.protocol = url.protocol.replace("http", "ws");
-    const probe = new (this._Socket as typeof WebSocket)(url, ["hub.v1.json"]);
+    let probe: WebSocket;
+    try { probe = new (this._Socket as typeof WebSocket)(url, ["hub.v1.json"]); } catch { return this._later(UPGRADE_MS); }
     const over = (isIn: boolean) => {
       probe.onopen = probe.onclose = probe.onerror = null;
       probe.close();

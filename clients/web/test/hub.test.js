@@ -1,6 +1,8 @@
 // The client against the real hub.
 import assert from "node:assert/strict";
+import { execFile } from "node:child_process";
 import { after, before, test } from "node:test";
+import { promisify } from "node:util";
 import { startHub } from "../../../tests/web/hub.js";
 import { HubClient, OnlineStatusManager } from "../dist/michub.js";
 
@@ -216,3 +218,28 @@ test("a hub that was down is no network without sockets: the session goes back t
   await room.send("queue_leave").catch((error) => assert.equal(error.name, "not_queued"));
   assert.ok(!seen.slice(seen.indexOf("online")).includes("offline"), String(seen));
 });
+
+test("where making a socket throws, polling goes on, also after it has been tried beside it", async () => {
+  let tries = 0;
+  const Forbidden = class { constructor() { tries++; throw new Error("not allowed here"); } };
+  const room = await member("barred", "r10", { WebSocket: Forbidden });
+  const lost = [];
+  room.client.on("state", ({ state }) => lost.push(state));
+  await shown(room, () => tries === 4);
+  await room.send("queue_join");
+  assert.deepEqual([room.client.transport, room.client.state, lost], ["poll", "connected", []]);
+});
+
+for (const transport of ["ws", "poll", "sse"]) {
+  test(`a program ends soon after its client is closed (${transport})`, async () => {
+    const program = `import { HubClient } from ${JSON.stringify(new URL("../dist/michub.js", import.meta.url).href)};
+      const client = new HubClient({ url: "${hub.url}/ws", userId: "brief-${transport}", transport: "${transport}" });
+      await client.connect();
+      await client.room("brief").join();
+      client.close();
+      const closed = Date.now();
+      process.on("exit", () => console.log(Date.now() - closed));`;
+    const { stdout } = await promisify(execFile)(process.execPath, ["--experimental-websocket", "--input-type=module", "-e", program], { timeout: 30_000 });
+    assert.ok(Number(stdout) < 5000, `${stdout} ms`);
+  });
+}

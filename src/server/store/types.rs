@@ -17,7 +17,7 @@ pub struct LogEntry {
     pub cursor: Cursor,
     /// The hub time of its events.
     pub at: UnixMs,
-    /// The record, written by `wire/record.rs`; opaque here.
+    /// The record, written by `wire/record/`; opaque here.
     pub record: Bytes,
 }
 

@@ -133,7 +133,7 @@ impl Runner {
 
     fn stream(&mut self, who: &str, step: &Value) -> Result<(), String> {
         let stopped_at = step["stopped_ms_ago"].as_u64().map(|ago| self.now.saturating_sub(ago));
-        let did = self.batch(&sut::stream(who, stopped_at), step)?;
+        let did = self.batch(&Ask::Command(Box::new(sut::stream(who, stopped_at))), step)?;
         self.follow(&did, false, |runner, own| {
             let model = &mut runner.judge.model;
             let changed = match stopped_at {

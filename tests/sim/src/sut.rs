@@ -132,12 +132,12 @@ pub fn token_role(name: &str, role: &str, issued_at: u64) -> Ask {
 }
 
 /// The hub's own command about somebody's media stream; with a time, it stopped then.
-pub fn stream(name: &str, stopped_at: Option<u64>) -> Ask {
+pub fn stream(name: &str, stopped_at: Option<u64>) -> Request {
     let user = user(name);
-    Ask::Command(Box::new(by_hub(match stopped_at {
+    by_hub(match stopped_at {
         None => Command::StreamStarted { user },
         Some(at) => Command::StreamStopped { user, stopped_at: UnixMs(at) },
-    })))
+    })
 }
 
 impl Sut {

@@ -1,4 +1,4 @@
-//! How keys and values look on the disk. The records inside are those of `wire/record.rs`; nothing here opens them.
+//! How keys and values look on the disk. The records inside are those of `wire/record/`; nothing here opens them.
 use crate::{
     hub::{cursor::Cursor, id::RoomId, time::UnixMs},
     server::store::LogEntry,

@@ -7,6 +7,7 @@ use crate::{
     model::text,
     rng::Rng,
     run::{START, Trace},
+    sut,
 };
 use michub::{
     hub::{
@@ -54,7 +55,12 @@ fn step(rng: &mut Rng, number: usize) -> Value {
             let fault = |rng: &mut Rng| *rng.pick(&["none", "none", "none", "none", "none", "none", "lost_reply", "lost"]);
             json!({"do": "ask", "node": node, "who": who, "frame": frame, "deaf": deaf, "faults": [fault(rng), fault(rng)]})
         }
-        55..=62 => json!({"do": "again", "node": node, "deaf": deaf}),
+        55..=57 => {
+            let mut step = generate::stream(rng);
+            step["node"] = json!(node);
+            step
+        }
+        58..=62 => json!({"do": "again", "node": node, "deaf": deaf}),
         63..=79 => json!({"do": "deliver", "node": node, "count": 1 + rng.below(6)}),
         80..=84 => json!({"do": "audit", "node": node}),
         85..=88 => json!({"do": "replicate"}),
@@ -103,6 +109,13 @@ impl Cluster {
                 Some(request) => self.ask(at, request, step),
                 None => Ok(()),
             },
+            "stream" => {
+                let mut who = step["who"].clone();
+                named(&mut who, &|kind, number| self.nth(kind, number));
+                let stopped_at = step["stopped_ms_ago"].as_u64().map(|ago| self.now.saturating_sub(ago));
+                let request = sut::stream(who.as_str().unwrap_or("a"), stopped_at);
+                self.ask(at, request, step)
+            }
             // A client that heard nothing, or too late, tries it at another node.
             "again" => match self.last.clone() {
                 Some(request) => self.ask(at, request, step),
@@ -146,10 +159,22 @@ impl Cluster {
         }
     }
 
+    /// The one of that number, counted round and round, of those who wait, sit or are banned now.
+    fn nth(&self, kind: &str, number: usize) -> Value {
+        let room = &self.nodes[0].room;
+        let list: Vec<&UserId> = match kind {
+            "queue" => room.queue.entries.iter().map(|entry| &entry.user).collect(),
+            "seat" => room.seats.list.iter().filter_map(|seat| Some(&seat.occupant.as_ref()?.user)).collect(),
+            "banned" => room.bans.keys().collect(),
+            "host_seat" => return json!(room.rules.host_seat),
+            _ => return json!("none"),
+        };
+        json!(list.get(number % list.len().max(1)).map_or("a", |user| user.as_str()))
+    }
+
     fn request(&self, step: &Value) -> Option<Request> {
         let mut frame = step["frame"].clone();
-        let queue = &self.nodes[0].room.queue.entries;
-        named(&mut frame, &|number| queue.get(number % queue.len().max(1)).map_or("a", |entry| entry.user.as_str()).to_owned());
+        named(&mut frame, &|kind, number| self.nth(kind, number));
         let parsed = parse_for_room(&frame.to_string(), &self.nodes[0].room.id).ok()?;
         let ClientFrame::Room { command, .. } = parsed.frame else { return None };
         let actor = match text(step, "who") {
@@ -253,18 +278,16 @@ impl Cluster {
     }
 }
 
-/// Puts people who wait where the trace names them by their number; whatever else it names is not there.
-fn named(frame: &mut Value, waiting: &impl Fn(usize) -> String) {
+/// Puts people where the trace names them by their number; whatever else it names is not there.
+fn named(frame: &mut Value, nth: &impl Fn(&str, usize) -> Value) {
     match frame {
         Value::String(word) => {
-            if let Some(number) = word.strip_prefix("@queue#") {
-                *word = waiting(number.parse().unwrap_or(0));
-            } else if word.starts_with('@') {
-                "none".clone_into(word);
-            }
+            let Some(name) = word.strip_prefix('@') else { return };
+            let (kind, number) = name.split_once('#').unwrap_or((name, "0"));
+            *frame = nth(kind, number.parse().unwrap_or(0));
         }
-        Value::Array(list) => list.iter_mut().for_each(|value| named(value, waiting)),
-        Value::Object(fields) => fields.values_mut().for_each(|value| named(value, waiting)),
+        Value::Array(list) => list.iter_mut().for_each(|value| named(value, nth)),
+        Value::Object(fields) => fields.values_mut().for_each(|value| named(value, nth)),
         _ => {}
     }
 }

@@ -1,147 +1,31 @@
-//! What a store keeps of rooms: commits and snapshots, as JSON with a format number of their own, so that hub types stay free.
-use super::{
-    answer::AnswerJson,
-    event::EventJson,
-    rules::RulesJson,
-    state::{EntryJson, FlagsJson, MediaJson, TalkJson},
-    stored::{RecordError, user},
-    turn::{ApplyJson, TurnJson},
-    words::{ModeJson, SeatKindJson, StatusJson, ViaJson},
-};
-use crate::hub::{
-    actor::Actor,
-    asks::{Apply, Asks, End, Ended, Invite},
-    cursor::Cursor,
-    dedup::{Dedup, Outcome},
-    event::{Answer, Commit, Event, Op, Step},
-    id::{OpId, RoleId, RoomId},
-    queue::{Entry, MicQueue, Slot, Undo},
-    reasons::{ApplyOutcome, InviteOutcome},
-    room::{Grant, Room},
-    seats::{Occupant, Reservation, Seat, Seats},
-    time::UnixMs,
-    turns::{Turn, Turns},
+//! The record of a whole room: the snapshot that commits are replayed on.
+use super::{FORMAT, actor, actor_text, check_format, cursor, op_id, read, write};
+use crate::{
+    hub::{
+        asks::{Apply, Asks, End, Ended, Invite},
+        dedup::{Dedup, Outcome},
+        event::Event,
+        id::{RoleId, RoomId},
+        queue::{Entry, MicQueue, Slot, Undo},
+        reasons::{ApplyOutcome, InviteOutcome},
+        room::{Grant, Room},
+        seats::{Occupant, Reservation, Seat, Seats},
+        time::UnixMs,
+        turns::{Turn, Turns},
+    },
+    wire::{
+        answer::AnswerJson,
+        event::EventJson,
+        rules::RulesJson,
+        state::{EntryJson, FlagsJson, MediaJson, TalkJson},
+        stored::{RecordError, user},
+        turn::{ApplyJson, TurnJson},
+        words::{ModeJson, SeatKindJson, StatusJson, ViaJson},
+    },
 };
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
-
-/// The format of the records that this version writes.
-pub const FORMAT: u32 = 2;
-/// The oldest format that this version reads: what came later is then empty.
-const OLDEST: u32 = 1;
-
-/// Writes an actor: `u:` and the user id, `service` or `hub`.
-fn actor_text(actor: &Actor) -> String {
-    match actor {
-        Actor::User(user) => format!("u:{user}"),
-        Actor::Service => "service".to_owned(),
-        Actor::Hub => "hub".to_owned(),
-    }
-}
-
-fn actor(text: &str) -> Result<Actor, RecordError> {
-    match (text, text.strip_prefix("u:")) {
-        (_, Some(id)) => Ok(Actor::User(user(id)?)),
-        ("service", None) => Ok(Actor::Service),
-        ("hub", None) => Ok(Actor::Hub),
-        _ => Err(RecordError("an actor")),
-    }
-}
-
-fn cursor(text: &str) -> Result<Cursor, RecordError> {
-    Cursor::parse(text).ok_or(RecordError("a cursor"))
-}
-
-fn op_id(text: &str) -> Result<OpId, RecordError> {
-    OpId::parse(text).map_err(|_| RecordError("an op_id"))
-}
-
-fn event(event: EventJson) -> Result<Event, RecordError> {
-    Event::try_from(event)
-}
-
-fn write<T: Serialize>(value: &T) -> Bytes {
-    // Writing to memory fails only for a map whose keys are not texts; there is none here. An empty record would be refused when read.
-    serde_json::to_vec(value).unwrap_or_default().into()
-}
-
-fn read<'a, T: Deserialize<'a>>(bytes: &'a [u8]) -> Result<T, RecordError> {
-    serde_json::from_slice(bytes).map_err(|_| RecordError("not a record of this kind"))
-}
-
-const fn check_format(v: u32) -> Result<(), RecordError> {
-    if OLDEST <= v && v <= FORMAT { Ok(()) } else { Err(RecordError("written by another version")) }
-}
-
-#[derive(Serialize, Deserialize)]
-struct CommitRecord {
-    v: u32,
-    prev: String,
-    cursor: String,
-    at: u64,
-    steps: Vec<StepRecord>,
-}
-
-#[derive(Serialize, Deserialize)]
-struct StepRecord {
-    rev: u64,
-    by: String,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    op: Option<(String, u64)>,
-    #[serde(default, skip_serializing_if = "AnswerJson::is_plain")]
-    answer: AnswerJson,
-    own: usize,
-    events: Vec<EventJson>,
-}
-
-/// Writes a commit.
-#[must_use]
-pub fn encode_commit(commit: &Commit) -> Bytes {
-    let step = |step: &Step| StepRecord {
-        rev: step.rev,
-        by: actor_text(&step.by),
-        op: step.op.as_ref().map(|op| (op.id.to_string(), op.fingerprint)),
-        answer: step.op.as_ref().map(|op| (&op.answer).into()).unwrap_or_default(),
-        own: step.own,
-        events: step.events.iter().map(EventJson::from).collect(),
-    };
-    write(&CommitRecord {
-        v: FORMAT,
-        prev: commit.prev.to_string(),
-        cursor: commit.cursor.to_string(),
-        at: commit.at.0,
-        steps: commit.steps.iter().map(step).collect(),
-    })
-}
-
-/// Reads the hub time of a commit without the rest of it; `None` = not such a record.
-#[must_use]
-pub fn commit_time(bytes: &[u8]) -> Option<UnixMs> {
-    #[derive(Deserialize)]
-    struct Time {
-        at: u64,
-    }
-    read::<Time>(bytes).ok().map(|time| UnixMs(time.at))
-}
-
-/// Reads a commit. Errors: not a record, or one of another version.
-pub fn decode_commit(bytes: &[u8]) -> Result<Commit, RecordError> {
-    let record: CommitRecord = read(bytes)?;
-    check_format(record.v)?;
-    let step = |step: StepRecord| {
-        let answer = Answer::try_from(step.answer)?;
-        let op = step.op.map(|(id, fingerprint)| Ok(Op { id: op_id(&id)?, fingerprint, answer })).transpose()?;
-        let events = step.events.into_iter().map(event).collect::<Result<_, _>>()?;
-        Ok(Step { rev: step.rev, by: actor(&step.by)?, op, own: step.own, events })
-    };
-    Ok(Commit {
-        prev: cursor(&record.prev)?,
-        cursor: cursor(&record.cursor)?,
-        at: UnixMs(record.at),
-        steps: record.steps.into_iter().map(step).collect::<Result<_, _>>()?,
-    })
-}
 
 #[derive(Serialize, Deserialize)]
 struct RoomRecord {
@@ -395,7 +279,7 @@ pub fn decode_room(bytes: &[u8]) -> Result<Room, RecordError> {
             op_id: op_id(&outcome.op)?,
             fingerprint: outcome.fingerprint,
             rev: outcome.rev,
-            event: event(outcome.event)?,
+            event: Event::try_from(outcome.event)?,
             answer: outcome.answer.try_into()?,
             at: UnixMs(outcome.at),
         })
