@@ -111,7 +111,7 @@ async fn bad_ids_and_queries_name_the_field() {
     let hub = hub(dir.path(), &[]).await;
     for route in ROUTES.iter().filter(|route| route.path.contains("{room_id}") || route.path.contains("{user_id}")) {
         let field = if route.path.contains("{room_id}") { "/room_id" } else { "/user_id" };
-        for id in ["a%20b", "%E6%88%BF", "a%2Fb", &"x".repeat(65)] {
+        for id in ["a%20b", "%E6%88%BF", "a%2Fb", "%FF", "%00", &"x".repeat(65)] {
             let path = route.path.replace("{room_id}", id).replace("{user_id}", id) + "?user_id=u1";
             let body = r#"{"type":"queue_clear","class":"must","kind":"k","body":"b"}"#;
             let (status, answer) = http(&hub.address, &route.method.name().to_uppercase(), &path, "", body).await;

@@ -8,6 +8,10 @@ use std::{
 };
 use xtask::bed::{Proxy, Redis, RedisCluster, RedisOptions, Sentinels, kill};
 
+const USAGE: &str = "usage: cargo xtask cluster [HUBS] [standalone|cluster|sentinel]";
+const SHAPES: [&str; 3] = ["standalone", "cluster", "sentinel"];
+/// How many hubs are started unless something else is said.
+const HUBS: usize = 3;
 /// As many hubs as a machine shows well.
 const HUBS_MAX: usize = 16;
 
@@ -24,7 +28,7 @@ impl Shape {
             "standalone" => Redis::start(dir, RedisOptions::default()).map(Self::One),
             "cluster" => RedisCluster::start(dir).map(Self::Cluster),
             "sentinel" => Sentinels::start(dir).map(Self::Sentinel),
-            _ => return Err("usage: cargo xtask cluster [HUBS] [standalone|cluster|sentinel]".to_owned()),
+            _ => return Err(USAGE.to_owned()),
         };
         started.map_err(|error| format!("Redis: {error}"))
     }
@@ -51,11 +55,18 @@ impl Drop for Hubs {
 
 /// Starts everything, says where it is, and ends it when a line comes in.
 pub fn run(rest: &[String]) -> Result<(), String> {
-    let count = rest.first().map_or(Ok(3), |text| text.parse()).map_err(|_| "HUBS: a number".to_owned())?;
+    let (count, rest) = match rest.split_first().and_then(|(first, rest)| Some((first.parse().ok()?, rest))) {
+        Some((count, rest)) => (count, rest),
+        None => (HUBS, rest),
+    };
     if !(1..=HUBS_MAX).contains(&count) {
         return Err(format!("HUBS: 1 to {HUBS_MAX}"));
     }
-    let shape = rest.get(1).map_or("standalone", String::as_str);
+    let shape = match rest {
+        [] => "standalone",
+        [one] if SHAPES.contains(&one.as_str()) => one,
+        _ => return Err(USAGE.to_owned()),
+    };
     setup::redis()?;
     cargo("the hub", &["build", "--bin", "michub"], [])?;
     let folder = Folder::new()?;
@@ -74,7 +85,9 @@ pub fn run(rest: &[String]) -> Result<(), String> {
     }
     let balancer = Proxy::start(addresses, 1).map_err(|error| format!("balancer: {error}"))?;
     println!("balancer: http://{}  (its lines go to the hubs in turn)\nEnter ends everything.", balancer.address());
-    let _ = std::io::stdin().lock().read_line(&mut String::new());
+    if std::io::stdin().lock().read_line(&mut String::new()).is_ok_and(|read| read == 0) {
+        println!("The input is closed, so everything ends. This stays: tail -f /dev/null | cargo xtask cluster");
+    }
     Ok(())
 }
 

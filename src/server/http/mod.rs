@@ -35,10 +35,11 @@ use crate::{
 };
 use axum::{
     body::Bytes,
-    http::{HeaderMap, StatusCode, header},
+    extract::{FromRequestParts, RawPathParams},
+    http::{HeaderMap, StatusCode, header, request::Parts},
     response::Response,
 };
-use std::{ops::Deref, sync::Arc};
+use std::{convert::Infallible, ops::Deref, sync::Arc};
 use tokio::sync::{oneshot, watch};
 
 /// What the routes need. Cheap to clone: each request does so several times.
@@ -120,6 +121,18 @@ impl Api {
             None if self.auth.needs_token() => Err(Failure::new(Code::Unauthorized)),
             None => Ok(Caller::Anybody),
         }
+    }
+}
+
+/// The id that a path names. Bytes that are no text make it empty, which is no id: the route says so as of any other one.
+pub(super) struct Named(pub String);
+
+impl<S: Send + Sync> FromRequestParts<S> for Named {
+    type Rejection = Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Infallible> {
+        let named = RawPathParams::from_request_parts(parts, state).await;
+        Ok(Self(named.ok().and_then(|all| Some(all.iter().next()?.1.to_owned())).unwrap_or_default()))
     }
 }
 

@@ -2,7 +2,7 @@
 use super::{Api, stream};
 use crate::server::{
     auth::Claims,
-    http::{Caller, room_id},
+    http::{Caller, Named, room_id},
     msg::{PollReply, Polled, Refusal, Reply, RoomMsg, refusal},
     net::failure::{Failure, reply},
 };
@@ -16,7 +16,7 @@ use crate::{
     wire::{client, close::Close, fields::BadFrame},
 };
 use axum::{
-    extract::{Path, Query, State},
+    extract::{Query, State},
     http::{HeaderMap, HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
 };
@@ -155,7 +155,7 @@ fn tagged(polled: Polled, unchanged: bool) -> Response {
 pub(in crate::server) async fn snapshot(
     State(api): State<Api>,
     headers: HeaderMap,
-    Path(room): Path<String>,
+    Named(room): Named,
 ) -> Result<Response, Failure> {
     let reading = Reading::new(api, &headers, &room)?;
     let known = known(&headers);
@@ -174,7 +174,7 @@ pub(in crate::server) struct UpdatesQuery {
 pub(in crate::server) async fn updates(
     State(api): State<Api>,
     mut headers: HeaderMap,
-    Path(room): Path<String>,
+    Named(room): Named,
     Query(query): Query<UpdatesQuery>,
 ) -> Result<Response, Failure> {
     take_token(&api, &mut headers, query.token.as_deref());
@@ -226,7 +226,7 @@ pub(in crate::server) struct MembersQuery {
 pub(in crate::server) async fn members(
     State(api): State<Api>,
     headers: HeaderMap,
-    Path(room): Path<String>,
+    Named(room): Named,
     Query(query): Query<MembersQuery>,
 ) -> Result<Response, Failure> {
     let reading = Reading::new(api, &headers, &room)?;

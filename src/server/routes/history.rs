@@ -3,13 +3,13 @@ use crate::{
     hub::{actor::Actor, code::Code, id::UserId, roles, time::UnixMs},
     server::{
         history::{HistoryError, Mark, PAGE_DEFAULT, PAGE_MAX, Question},
-        http::{Api, Caller, room_id},
+        http::{Api, Caller, Named, room_id},
         net::failure::{Failure, reply},
     },
     wire::{fields::BadFrame, history::history_page},
 };
 use axum::{
-    extract::{Path, RawQuery, State},
+    extract::{RawQuery, State},
     http::{HeaderMap, StatusCode},
     response::Response,
 };
@@ -65,7 +65,7 @@ fn question(room: &str, query: &str) -> Result<Question, Failure> {
 pub(super) async fn history(
     State(api): State<Api>,
     headers: HeaderMap,
-    Path(room): Path<String>,
+    Named(room): Named,
     RawQuery(query): RawQuery,
 ) -> Result<Response, Failure> {
     let caller = api.reader(&headers)?;

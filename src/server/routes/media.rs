@@ -2,7 +2,7 @@
 use crate::{
     hub::{code::Code, id::UserId},
     server::{
-        http::{Api, Caller, backend, room_id},
+        http::{Api, Caller, Named, backend, room_id},
         media::OnAir,
         net::failure::{Failure, reply},
     },
@@ -98,7 +98,7 @@ pub(super) async fn uid(
 pub(super) async fn ticket(
     State(api): State<Api>,
     headers: HeaderMap,
-    Path(room): Path<String>,
+    Named(room): Named,
     Query(query): Query<WhoQuery>,
 ) -> Result<Response, Failure> {
     let room = room_id(&room)?;

@@ -1,7 +1,7 @@
 //! `/api/rooms/{room_id}/messages`: what was said in a room and is kept, page by page; and saying something without a socket.
 use crate::{
     server::{
-        http::{Api, said_about},
+        http::{Api, Named, said_about},
         net::failure::{Failure, reply},
         poll::{Reading, Topic, stream, take_token, wait_ms, wants_stream},
     },
@@ -12,7 +12,7 @@ use crate::{
 };
 use axum::{
     body::Bytes,
-    extract::{Path, Query, State},
+    extract::{Query, State},
     http::{HeaderMap, StatusCode},
     response::Response,
 };
@@ -35,7 +35,7 @@ pub(super) struct PageQuery {
 pub(super) async fn page(
     State(api): State<Api>,
     mut headers: HeaderMap,
-    Path(room): Path<String>,
+    Named(room): Named,
     Query(query): Query<PageQuery>,
 ) -> Result<Response, Failure> {
     take_token(&api, &mut headers, query.token.as_deref());
@@ -60,7 +60,7 @@ pub(super) async fn page(
 pub(super) async fn say(
     State(api): State<Api>,
     headers: HeaderMap,
-    Path(room): Path<String>,
+    Named(room): Named,
     body: Bytes,
 ) -> Result<Response, Failure> {
     said_about(&api, &headers, &room, &body, client::parse_message_for_room).await

@@ -6,7 +6,7 @@ use crate::{
     },
     server::{
         auth::{Claims, MAX_LIFE_SECONDS},
-        http::{Api, backend, text},
+        http::{Api, Named, backend, text},
         msg::Shown,
         net::{
             failure::{Failure, reply},
@@ -21,7 +21,7 @@ use crate::{
 };
 use axum::{
     body::Bytes,
-    extract::{Path, Query, State},
+    extract::{Query, State},
     http::{HeaderMap, StatusCode},
     response::Response,
 };
@@ -104,7 +104,7 @@ fn somebody(api: &Api, headers: &HeaderMap, user: &str) -> Result<UserId, Failur
 
 /// Ends every session of somebody on every node, as if he had said `user_offline`; his sockets are closed with 4003, and tokens from before
 /// are refused.
-pub(super) async fn kick(State(api): State<Api>, headers: HeaderMap, Path(user): Path<String>) -> Result<Response, Failure> {
+pub(super) async fn kick(State(api): State<Api>, headers: HeaderMap, Named(user): Named) -> Result<Response, Failure> {
     send_away(&api, &somebody(&api, &headers, &user)?, 0).await
 }
 
@@ -112,7 +112,7 @@ pub(super) async fn kick(State(api): State<Api>, headers: HeaderMap, Path(user):
 pub(super) async fn ban(
     State(api): State<Api>,
     headers: HeaderMap,
-    Path(user): Path<String>,
+    Named(user): Named,
     body: Bytes,
 ) -> Result<Response, Failure> {
     let user = somebody(&api, &headers, &user)?;
@@ -126,7 +126,7 @@ pub(super) async fn ban(
 }
 
 /// Ends a ban.
-pub(super) async fn unban(State(api): State<Api>, headers: HeaderMap, Path(user): Path<String>) -> Result<Response, Failure> {
+pub(super) async fn unban(State(api): State<Api>, headers: HeaderMap, Named(user): Named) -> Result<Response, Failure> {
     let user = somebody(&api, &headers, &user)?;
     api.bans.let_in(&user).await?;
     Ok(reply(StatusCode::OK, kicked(&KickedJson { user_id: user.as_str(), sessions: 0, until_ms: None }).into()))

@@ -5,7 +5,7 @@ use crate::{
         command::{Command, Request},
     },
     server::{
-        http::{Api, actor_of, backend, room_id, said_about, text},
+        http::{Api, Named, actor_of, backend, room_id, said_about, text},
         msg::{Created, Reply, RoomMsg},
         net::failure::{Failure, reply},
     },
@@ -18,7 +18,7 @@ use crate::{
 };
 use axum::{
     body::Bytes,
-    extract::{Path, Query, State},
+    extract::{Query, State},
     http::{HeaderMap, StatusCode},
     response::Response,
 };
@@ -91,7 +91,7 @@ pub(super) struct CloseQuery {
 pub(super) async fn close(
     State(api): State<Api>,
     headers: HeaderMap,
-    Path(room): Path<String>,
+    Named(room): Named,
     Query(query): Query<CloseQuery>,
 ) -> Result<Response, Failure> {
     let (actor, rated) = actor_of(api.caller(&headers)?, None)?;
@@ -112,7 +112,7 @@ pub(super) async fn close(
 pub(super) async fn command(
     State(api): State<Api>,
     headers: HeaderMap,
-    Path(room): Path<String>,
+    Named(room): Named,
     body: Bytes,
 ) -> Result<Response, Failure> {
     said_about(&api, &headers, &room, &body, client::parse_for_room).await

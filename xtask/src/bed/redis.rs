@@ -2,7 +2,7 @@
 use super::{READY, free_port, kill, local, signal, until};
 use std::{
     io::{self, Read, Write},
-    net::TcpStream,
+    net::{TcpListener, TcpStream},
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
     time::Duration,
@@ -17,6 +17,23 @@ pub struct RedisOptions {
     pub sentinel: bool,
 }
 
+/// How often a server is tried on another port.
+const TRIES: usize = 5;
+
+/// How far from its port a server of a cluster has the one for its like, and the highest port that leaves room for that.
+const BUS: u16 = 10_000;
+const PORT_MAX: u16 = u16::MAX - BUS;
+
+/// Returns a port that nobody uses now; with `bus`, nor the one that belongs to it in a cluster.
+fn port(bus: bool) -> io::Result<u16> {
+    loop {
+        let port = free_port()?;
+        if !bus || (port <= PORT_MAX && TcpListener::bind(local(port + BUS)).is_ok()) {
+            return Ok(port);
+        }
+    }
+}
+
 /// A running server; it ends with this value.
 pub struct Redis {
     child: Child,
@@ -28,7 +45,15 @@ pub struct Redis {
 impl Redis {
     /// Starts a server in a folder that exists. Errors: there is no redis-server (`apt-get install redis-server`), or it does not come up.
     pub fn start(dir: &Path, options: RedisOptions) -> io::Result<Self> {
-        Self::on(free_port()?, dir, options)
+        let in_cluster = options.args.iter().any(|arg| arg == "--cluster-enabled");
+        for _ in 1..TRIES {
+            // Another process may take the port before the server does.
+            match Self::on(port(in_cluster)?, dir, options.clone()) {
+                Err(error) if error.kind() == io::ErrorKind::AddrInUse => {}
+                outcome => return outcome,
+            }
+        }
+        Self::on(port(in_cluster)?, dir, options)
     }
 
     fn on(port: u16, dir: &Path, options: RedisOptions) -> io::Result<Self> {
@@ -44,11 +69,15 @@ impl Redis {
             io::Error::new(error.kind(), format!("redis-server cannot be started (apt-get install redis-server): {error}"))
         })?;
         let mut server = Self { child, port, dir: dir.to_owned(), options };
-        until(READY, || server.ask("PING").map(|_| ()))?;
-        if let Some(status) = server.child.try_wait()? {
-            return Err(io::Error::other(format!("redis-server ended: {status}")));
+        until(READY, || match server.child.try_wait()? {
+            Some(_) => Ok(()),
+            None => server.ask("PING").map(drop),
+        })?;
+        // Whoever has answered may be another one.
+        match server.child.try_wait()? {
+            Some(status) => Err(io::Error::new(io::ErrorKind::AddrInUse, format!("redis-server on port {port} ended: {status}"))),
+            None => Ok(server),
         }
-        Ok(server)
     }
 
     /// Returns the port.
