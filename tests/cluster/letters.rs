@@ -111,3 +111,15 @@ async fn what_a_polling_client_has_not_heard_follows_it() {
     }
     assert_eq!(got, ["four"]);
 }
+
+#[tokio::test]
+async fn a_node_whose_line_has_just_broken_is_not_dead() {
+    let nodes = Nodes::start(2, &[]);
+    let (mut a, mut b) = (nodes.user(0, "a").await, nodes.user(1, "b").await);
+    for round in 0..8 {
+        nodes.redis.ask("CLIENT KILL TYPE pubsub").unwrap();
+        let text = format!("m{round}");
+        assert_eq!(a.ok("message", to("b", &text)).await["delivered"], 1, "{text}");
+        assert_eq!(b.wait("message").await["message"], text);
+    }
+}

@@ -233,6 +233,18 @@ fn after_a_restart_nobody_overtakes_for_a_while() {
 }
 
 #[test]
+fn somebody_requeued_after_a_restart_lets_nobody_past_the_held() {
+    let mut table = Table::new(Mode::Queue, Rules { on_deck_size: 0, ..rules() });
+    table.join("a b c");
+    table.restart_after(0);
+    table.back("own");
+    table.back("d");
+    table.join("d");
+    table.ask("own", Command::SeatKick { target: id("a"), requeue: true, cooldown_seconds: 0 }).unwrap();
+    assert_eq!((table.seated(), table.order()), ("3:b".to_owned(), "a c d".to_owned()), "c may still come back");
+}
+
+#[test]
 fn a_role_of_a_token_counts_until_a_person_says_otherwise() {
     let token = |user: &str, role: &str, issued_at| Command::TokenRole {
         user: id(user),

@@ -21,7 +21,7 @@ impl Draft {
         for command in self.overdue() {
             self.by_hub(command, members);
         }
-        if self.room.could_promote() && self.now >= self.room.promotion_from && !self.in_load_grace() {
+        if self.room.could_promote() && self.now >= self.room.promotion_from {
             self.by_hub(Command::Promote, members);
         }
     }

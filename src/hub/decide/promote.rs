@@ -11,7 +11,7 @@ impl Draft {
             Mode::Apply | Mode::Chair => false,
         };
         if wanted {
-            self.promote_while(members, |draft| !draft.in_load_grace());
+            self.promote_while(members, |draft, user| !draft.must_wait(user));
         }
     }
 
@@ -24,17 +24,18 @@ impl Draft {
     }
 
     /// After a load people are still coming back: until the grace is over, nobody is promoted past somebody held in front of him.
-    pub(super) fn in_load_grace(&self) -> bool {
-        self.now < self.no_promotion_before && self.room.queue.entries.first().is_some_and(|entry| entry.held_until.is_some())
+    fn must_wait(&self, user: &UserId) -> bool {
+        let mut ahead = self.room.queue.entries.iter().take_while(|entry| entry.user != *user);
+        self.now < self.no_promotion_before && ahead.any(|entry| entry.held_until.is_some())
     }
 
     /// Fills every free guest seat, grace or not.
     pub(super) fn promote_all(&mut self, members: &dyn Members) {
-        self.promote_while(members, |_| true);
+        self.promote_while(members, |_, _| true);
     }
 
-    fn promote_while(&mut self, members: &dyn Members, may: impl Fn(&Self) -> bool) {
-        while let Some((user, want_seat)) = self.next_in_line(members).filter(|_| may(self)) {
+    fn promote_while(&mut self, members: &dyn Members, may: impl Fn(&Self, &UserId) -> bool) {
+        while let Some((user, want_seat)) = self.next_in_line(members).filter(|(user, _)| may(self, user)) {
             let Some(seat_no) = self.room.seats.free_guest(want_seat) else { return };
             self.emit(Event::QueueLeft { user: user.clone(), reason: QueueLeftReason::Promoted, note: None });
             self.emit(Event::SeatTaken { seat_no, user: user.clone(), via: Via::Promote });

@@ -5,9 +5,13 @@ use crate::hub::{
     time::Millis,
 };
 use bytes::Bytes;
+use std::time::Duration;
 
 /// How many direct messages are kept for somebody whose lines are all lost.
 const KEPT_MAX: &str = "64";
+/// How often a node is tried that does not listen, and the pause in between: a line that broke is back within that time.
+const LOOKS: u32 = 4;
+const LOOK_AGAIN: Duration = Duration::from_millis(100);
 
 /// A message to one node.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -102,19 +106,36 @@ impl Cluster {
         let mut deaf = Vec::new();
         loop {
             let Some(nodes) = self.route(user, payload, keep, &deaf).await? else { return Ok(None) };
-            let (mut live, mut here, mut dead) = (0, false, false);
+            let (mut live, mut here) = (0, false);
+            let mail = Mail::Message { user: user.clone(), payload: payload.clone() };
+            let mut untold = Vec::new();
             for (node, sessions) in nodes {
-                let mail = Mail::Message { user: user.clone(), payload: payload.clone() };
                 if *node == *me {
                     here = true;
                     live += sessions;
-                } else if self.post(&node, &mail).await {
-                    live += sessions;
                 } else {
-                    dead = true;
-                    deaf.push(node);
+                    untold.push((node, sessions));
                 }
             }
+            for look in 0..LOOKS {
+                if look > 0 {
+                    tokio::time::sleep(LOOK_AGAIN).await;
+                }
+                let mut still = Vec::new();
+                for (node, sessions) in untold {
+                    if self.post(&node, &mail).await {
+                        live += sessions;
+                    } else {
+                        still.push((node, sessions));
+                    }
+                }
+                untold = still;
+                if untold.is_empty() || !self.is_up() {
+                    break;
+                }
+            }
+            let dead = !untold.is_empty();
+            deaf.extend(untold.into_iter().map(|(node, _)| node));
             if live > 0 || !dead {
                 return Ok(Some((live, here)));
             }

@@ -233,7 +233,10 @@ impl Cluster {
         match self.run(&publish).await {
             Ok(listeners) => !matches!(listeners, Value::Int(0)),
             Err(error) => {
-                tracing::warn!(%error, to, "a node is not told");
+                // That Redis is away has been said already, once for all.
+                if self.is_up() {
+                    tracing::warn!(%error, to, "a node is not told");
+                }
                 false
             }
         }

@@ -39,7 +39,10 @@ impl Actor {
                     Ok(Some(opened)) => self.opened(opening, opened, reply).await,
                     Ok(None) => drop(reply.send(Err(TooMany))),
                     Err(error) => {
-                        tracing::warn!(%error, "a session is opened without the others");
+                        // That Redis is away has been said already, once for all.
+                        if self.shared.as_ref().is_some_and(|shared| shared.cluster.is_up()) {
+                            tracing::warn!(%error, "a session is opened without the others");
+                        }
                         self.touched(&opening.user);
                         self.open(opening, reply).await;
                     }

@@ -37,17 +37,16 @@ pub fn differences(wanted: &Value, shown: &Value, path: &str) -> Vec<String> {
     }
 }
 
-/// Checks that the hub's events of a step are the model's, in any order; the hub may say more in each.
+/// Checks that the hub's events of a step are the model's, in the same order; the hub may say more in each.
 pub fn has_events(wanted: &[Value], shown: &[Value]) -> Result<(), String> {
-    let mut left: Vec<&Value> = shown.iter().collect();
-    for event in wanted {
-        let fits = |other: &&Value| {
-            event.as_object().into_iter().flatten().all(|(key, value)| other.get(key).unwrap_or(&Value::Null) == value)
-        };
-        match left.iter().position(fits) {
-            Some(at) => left.remove(at),
-            None => return Err(format!("the event {event} is missing in {shown:?}")),
-        };
+    let fits = |event: &Value, other: &Value| {
+        event.as_object().into_iter().flatten().all(|(key, value)| other.get(key).unwrap_or(&Value::Null) == value)
+    };
+    if wanted.len() != shown.len() {
+        return Err(format!("{wanted:?} should be said, and is {shown:?}"));
     }
-    if left.is_empty() { Ok(()) } else { Err(format!("nobody expects {left:?}")) }
+    match wanted.iter().zip(shown).find(|(event, other)| !fits(event, other)) {
+        Some((event, other)) => Err(format!("the event {event} should stand where {other} does in {shown:?}")),
+        None => Ok(()),
+    }
 }

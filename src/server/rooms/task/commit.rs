@@ -59,7 +59,12 @@ impl Task {
             }
             Err(CommitError::NotDone(fault)) if !uncertain => {
                 metrics::commit(metrics::Commit::Refused);
-                tracing::error!(room = %self.home.id, %fault, "a commit was not written");
+                if store.healthy() || !store.shared() {
+                    tracing::error!(room = %self.home.id, %fault, "a commit was not written");
+                } else {
+                    // That Redis is away has been said already, once for all rooms.
+                    tracing::debug!(room = %self.home.id, %fault, "a commit was not written");
+                }
                 return Settled::Failed(unavailable("none"));
             }
             Err(error) => return self.unsure(&error.to_string()),

@@ -5,9 +5,7 @@ use super::*;
 fn a_place_is_held_while_its_person_is_away() {
     let rules = Rules { max_mic_count: 1, hold_queue: Millis(100), ..Rules::default() };
     run(RoomSettings { rules: Arc::new(rules), ..RoomSettings::default() }, |mut bench| async move {
-        bench.join("a");
-        bench.join("b");
-        bench.out(2).await;
+        bench.enter(&["a", "b"]).await;
         bench.say("a", Command::ModeSet { mode: Mode::Apply });
         bench.say("b", Command::QueueJoin { want_seat: None, note: None });
         bench.out(3).await;
@@ -77,9 +75,7 @@ fn lost(name: &str, by_hub: Option<EndedByHub>) -> RoomMsg {
 #[test]
 fn whom_the_hub_has_cut_off_keeps_his_place_for_the_handover() {
     run(no_hold(), |mut bench| async move {
-        bench.join("a");
-        bench.join("b");
-        bench.out(2).await;
+        bench.enter(&["a", "b"]).await;
         bench.say("a", Command::SeatTake { seat_no: Some(1) });
         bench.out(2).await;
         let before = Clock::new().now();
@@ -97,9 +93,7 @@ fn whom_the_hub_has_cut_off_keeps_his_place_for_the_handover() {
 #[test]
 fn a_drained_person_is_shown_held_only_later() {
     run(no_hold(), |mut bench| async move {
-        bench.join("a");
-        bench.join("b");
-        bench.out(2).await;
+        bench.enter(&["a", "b"]).await;
         bench.say("a", Command::SeatTake { seat_no: Some(1) });
         bench.out(2).await;
         bench.send(lost("a", Some(EndedByHub { retry_after: Millis(0), drained: true })));
@@ -113,9 +107,7 @@ fn a_drained_person_is_shown_held_only_later() {
 #[test]
 fn a_loss_that_was_not_committed_is_noticed_again() {
     run(settings(), |mut bench| async move {
-        bench.join("a");
-        bench.join("b");
-        bench.out(2).await;
+        bench.enter(&["a", "b"]).await;
         bench.say("a", Command::SeatTake { seat_no: Some(1) });
         bench.out(2).await;
         bench.store.answers.lock().unwrap().push_back(Answer::NotDone);
@@ -127,8 +119,7 @@ fn a_loss_that_was_not_committed_is_noticed_again() {
 #[test]
 fn the_end_of_a_session_that_has_come_back_means_nothing() {
     run(settings(), |mut bench| async move {
-        bench.join("a");
-        bench.out(1).await;
+        bench.enter(&["a"]).await;
         bench.say("a", Command::SeatTake { seat_no: Some(1) });
         bench.out(2).await;
         bench.send(RoomMsg::Gone { user: user("a"), session: session("a") });
@@ -140,8 +131,7 @@ fn the_end_of_a_session_that_has_come_back_means_nothing() {
 #[test]
 fn a_known_op_id_is_answered_whatever_the_rate() {
     run(RoomSettings { commands_per_second: 1, ..settings() }, |mut bench| async move {
-        bench.join("a");
-        bench.out(1).await;
+        bench.enter(&["a"]).await;
         let command = Command::SeatTake { seat_no: Some(1) };
         let request = Request { actor: Actor::User(user("a")), op_id: OpId::parse("x").ok(), if_rev: None, command };
         for _ in 0..3 {
@@ -161,8 +151,7 @@ fn a_known_op_id_is_answered_whatever_the_rate() {
 #[test]
 fn a_batch_ends_at_its_bytes() {
     run(settings(), |mut bench| async move {
-        bench.join("a");
-        bench.out(1).await;
+        bench.enter(&["a"]).await;
         for no in 0..100_u32 {
             let extra = format!("{no}{}", "x".repeat(1000));
             bench.say("a", Command::SeatExtra { seat_no: 1 + no % 2, extra, if_extra_rev: None });

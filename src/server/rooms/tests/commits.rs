@@ -14,8 +14,7 @@ fn what_is_asked_behind_a_join_comes_behind_its_snapshot() {
 #[test]
 fn what_waits_together_is_one_commit_and_one_frame() {
     run(settings(), |mut bench| async move {
-        bench.join("a");
-        bench.out(1).await;
+        bench.enter(&["a"]).await;
         bench.say("a", Command::FlagSet { flag: Flag::MuteAll, on: true });
         bench.say("a", Command::FlagSet { flag: Flag::MuteAll, on: true });
         bench.say("a", Command::QueueLeave);
@@ -29,8 +28,7 @@ fn what_waits_together_is_one_commit_and_one_frame() {
 #[test]
 fn a_store_that_refuses_leaves_the_room_as_it_was() {
     run(settings(), |mut bench| async move {
-        bench.join("a");
-        bench.out(1).await;
+        bench.enter(&["a"]).await;
         bench.store.answers.lock().unwrap().push_back(Answer::NotDone);
         bench.say("a", Command::SeatTake { seat_no: Some(1) });
         bench.say("a", Command::QueueLeave);
@@ -44,8 +42,7 @@ fn a_store_that_refuses_leaves_the_room_as_it_was() {
 #[test]
 fn a_lost_reply_is_asked_for_again_with_the_same_commit() {
     run(settings(), |mut bench| async move {
-        bench.join("a");
-        bench.out(1).await;
+        bench.enter(&["a"]).await;
         bench.store.answers.lock().unwrap().push_back(Answer::LostReply);
         bench.say("a", Command::SeatTake { seat_no: Some(1) });
         assert_eq!(bench.out(2).await, ["a: ack 2", "all: update seat_taken"]);
@@ -56,8 +53,7 @@ fn a_lost_reply_is_asked_for_again_with_the_same_commit() {
 #[test]
 fn an_unknown_outcome_is_looked_up_before_the_next_batch() {
     run(settings(), |mut bench| async move {
-        bench.join("a");
-        bench.out(1).await;
+        bench.enter(&["a"]).await;
         let command = Command::SeatTake { seat_no: Some(1) };
         let request = Request { actor: Actor::User(user("a")), op_id: OpId::parse("x").ok(), if_rev: None, command };
         // The first offer lands, but neither answer arrives.
@@ -79,8 +75,7 @@ fn an_unknown_outcome_is_looked_up_before_the_next_batch() {
 #[test]
 fn a_log_that_has_moved_on_is_caught_up_with() {
     run(settings(), |mut bench| async move {
-        bench.join("a");
-        bench.out(1).await;
+        bench.enter(&["a"]).await;
         bench.say("a", Command::SeatTake { seat_no: Some(1) });
         bench.out(2).await;
         // The store has lost the commit: the history is not the one that everybody has seen.
@@ -94,9 +89,7 @@ fn a_log_that_has_moved_on_is_caught_up_with() {
 #[test]
 fn a_kicked_person_sees_his_kick_and_nothing_more() {
     run(settings(), |mut bench| async move {
-        bench.join("a");
-        bench.join("b");
-        bench.out(2).await;
+        bench.enter(&["a", "b"]).await;
         bench.say("a", Command::UserKick { target: user("b"), reason: None });
         bench.say("b", Command::QueueLeave);
         let expected = ["a: ack 3", "b: error 4 not_member -", "b out: update member_kicked", "all: update member_kicked"];
@@ -107,9 +100,7 @@ fn a_kicked_person_sees_his_kick_and_nothing_more() {
 #[test]
 fn a_kick_that_was_not_committed_did_not_happen() {
     run(settings(), |mut bench| async move {
-        bench.join("a");
-        bench.join("b");
-        bench.out(2).await;
+        bench.enter(&["a", "b"]).await;
         bench.store.answers.lock().unwrap().push_back(Answer::NotDone);
         bench.say("a", Command::UserKick { target: user("b"), reason: None });
         assert_eq!(bench.out(1).await, ["a: error 3 unavailable none"]);
@@ -121,8 +112,7 @@ fn a_kick_that_was_not_committed_did_not_happen() {
 #[test]
 fn a_cursor_is_continued_and_anything_else_is_a_snapshot() {
     run(settings(), |mut bench| async move {
-        bench.join("a");
-        bench.out(1).await;
+        bench.enter(&["a"]).await;
         let before = bench.resume("b", None).await;
         assert!(!before.recovered);
         bench.say("a", Command::SeatTake { seat_no: Some(1) });

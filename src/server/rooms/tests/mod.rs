@@ -207,6 +207,12 @@ impl Bench {
         self.rooms.send(&room(), message).unwrap();
     }
 
+    /// Lets people in; what they hear of that is not looked at.
+    async fn enter(&mut self, names: &[&str]) {
+        names.iter().for_each(|name| self.join(name));
+        self.out(names.len()).await;
+    }
+
     fn join(&mut self, name: &str) {
         let reply = JoinReply::Ack(self.reply(name));
         self.send(RoomMsg::Join { member: Self::member(name), since: Since::default(), token_role: None, reply });

@@ -42,6 +42,7 @@ impl Model {
             }
         }
         if mode == "queue" {
+            self.settle_pauses();
             let seated: Vec<String> = self.s.seats.iter().filter_map(|seat| Some(seat.occ.as_ref()?.user.clone())).collect();
             for user in seated {
                 self.start_turn(&user);
@@ -247,6 +248,7 @@ impl Model {
         self.s.closed = true;
         for user in self.placed() {
             self.clear_place(&user, "room_closed");
+            self.cancel_asks(&user, actor);
         }
         let asked: Vec<String> = self.s.applies.iter().chain(&self.s.invites).map(|ask| ask.user.clone()).collect();
         for user in asked {
