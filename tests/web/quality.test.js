@@ -73,10 +73,13 @@ for (const [name, viewport] of [["desktop", { width: 1360, height: 920 }], ["pho
       globalThis.shifts = [];
       new PerformanceObserver((list) => globalThis.shifts.push(...list.getEntries().map(({ value, sources }) => ({ value, what: sources.map(({ node }) => String(node?.id || node?.className)) })))).observe({ type: "layout-shift", buffered: true });
     });
-    const cdp = await context.newCDPSession(page);
-    await cdp.send("Network.enable");
-    await cdp.send("Network.emulateNetworkConditions", { offline: false, latency: 150, downloadThroughput: 200_000, uploadThroughput: 100_000 });
-    await page.goto(`${home.hub.url}/?room=slow-${name}&calm`);
+    // Each file comes late, and none together with another one.
+    let files = 0;
+    await context.route(/\.(js|css)$/, async (route) => {
+      await new Promise((done) => setTimeout(done, 100 + 25 * ++files));
+      await route.continue();
+    });
+    await page.goto(`${home.hub.url}/?room=slow-${name}&calm`, { waitUntil: "commit" });
     await settled(page, 3);
     const shifts = await page.evaluate(() => globalThis.shifts);
     const total = shifts.reduce((sum, { value }) => sum + value, 0);

@@ -5,7 +5,9 @@ const WAIT_MS = 25_000;
 /** An upgrade is tried beside the polling, soon (it may have been the hub that was down) and then every five minutes; the session goes on over the first that is let in. */
 const SOON_MS = 6000;
 const UPGRADE_MS = 300_000;
-const CODES: Record<string, number> = { room_not_found: 1002, room_closed: 1003, forbidden: 1005, too_many: 1018, unavailable: 1017 };
+const CODES: Record<string, number> = { room_not_found: 1002, room_closed: 1003, forbidden: 1005, rate_limited: 1008, unavailable: 1017, too_many: 1018, busy: 1019, internal: 1020 };
+/** What is refused for now only. */
+const TEMPORARY = /^(rate_limited|unavailable|busy|internal)$/;
 /** Who has just connected often joins a room next: beginning to listen before that would be in vain. */
 const LULL_MS = 20;
 const pause = (ms: number) => new Promise((done) => setTimeout(done, ms));
@@ -152,7 +154,7 @@ export class PollLine implements Line {
         const room = answer.rooms.find((one: any) => one.room_id === room_id) ?? { recovered: !answer.frames.some((one: any) => one.type === "room_snapshot" && one.room_id === room_id) };
         this._entered({ room_id, ...room });
         const { error: name, cursor = frame.cursor, recovered, msg_cursor } = room;
-        if (name) this._say({ type: "error", id, code: CODES[name] ?? 1020, name, message: name, temporary: name === "unavailable", retry_after_ms: 0, details: {} });
+        if (name) this._say({ type: "error", id, code: CODES[name] ?? 1020, name, message: name, temporary: TEMPORARY.test(name), retry_after_ms: 0, details: {} });
         else ack({ cursor, recovered, msg_cursor });
         this._news(answer);
       }); break;
