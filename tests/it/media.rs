@@ -195,6 +195,7 @@ async fn livekit_is_heard_only_with_its_own_content_type_and_hash() {
         let claims =
             json!({"iss": "APIkey1", "nbf": 1, "exp": 9_999_999_999_u64, "sha256": STANDARD.encode(Sha256::digest(signed_body))});
         let key = jsonwebtoken::EncodingKey::from_secret(b"api-secret-01-api-secret-01-32by");
+        michub::server::auth::crypto::install();
         let token = jsonwebtoken::encode(&jsonwebtoken::Header::default(), &claims, &key).unwrap();
         let headers = format!("Authorization: {token}\r\nContent-Type: {kind}\r\n");
         http(&hub.address, "POST", &path, &headers, body).await.0

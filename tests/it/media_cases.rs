@@ -70,6 +70,7 @@ impl Desk {
         let body = body.to_string();
         let claims = json!({"iss": "APIkey1", "nbf": self.now - 5, "exp": self.now + 300, "sha256": STANDARD.encode(sha2::Sha256::digest(&body))});
         let key = jsonwebtoken::EncodingKey::from_secret(SECRET.as_bytes());
+        michub::server::auth::crypto::install();
         let token = jsonwebtoken::encode(&jsonwebtoken::Header::default(), &claims, &key).unwrap();
         let headers = format!("Authorization: {token}\r\nContent-Type: application/webhook+json\r\n");
         Callback { path: format!("/api/hooks/livekit/{SECRET_PATH}"), headers, body }

@@ -156,6 +156,16 @@ async fn bad_ids_and_queries_name_the_field() {
 }
 
 #[tokio::test]
+async fn a_foreign_page_sends_nobody_away() {
+    let dir = tempfile::tempdir().unwrap();
+    let hub = Hub::with(dir.path(), &[("DEMO__FAULTS", "true")]);
+    for (origin, status) in [("http://evil.example".to_owned(), 403), (format!("http://{}", hub.address), 204)] {
+        let (got, _) = http(&hub.address, "POST", "/demo/drain", &format!("Origin: {origin}\r\n"), "").await;
+        assert_eq!(got, status, "{origin}");
+    }
+}
+
+#[tokio::test]
 async fn the_first_of_several_mistakes_is_told() {
     let dir = tempfile::tempdir().unwrap();
     let hub = hub(dir.path(), &[]).await;

@@ -5,6 +5,7 @@ use std::process::ExitCode;
 mod cargo;
 mod cluster;
 mod conform;
+mod lossy;
 mod measure;
 mod setup;
 mod sim;
@@ -35,12 +36,13 @@ fn main() -> ExitCode {
         Some("cluster") => done(cluster::run(&rest)),
         Some("faults") => done(faults(&rest)),
         Some("rolling") => done(measure::rolling::restart(rest.first().map_or("5000", String::as_str), None)),
+        Some("lossy") => done(lossy::lossy()),
         Some("conform") => done(conform::conform(&rest)),
         Some("srs") => done(srs(rest.first())),
         Some("webhooks") => done(webhooks(rest.first().map_or("120000", String::as_str))),
         _ => {
             eprintln!(
-                "usage: cargo xtask test | deny | web | picture | webhooks [EVENTS] | srs BINARY | faults [SEED [MS [NAME]]] | rolling [PEOPLE]"
+                "usage: cargo xtask test | deny | web | picture | webhooks [EVENTS] | srs BINARY | faults [SEED [MS [NAME]]] | rolling [PEOPLE] | lossy"
             );
             eprintln!("       cargo xtask cluster [HUBS] [standalone|cluster|sentinel]");
             eprintln!("       cargo xtask sim [--seed S] [--seeds N] [--steps K] [--cluster] [--hub URL] | --own-hub");

@@ -1,5 +1,6 @@
 //! Tokens → identities: client tokens, API keys, and the hub's own session tokens. A token never reaches a log line.
 pub mod bans;
+pub mod crypto;
 mod keys;
 pub mod ticket;
 
@@ -153,6 +154,7 @@ impl Auth {
 
     /// As [`Self::new`], with a key that several nodes share.
     pub fn with_key(config: &AuthConfig, session_key: [u8; 32], clock: Clock) -> Result<Self, AuthSetupError> {
+        crypto::install();
         let inner = Live::new(Inner::new(config, &session_key)?);
         Ok(Self { inner, session_key, clock, bans: BanList::default() })
     }

@@ -246,6 +246,13 @@ pub struct Loaded {
     pub ignored: Vec<ConfigError>,
 }
 
+/// Reads all there is. Compiled once: the code for every section is large.
+#[inline(never)]
+#[expect(clippy::result_large_err, reason = "that of the library")]
+fn extract(figment: &Figment) -> Result<Config, figment::Error> {
+    figment.extract()
+}
+
 /// Adds the environment, but for the variables that name no key.
 fn with_environment(file: &Figment) -> (Figment, Vec<ConfigError>) {
     let (mut names, mut ignored) = (Vec::<String>::new(), Vec::new());
@@ -253,7 +260,7 @@ fn with_environment(file: &Figment) -> (Figment, Vec<ConfigError>) {
         let (file, without) = (file.clone(), names.clone());
         let names_one = move |key: &figment::value::UncasedStr| !without.iter().any(|name| is_at(key.as_str(), name));
         let figment = file.merge(Env::prefixed(PREFIX).filter(names_one).split("__"));
-        let unknown = figment.extract::<Config>().err().and_then(|error| Some((unknown_variable(&error)?, error)));
+        let unknown = extract(&figment).err().and_then(|error| Some((unknown_variable(&error)?, error)));
         match unknown {
             Some((name, error)) if !names.contains(&name) => {
                 names.push(name);
@@ -298,7 +305,7 @@ impl Config {
 
     /// Reads the configuration from prepared sources. What the flags change is checked with everything else.
     pub fn read(figment: &Figment, flags: impl FnOnce(&mut Self)) -> Result<Self, ConfigError> {
-        let mut config: Self = figment.extract()?;
+        let mut config = extract(figment)?;
         flags(&mut config);
         if config.auth.mode == AuthMode::Dev {
             for key in OFF_IN_DEV.iter().filter(|key| figment.find_value(&format!("limits.{key}")).is_err()) {

@@ -1,10 +1,12 @@
 //! What the demo page may ask beyond the protocol: a line about this hub and, if it was started with `--demo`, a goodbye to everybody.
 //! Refuses faults otherwise, and never ends the process.
-use crate::server::{msg::ShardMsg, net::shard::ShardHandle, presence::Presence, store::Store};
+use super::origin;
+use crate::server::{live::Live, msg::ShardMsg, net::shard::ShardHandle, presence::Presence, store::Store};
 use axum::{
     Json, Router,
-    extract::State,
+    extract::{Request, State},
     http::{StatusCode, header},
+    middleware::{Next, from_fn_with_state},
     response::{IntoResponse, Response},
     routing::{get, post},
 };
@@ -21,6 +23,7 @@ pub struct Demo {
     pub store: Arc<dyn Store>,
     pub store_kind: &'static str,
     pub node: String,
+    pub allowed_origins: Live<Vec<String>>,
 }
 
 #[derive(Serialize)]
@@ -34,7 +37,13 @@ struct About<'a> {
 
 /// Makes the routes `/demo/hub` and `/demo/drain`.
 pub fn routes(demo: Demo) -> Router {
-    Router::new().route("/demo/hub", get(about)).route("/demo/drain", post(drain)).with_state(demo)
+    let routes = Router::new().route("/demo/hub", get(about)).route("/demo/drain", post(drain));
+    routes.layer(from_fn_with_state(demo.clone(), guarded)).with_state(demo)
+}
+
+/// Refuses foreign pages: else any of them could send everybody away.
+async fn guarded(State(demo): State<Demo>, request: Request, next: Next) -> Response {
+    origin::guard(&demo.allowed_origins, request, async |request| next.run(request).await).await
 }
 
 async fn about(State(demo): State<Demo>) -> Response {

@@ -153,6 +153,7 @@ impl Parts {
                 store: kept.store,
                 store_kind: kind(&config),
                 node,
+                allowed_origins: bound.origins().clone(),
             }));
         }
         bound.run(router, move |shard| sessions.clone().on_shard(shard), draining).map_err(io("shards"))

@@ -1,9 +1,10 @@
 //! Signatures as Standard Webhooks 1.0.0 has them, over id, time and the raw body, one per secret: HMAC-SHA256 with a shared secret (`v1`),
 //! Ed25519 with a private key whose public one the receiver knows (`v1a`).
 use base64::{Engine, engine::general_purpose::STANDARD};
-use ed25519_dalek::{Signer, SigningKey};
 use hmac::{Hmac, Mac};
+use ring::signature::{Ed25519KeyPair, KeyPair};
 use sha2::Sha256;
+use std::sync::Arc;
 
 /// What shared secrets begin with.
 const SHARED: &str = "whsec_";
@@ -18,7 +19,7 @@ pub enum Key {
     /// Known to both sides, 24 to 64 bytes.
     Shared(Hmac<Sha256>),
     /// Known to the hub alone.
-    Private(Box<SigningKey>),
+    Private(Arc<Ed25519KeyPair>),
 }
 
 /// The secret has another form.
@@ -34,11 +35,12 @@ impl Key {
         let decode = |text: &str| STANDARD.decode(text).map_err(|_| BadKey);
         if let Some(text) = text.strip_prefix(PRIVATE) {
             let bytes = decode(text)?;
-            let key = match <[u8; 64]>::try_from(bytes.as_slice()) {
-                Ok(pair) => SigningKey::from_keypair_bytes(&pair).map_err(|_| BadKey)?,
-                Err(_) => SigningKey::from_bytes(&bytes.try_into().map_err(|_| BadKey)?),
+            let key = match bytes.split_at_checked(32) {
+                Some((seed, [])) => Ed25519KeyPair::from_seed_unchecked(seed),
+                Some((seed, public)) => Ed25519KeyPair::from_seed_and_public_key(seed, public),
+                None => return Err(BadKey),
             };
-            return Ok(Self::Private(Box::new(key)));
+            return key.map(|key| Self::Private(Arc::new(key))).map_err(|_| BadKey);
         }
         let bytes = decode(text.strip_prefix(SHARED).ok_or(BadKey)?)?;
         if !(24..=64).contains(&bytes.len()) {
@@ -52,7 +54,7 @@ impl Key {
     pub fn public(&self) -> Option<String> {
         match self {
             Self::Shared(_) => None,
-            Self::Private(key) => Some(format!("{PUBLIC}{}", STANDARD.encode(key.verifying_key().as_bytes()))),
+            Self::Private(key) => Some(format!("{PUBLIC}{}", STANDARD.encode(key.public_key()))),
         }
     }
 
@@ -63,7 +65,7 @@ impl Key {
                 let mac = mac.clone().chain_update(head).chain_update(body);
                 format!("v1,{}", STANDARD.encode(mac.finalize().into_bytes()))
             }
-            Self::Private(key) => format!("v1a,{}", STANDARD.encode(key.sign(&[head.as_bytes(), body].concat()).to_bytes())),
+            Self::Private(key) => format!("v1a,{}", STANDARD.encode(key.sign(&[head.as_bytes(), body].concat()))),
         }
     }
 }

@@ -145,6 +145,7 @@ fn livekit(event: &str, pa: &str, track: &str) -> Report {
     );
     let hash = STANDARD.encode(sha2::Sha256::digest(&body));
     let claims = serde_json::json!({"iss": "APIkey1", "nbf": 0, "exp": 1_780_000_300, "sha256": hash});
+    crate::server::auth::crypto::install();
     let token = jsonwebtoken::encode(&Header::default(), &claims, &EncodingKey::from_secret(b"lk")).unwrap();
     report(call(Kind::LiveKit, "lk", "", &[("content-type", "application/webhook+json"), ("authorization", &token)], &body))
 }

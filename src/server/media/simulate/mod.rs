@@ -123,6 +123,7 @@ pub fn run_here(args: SimulateArgs) -> Result<(), SimulateError> {
 /// Plays the callbacks, waits until the hub agrees, and prints what came of it.
 pub async fn run(args: SimulateArgs, clock: Clock) -> Result<(), SimulateError> {
     crate::server::net::tls::install_cryptography();
+    crate::server::auth::crypto::install();
     let mut random = SmallRng::seed_from_u64(args.seed);
     let shaper = Shaper::new(&args, clock).ok_or(SimulateError::NoCallbacks)?;
     let plan = Plan { epochs: shaper.has_epochs(), rooms: args.rooms };

@@ -1,17 +1,14 @@
 //! The archive's days: one keyspace each, made ahead of time and dropped whole.
 use super::{
-    engine::fault,
+    engine::{COMMITS_BYTES, fault, keyspace},
     layout::{day_name, day_of_name},
 };
 use crate::server::store::StoreFault;
-use fjall::{Database, Keyspace, KeyspaceCreateOptions};
+use fjall::{Database, Keyspace};
 use std::{
     collections::BTreeMap,
     sync::{PoisonError, RwLock},
 };
-
-/// Bytes of a day that stay in memory before they become a table.
-const MEMTABLE_BYTES: u64 = 16 * 1024 * 1024;
 
 /// The days that there are.
 pub(super) struct Days(RwLock<BTreeMap<u64, Keyspace>>);
@@ -64,6 +61,5 @@ impl Days {
 }
 
 fn open(db: &Database, number: u64) -> Result<Keyspace, StoreFault> {
-    let options = || KeyspaceCreateOptions::default().max_memtable_size(MEMTABLE_BYTES);
-    db.keyspace(&day_name(number), options).map_err(|error| fault(&error))
+    keyspace(db, &day_name(number), COMMITS_BYTES)
 }

@@ -60,6 +60,11 @@ struct Head {
     based: Option<u64>,
 }
 
+/// Bytes of the log, and of a day, that stay in memory.
+pub(super) const COMMITS_BYTES: u64 = 16 * 1024 * 1024;
+/// Bytes of everything else.
+pub(super) const OTHERS_BYTES: u64 = 4 * 1024 * 1024;
+
 /// Names a failure of the engine.
 pub(super) fn fault(error: &fjall::Error) -> StoreFault {
     match error {
@@ -68,6 +73,12 @@ pub(super) fn fault(error: &fjall::Error) -> StoreFault {
         fjall::Error::Poisoned => StoreFault::Engine("an earlier write failed".into()),
         other => StoreFault::Engine(format!("{other:?}").into()),
     }
+}
+
+/// Opens a keyspace of which so many bytes stay in memory before they become a table; it is made if it is not there.
+pub(super) fn keyspace(db: &Database, name: &str, memory_bytes: u64) -> Result<Keyspace, StoreFault> {
+    let options = || KeyspaceCreateOptions::default().max_memtable_size(memory_bytes);
+    db.keyspace(name, options).map_err(|error| fault(&error))
 }
 
 /// Names a failure to open: what is neither the lock nor the operating system's answer is damage.
@@ -85,8 +96,9 @@ impl Engine {
         // The engine asserts what it expects of its files; damage must not end the process.
         let opened = catch_unwind(AssertUnwindSafe(|| Database::builder(dir).open()));
         let db = opened.map_err(|_| StoreFault::Damaged("the engine gave up".into()))?.map_err(|error| open_fault(&error))?;
-        let keyspace = |name| db.keyspace(name, KeyspaceCreateOptions::default).map_err(|error| fault(&error));
-        let (log, snapshots, meta) = (keyspace("log")?, keyspace("snapshots")?, keyspace("meta")?);
+        let log = keyspace(&db, "log", COMMITS_BYTES)?;
+        let keyspace = |name| keyspace(&db, name, OTHERS_BYTES);
+        let (snapshots, meta) = (keyspace("snapshots")?, keyspace("meta")?);
         let (sessions, users) = (keyspace("sessions")?, keyspace("users")?);
         let notes = keyspace("notes")?;
         let feed = if feed { Some(keyspace("feed")?) } else { None };

@@ -1,6 +1,6 @@
 //! The messages of rooms that are kept: one stream per room. Expiry is not on the way of a message; it is looked after from time to time.
 use super::{
-    engine::{Engine, fault},
+    engine::{Engine, OTHERS_BYTES, fault, keyspace},
     layout::{Packed, log_key},
 };
 use crate::{
@@ -12,7 +12,7 @@ use crate::{
     server::store::{CommitError, Kept, Messages, NewMessage, Page, StoreFault},
 };
 use dashmap::DashMap;
-use fjall::{Database, Keyspace, KeyspaceCreateOptions, PersistMode};
+use fjall::{Database, Keyspace, PersistMode};
 
 /// How many messages one batch of the trimming removes.
 const TRIM_BATCH: usize = 1024;
@@ -30,7 +30,7 @@ pub(super) struct Streams {
 
 impl Streams {
     pub fn open(db: &Database) -> Result<Self, StoreFault> {
-        let keyspace = |name| db.keyspace(name, KeyspaceCreateOptions::default).map_err(|error| fault(&error));
+        let keyspace = |name| keyspace(db, name, OTHERS_BYTES);
         Ok(Self { log: keyspace("messages")?, heads: keyspace("message_heads")?, known: DashMap::new() })
     }
 
