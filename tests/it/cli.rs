@@ -97,20 +97,19 @@ fn what_is_printed_is_a_configuration_without_its_secrets() {
 #[test]
 fn variables_that_name_no_key_are_passed_over_with_a_word() {
     let dir = tempfile::tempdir().unwrap();
-    let settings = [
-        ("PORT", "tcp://10.0.0.1:80"),
-        ("SERVER__LISTN", "x"),
-        ("SERVICE__A", "1"),
-        ("SERVICE__B", "2"),
-        ("ROOM__IDLE_MS", "777"),
-        ("MEDIA__SRS1__KNID", "srs"),
-    ];
+    let settings = [("PORT", "tcp://10.0.0.1:80"), ("SERVICE_HOST", "10.0.0.1"), ("ROOM__IDLE_MS", "777")];
     let output = michub(dir.path(), &["print-config"], &settings);
     assert!(output.status.success() && String::from_utf8_lossy(&output.stdout).contains("idle_ms = 777"), "{output:?}");
     let said = String::from_utf8_lossy(&output.stderr).into_owned();
     let told = |variable: &str| said.matches(&format!("michub: ignored: MICHUB_{variable}: there is no such key")).count();
-    assert_eq!([told("PORT"), told("SERVER__LISTN"), told("SERVICE"), told("MEDIA__SRS1__KNID")], [1; 4], "{said}");
-    assert!(said.contains("did you mean MICHUB_SERVER__LISTEN?") && said.lines().count() == 4, "{said}");
+    assert_eq!([told("PORT"), told("SERVICE_HOST"), said.lines().count()], [1, 1, 2], "{said}");
+    for (variable, meant) in
+        [("SERVER__LISTN", "did you mean MICHUB_SERVER__LISTEN?"), ("SERVICE__A", "SERVICE"), ("MEDIA__SRS1__KNID", "KIND")]
+    {
+        let output = michub(dir.path(), &["print-config"], &[("PORT", "1"), (variable, "x")]);
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(!output.status.success() && said.contains(meant), "{variable}: {output:?}");
+    }
 }
 
 #[test]

@@ -242,7 +242,7 @@ sections! {
 pub struct Loaded {
     /// What is in force.
     pub config: Config,
-    /// Variables of the environment that name no key: a warning each. Others may have set them, as Kubernetes does for a service of our name.
+    /// Variables of one word that name no section: a warning each. Others may have set them, as Kubernetes does for a service of our name.
     pub ignored: Vec<ConfigError>,
 }
 
@@ -253,28 +253,22 @@ fn extract(figment: &Figment) -> Result<Config, figment::Error> {
     figment.extract()
 }
 
-/// Adds the environment, but for the variables that name no key.
+/// Adds the environment, but for the variables of one word that name no section. One with a section and an unknown key is a mistake.
 fn with_environment(file: &Figment) -> (Figment, Vec<ConfigError>) {
     let (mut names, mut ignored) = (Vec::<String>::new(), Vec::new());
     loop {
         let (file, without) = (file.clone(), names.clone());
-        let names_one = move |key: &figment::value::UncasedStr| !without.iter().any(|name| is_at(key.as_str(), name));
+        let names_one = move |key: &figment::value::UncasedStr| !without.iter().any(|name| key == name.as_str());
         let figment = file.merge(Env::prefixed(PREFIX).filter(names_one).split("__"));
         let unknown = extract(&figment).err().and_then(|error| Some((unknown_variable(&error)?, error)));
         match unknown {
-            Some((name, error)) if !names.contains(&name) => {
+            Some((name, error)) if !name.contains("__") && !names.contains(&name) => {
                 names.push(name);
                 ignored.push(error.into());
             }
             _ => return (figment, ignored),
         }
     }
-}
-
-/// Tells whether a variable is the one of this name, or lies in the section of this name.
-fn is_at(variable: &str, name: &str) -> bool {
-    let (variable, name) = (variable.to_lowercase(), name.to_lowercase());
-    variable.strip_prefix(&name).is_some_and(|rest| rest.is_empty() || rest.starts_with("__"))
 }
 
 /// The keys of `[limits]` that are off in dev mode unless set.
