@@ -59,12 +59,7 @@ impl Task {
             }
             Err(CommitError::NotDone(fault)) if !uncertain => {
                 metrics::commit(metrics::Commit::Refused);
-                if store.healthy() || !store.shared() {
-                    tracing::error!(room = %self.home.id, %fault, "a commit was not written");
-                } else {
-                    // That Redis is away has been said already, once for all rooms.
-                    tracing::debug!(room = %self.home.id, %fault, "a commit was not written");
-                }
+                self.report("a commit was not written", &fault.to_string());
                 return Settled::Failed(unavailable("none"));
             }
             Err(error) => return self.unsure(&error.to_string()),
@@ -73,6 +68,7 @@ impl Task {
             // The draft was made from this room, so this cannot be; if it were, the log is right.
             return self.unsure("the room is not at the commit's position");
         }
+        self.failing = false;
         self.committed(entry);
         self.commits = if written_snapshot { 1 } else { self.commits + 1 };
         self.held_at_load = true;
@@ -82,9 +78,21 @@ impl Task {
 
     fn unsure(&mut self, why: &str) -> Settled {
         metrics::commit(metrics::Commit::Unknown);
-        tracing::error!(room = %self.home.id, why, "it is not known whether a commit was written");
+        self.report("it is not known whether a commit was written", why);
         self.unsure = true;
         Settled::Failed(unavailable("unknown"))
+    }
+
+    /// Logs that the store has failed this room: once until it serves the room again, so that nobody can fill the log by asking.
+    pub(super) fn report(&mut self, what: &str, why: &str) {
+        let store = &self.home.rooms.deps().store;
+        // That Redis is away is said once for all rooms.
+        let said = std::mem::replace(&mut self.failing, true) || (store.shared() && !store.healthy());
+        if said {
+            tracing::debug!(room = %self.home.id, why, "{what}");
+        } else {
+            tracing::error!(room = %self.home.id, why, "{what}");
+        }
     }
 
     /// Reads the log again, and tells everybody what was missed. Returns whether the room is known again.

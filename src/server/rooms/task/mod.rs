@@ -133,6 +133,8 @@ struct Task {
     no_promotion_before: UnixMs,
     /// A commit's outcome is not known: the log must be read before anything is decided.
     unsure: bool,
+    /// The store has failed the room, and that is logged already.
+    failing: bool,
     commits: u64,
     bucket: Bucket,
     seated: BTreeSet<UserId>,
@@ -173,6 +175,7 @@ impl Task {
             held_at_load: room.placed().is_empty(),
             no_promotion_before: UnixMs(0),
             unsure: false,
+            failing: false,
             // The number of commits since the last snapshot is not known after a load: the next one writes it.
             commits: if room.head.rev == 0 { 0 } else { SNAPSHOT_EVERY },
             room,

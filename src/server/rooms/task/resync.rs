@@ -83,7 +83,7 @@ impl Task {
             Ok(Some(loaded)) => loaded,
             Ok(None) => return false,
             Err(fault) => {
-                tracing::error!(room = %self.home.id, %fault, "a room cannot be loaded again");
+                self.report("a room cannot be loaded again", &fault.to_string());
                 return false;
             }
         };
