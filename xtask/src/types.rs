@@ -4,7 +4,8 @@ use std::{collections::BTreeSet, fmt::Write as _, path::Path};
 use syn::{Attribute, Fields, GenericArgument, Item, PathArguments, Type};
 
 /// The sources that hold what clients see.
-const SOURCES: &[&str] = &["event.rs", "membership.rs", "message.rs", "rules.rs", "server.rs", "state.rs", "turn.rs", "words.rs"];
+const SOURCES: &[&str] =
+    &["event/mod.rs", "membership.rs", "message.rs", "rules.rs", "server.rs", "state.rs", "turn.rs", "words.rs"];
 /// Frames, and what is reachable from them.
 const ROOTS: &[&str] = &[
     "Welcome",
