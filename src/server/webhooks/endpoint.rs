@@ -133,19 +133,22 @@ impl Endpoint {
     }
 
     /// Takes other settings from now on; another address is another chance after a 410. How many requests are on their way at once stays.
-    pub(super) async fn set(&self, settings: EndpointSettings) -> Result<(), OpenError> {
+    /// Returns whether it has moved: then [`Self::keep_known`] is to follow. Errors: requests cannot be made, everything stays.
+    pub(super) fn set(&self, settings: EndpointSettings) -> Result<bool, OutgoingError> {
         self.outgoing.set(Outgoing::new(settings.target.clone(), settings.outgoing.clone())?);
         let url = shown_url(&settings.target);
         self.settings.set(settings);
-        let moved = self.known().url != url;
-        if moved {
-            let known = Known { gone: false, url, ..self.known().clone() };
-            *self.known() = known;
-            self.keep_known().await?;
-        }
+        let moved = {
+            let mut known = self.known();
+            let moved = known.url != url;
+            if moved {
+                *known = Known { gone: false, url, ..known.clone() };
+            }
+            moved
+        };
         // Whoever waits may try.
         self.up.notify_waiters();
-        Ok(())
+        Ok(moved)
     }
 
     fn known(&self) -> MutexGuard<'_, Known> {
@@ -156,7 +159,8 @@ impl Endpoint {
         self.rooms.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    async fn keep_known(&self) -> Result<(), StoreFault> {
+    /// Writes down what is known of the endpoint.
+    pub(super) async fn keep_known(&self) -> Result<(), StoreFault> {
         let note = serde_json::to_vec(&*self.known()).unwrap_or_default();
         self.notes.put_note(&family(&self.name), "known", Some(note.into()), None).await?;
         Ok(())

@@ -101,17 +101,25 @@ impl Webhooks {
         self.endpoints().iter().map(|endpoint| endpoint.state()).collect()
     }
 
-    /// Gives endpoints other settings; those that are not there yet, or not any more, stay as they are until a restart.
+    /// Gives endpoints other settings, in force when this returns; those that are not there yet, or not any more, stay as they are until a
+    /// restart.
     pub fn set(&self, settings: Vec<EndpointSettings>) {
-        let webhooks = self.clone();
+        let mut moved = Vec::new();
+        for settings in settings {
+            let Some(endpoint) = self.endpoint(&settings.name).cloned() else { continue };
+            match endpoint.set(settings) {
+                Ok(true) => moved.push(endpoint),
+                Ok(false) => {}
+                Err(error) => tracing::error!(endpoint = endpoint.name, %error, "new settings are not in force"),
+            }
+        }
+        self.look_again();
         tokio::spawn(async move {
-            for settings in settings {
-                let Some(endpoint) = webhooks.endpoint(&settings.name).cloned() else { continue };
-                if let Err(error) = endpoint.set(settings).await {
-                    tracing::error!(endpoint = endpoint.name, %error, "new settings are not in force, or not for good");
+            for endpoint in moved {
+                if let Err(error) = endpoint.keep_known().await {
+                    tracing::error!(endpoint = endpoint.name, %error, "the new address is not written down");
                 }
             }
-            webhooks.look_again();
         });
     }
 
