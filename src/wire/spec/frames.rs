@@ -147,9 +147,9 @@ shapes! {
     /// What frames are made of.
     PARTS {
         "rules" "The rules document. What is absent has its default." "max_mic_count:1..64 host_seat:bool max_queue_len:0..2000 queue_mode:free|apply|queue|chair timeout_seconds:0..86400 turn_max_total_seconds:0..86400 on_deck_size:0..10 max_jumped_by:0..1000 hold_seconds_queue:0..3600 hold_seconds_seat:0..3600 apply_ttl_seconds:5..3600 invite_ttl_seconds:5..3600 rejoin_cooldown_seconds:0..86400 stream_stop_grace_seconds:0..300 mode_grace_seconds:0..60 mode_min_interval_seconds:0..60 chair_min_level:0..1000 access:open|blacklist|whitelist blacklist:user[0..1000] whitelist:user[0..1000] roles:role_rule[0..200] special_user_list:special_user[0..1000] time_based_rules:time_window[0..50]"
-        "role_rule" "What a role may and is worth; each role once." "role_id:role! level:0..1000 priority_level:-1000..1000 can_skip_queue:bool timeout_seconds:0..86400 perms:permission[0..64]"
-        "special_user" "Somebody with a priority of his own; each person once." "user_id:user! priority_level:-1000..1000 until_ms:ms"
-        "time_window" "Rules for hours of the day, in wall time of an IANA zone; over midnight if `end` is before `start`." "name:text64! days:mon|tue|wed|thu|fri|sat|sun[0..7] start:clock! end:clock! tz:zone! boost:-1000..1000{} deny_roles:role[0..200] only_roles:role[0..200] timeout_seconds:0..86400 max_queue_len:0..2000"
+        "role_rule" "What a role may and is worth; each role once." "role_id:role! level:0..1000 priority_level:-1000..1000 can_skip_queue:bool timeout_seconds:0..86400~ perms:permission[0..64]"
+        "special_user" "Somebody with a priority of his own; each person once." "user_id:user! priority_level:-1000..1000 until_ms:ms~"
+        "time_window" "Rules for hours of the day, in wall time of an IANA zone; over midnight if `end` is before `start`." "name:text64! days:mon|tue|wed|thu|fri|sat|sun[0..7] start:clock! end:clock! tz:zone! boost:-1000..1000{} deny_roles:role[0..200] only_roles:role[0..200] timeout_seconds:0..86400~ max_queue_len:0..2000~"
         "room_at" "A room, and the position that the client has." "room_id:room! cursor:text msg_cursor:text"
         "entered" "A room of a resumed session, or why it is not." "room_id:room! recovered:bool cursor:cursor msg_cursor:cursor msg_skipped:true error:text"
         "person" "Somebody's shown status." "user_id:user! user_type:id! online:bool! status:online|busy|away|offline! last_seen:seconds!"

@@ -18,7 +18,8 @@ use serde_json::{Map, Value, json};
 /// The dialect of the schemas.
 const DIALECT: &str = "https://json-schema.org/draft/2020-12/schema";
 
-/// What the rules document is made of: a key that is not known is refused, since it would change nothing.
+/// What the rules document is made of: a key that is not known is refused, since it would change nothing, and so is `null` unless it says
+/// something.
 const RULES: [&str; 4] = ["rules", "role_rule", "special_user", "time_window"];
 
 /// Names every frame that a client can send, with its fields as JSON Schema.
@@ -47,7 +48,7 @@ pub fn definitions() -> Map<String, Value> {
         let object = shape::object(part, "");
         // This one is what a client says, the others are what the hub says.
         let object = if part.name == "room_at" { shape::said(object) } else { object };
-        let object = if RULES.contains(&part.name) { shape::closed(shape::said(object)) } else { object };
+        let object = if RULES.contains(&part.name) { shape::closed(object) } else { object };
         all.insert(part.name.to_owned(), object);
     }
     let nested = frames::COMMANDS.iter().filter(|frame| !matches!(frame.name, "batch" | "explain")).map(|frame| {
