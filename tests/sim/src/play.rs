@@ -101,6 +101,7 @@ impl<'a> Player<'a> {
         let snapshot = watch.until(|frame| frame["type"] == "room_snapshot")?;
         let head = Head { rev: 0, cursor: text(&snapshot, "cursor").to_owned() };
         let mut judge = Judge::new("own", &json!({}), 0);
+        judge.own_clock = true;
         judge.model.s.live.push("own".to_owned());
         let people = BTreeMap::from([("own".to_owned(), own)]);
         let (tokens, seen) = (BTreeMap::new(), VecDeque::new());
