@@ -6,7 +6,7 @@ use crate::{hub::id::UserType, server::outgoing::Target};
 const LEVELS: [&str; 6] = ["error", "warn", "info", "debug", "trace", "off"];
 
 /// What must hold, the key that it is about, and what is expected there.
-type Condition = (bool, &'static str, &'static str);
+pub(super) type Condition = (bool, &'static str, &'static str);
 
 impl Config {
     /// Checks ranges and relations.

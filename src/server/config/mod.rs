@@ -271,8 +271,11 @@ fn with_environment(file: &Figment) -> (Figment, Vec<ConfigError>) {
     }
 }
 
-/// The keys of `[limits]` that are off in dev mode unless set, and how.
-const OFF_IN_DEV: &[(&str, fn(&mut LimitsConfig))] = &[
+/// A key of `[limits]`, and how it is switched off.
+type SwitchOff = (&'static str, fn(&mut LimitsConfig));
+
+/// What is off in dev mode unless set.
+const OFF_IN_DEV: &[SwitchOff] = &[
     ("connections_per_address", |limits| limits.connections_per_address = 0),
     ("new_connections_per_second_per_address", |limits| limits.new_connections_per_second_per_address = 0),
     ("frames_per_second", |limits| limits.frames_per_second = 0),
