@@ -36,6 +36,11 @@ fn michub(hub: &Hub, args: &[&str]) -> Output {
     Command::new(env!("CARGO_BIN_EXE_michub")).args(args).env("MICHUB_ADMIN__LISTEN", &hub.admin).output().unwrap()
 }
 
+/// What `michub webhooks` prints.
+pub fn webhooks(hub: &Hub, args: &[&str]) -> String {
+    text(&michub(hub, &[&["webhooks"], args].concat()))
+}
+
 fn text(output: &Output) -> String {
     assert!(output.status.success(), "{output:?}");
     String::from_utf8(output.stdout.clone()).unwrap()
@@ -211,6 +216,8 @@ async fn private_addresses_are_refused_unless_allowed() {
         std::fs::write(dir.path().join("config.toml"), open).unwrap();
         let (hub, _own) = hub(dir.path()).await;
         until(&hub, "given up", |state| state["dead"] == 1).await;
+        let list = webhooks(&hub, &["list"]);
+        assert!(list.contains("the last attempt failed: ") && list.contains(why), "{list}");
         let dead = text(&michub(&hub, &["webhooks", "dead", "a"]));
         assert!(dead.contains(why), "{dead}");
     }
