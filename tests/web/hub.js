@@ -24,7 +24,7 @@ export async function startHub(env = {}) {
     });
     let out = "";
     let err = "";
-    const late = setTimeout(() => refuse(new Error(`no start line in 30 s: ${out}${err}`)), 30_000);
+    const late = setTimeout(() => refuse(new Error(`no start line in a minute: ${out}${err}`)), 60_000);
     child.stderr.on("data", (bytes) => { err = (err + bytes).slice(-4000); });
     child.on("error", refuse);
     child.on("exit", (code, signal) => refuse(new Error(`the hub ended (${code ?? signal}): ${err}`)));
