@@ -55,9 +55,8 @@ async fn who_is_on_air_outlives_a_kill_of_the_hub() {
 async fn a_silent_server_has_nothing_on_air() {
     let dir = tempfile::tempdir().unwrap();
     // Nobody listens there any more.
-    let gone = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
-    let api = format!("http://{gone}");
-    let settings = [("MEDIA__M__API", api.as_str()), ("MEDIA__M__POLL_S", "5"), ("MEDIA__M__KEEPALIVE_S", "1")];
+    let api = format!("http://127.0.0.1:{}", xtask::bed::free_port().unwrap());
+    let settings = [("MEDIA__M__API", api.as_str()), ("MEDIA__M__POLL_S", "5"), ("MEDIA__M__KEEPALIVE_S", "2")];
     let (hub, mut user, first) = seated(dir.path(), "zlmediakit", &settings).await;
     let first = first["ticket"].as_str().unwrap();
     let alive = json!({"mediaServerId": "zlm1:B1", "hook_index": 1, "data": {"Buffer": 1}});
@@ -66,7 +65,8 @@ async fn a_silent_server_has_nothing_on_air() {
     media(&mut user, "publishing").await;
     media(&mut user, "lost").await;
     media(&mut user, "stream_stopped").await;
-    assert!(hub.metrics().await.contains("michub_media_servers_lost_total{source=\"m\"} 1"));
+    let counted = async { while !hub.metrics().await.contains("michub_media_servers_lost_total{source=\"m\"} 1") {} };
+    tokio::time::timeout(crate::hub::DEADLINE, counted).await.expect("the silence is counted");
 }
 
 #[tokio::test]
