@@ -1,5 +1,5 @@
 //! The shard's dispatcher: rooms' member lists, and every frame of a room joined into one write per member.
-use super::{shard::Shard, ws};
+use super::{conn, shard::Shard, ws};
 use crate::hub::id::RoomId;
 use crate::server::{
     msg::{Class, ConnId, Frame, ShardMsg, room_key},
@@ -136,11 +136,18 @@ impl Shard {
             if count > 0 {
                 tokio::task::yield_now().await;
             }
-            self.each(some, |conn| match waiting.early.get(&conn.id()) {
-                None => conn.deliver_joined(&joined, &waiting.frames),
-                Some(had) => {
-                    for (frame, class) in waiting.frames.iter().skip(*had) {
-                        conn.deliver(frame.clone(), *class);
+            self.with(some, |conns| {
+                if waiting.early.is_empty() {
+                    return conn::deliver_to_all(conns, &joined, &waiting.frames);
+                }
+                for conn in conns {
+                    match waiting.early.get(&conn.id()) {
+                        None => conn.deliver_joined(&joined, &waiting.frames),
+                        Some(had) => {
+                            for (frame, class) in waiting.frames.iter().skip(*had) {
+                                conn.deliver(frame.clone(), *class);
+                            }
+                        }
                     }
                 }
             });
