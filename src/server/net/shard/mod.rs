@@ -148,10 +148,10 @@ impl Shard {
     }
 
     /// Hands over those of these connections that are still there, all at once.
-    pub fn with(&self, ids: &[ConnId], work: impl FnOnce(&[&Conn])) {
+    pub fn with(&self, ids: &[ConnId], work: impl FnOnce(Vec<&Conn>)) {
         let slots = self.slots.borrow();
         let slot = |id: &ConnId| slots.get(id.slot as usize).filter(|slot| slot.generation == id.generation);
-        work(&ids.iter().filter_map(|id| slot(id)?.conn.as_ref()).collect::<Vec<_>>());
+        work(ids.iter().filter_map(|id| slot(id)?.conn.as_ref()).collect());
     }
 
     /// Notes a room that a connection enters or leaves.
