@@ -42,6 +42,7 @@ fn main() -> ExitCode {
         Some("load") => done(measure::load(&rest)),
         Some("measure") => done(measure::measure(&rest)),
         Some("bench") => done(measure::bench()),
+        Some("beside") => done(measure::beside::beside(&rest)),
         Some("sim") if rest == ["--own-hub"] => done(sim::on_a_hub()),
         Some("sim") => done(sim::run(&rest)),
         Some("cluster") => done(cluster::run(&rest)),
@@ -57,7 +58,7 @@ fn main() -> ExitCode {
             );
             eprintln!("       cargo xtask cluster [HUBS] [standalone|cluster|sentinel]");
             eprintln!("       cargo xtask sim [--seed S] [--seeds N] [--steps K] [--cluster] [--hub URL] | --own-hub");
-            eprintln!("       cargo xtask load SCENARIO... | measure [--json] [--write] [NAME...] | bench");
+            eprintln!("       cargo xtask load SCENARIO... | measure [--json] [--write] [NAME...] | bench | beside BINARY");
             eprintln!("       cargo xtask conform [--write] [SUITE]... [-- ARGUMENTS]    lets foreign programs try the hub");
             eprintln!("       cargo xtask types    writes the client's frame types");
             ExitCode::from(2)
