@@ -47,6 +47,26 @@ async fn watchers_on_other_nodes_see_transitions() {
 }
 
 #[tokio::test]
+async fn who_has_left_is_known_on_every_node() {
+    let nodes = Nodes::quick(3);
+    let mut watcher = nodes.user(0, "w").await;
+    watcher.ok("watch_status", json!({"user_ids": ["a"]})).await;
+    let mut a = Client::connect(&nodes.hubs[1].address).await;
+    a.say(json!({"type": "user_online", "user_id": "a", "user_type": "kol"})).await;
+    a.wait("welcome").await;
+    watcher.wait("userOnlineStatus").await;
+    a.say(json!({"type": "user_offline"})).await;
+    let left = watcher.wait("userOnlineStatus").await["user_status"][0].clone();
+    assert_eq!((&left["user_type"], &left["status"]), (&json!("kol"), &json!("offline")));
+    assert!(left["last_seen"].as_u64() > Some(0), "{left}");
+    for hub in [0, 2] {
+        let mut asking = nodes.user(hub, &format!("asking{hub}")).await;
+        let answer = asking.ask("request_online_status", json!({"user_ids": ["a"]})).await;
+        assert_eq!(answer["user_status"][0], left, "on node {hub}");
+    }
+}
+
+#[tokio::test]
 async fn a_session_goes_on_on_another_node() {
     let nodes = Nodes::start(3, &[]);
     let mut watcher = nodes.user(0, "w").await;
