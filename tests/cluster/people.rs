@@ -67,6 +67,21 @@ async fn who_has_left_is_known_on_every_node() {
 }
 
 #[tokio::test]
+async fn whoever_polls_chooses_his_status_through_any_node() {
+    let nodes = Nodes::quick(2);
+    let mut watcher = nodes.user(0, "w").await;
+    watcher.ok("watch_status", json!({"user_ids": ["p"]})).await;
+    assert_eq!(nodes.hubs[0].post("/api/poll/heartbeat", json!({"user_id": "p"})).await.0, 200);
+    assert_eq!(statuses(&watcher.wait("userOnlineStatus").await), pair("p", "online"));
+    let choose = |user: &str| json!({"type": "status_change", "status": "away", "act_as": user});
+    let (status, ack) = nodes.hubs[1].post("/api/poll/frame", choose("p")).await;
+    assert_eq!((status, &ack["type"]), (200, &json!("ack")), "{ack}");
+    assert_eq!(statuses(&watcher.wait("userOnlineStatus").await), pair("p", "away"));
+    let (status, refusal) = nodes.hubs[1].post("/api/poll/frame", choose("nobody")).await;
+    assert_eq!((status, &refusal["name"]), (409, &json!("user_not_reachable")), "{refusal}");
+}
+
+#[tokio::test]
 async fn a_session_goes_on_on_another_node() {
     let nodes = Nodes::start(3, &[]);
     let mut watcher = nodes.user(0, "w").await;

@@ -70,13 +70,13 @@ impl Actor {
                     Ok(Some(news)) => told = Some(news),
                     Ok(None) => {}
                     Err(_) => {
-                        if let Some(shared) = &mut self.shared {
+                        if let Some(shared) = self.shared.as_mut().filter(|_| self.people.is_here(&user)) {
                             shared.choices.insert(user.clone(), status);
                             shared.retry_at = self.clock.now().plus(RETRY);
                         }
                     }
                 }
-                let done = self.people.choose(&user, status);
+                let done = self.people.choose(&user, status) || told.is_some();
                 if let Some(news) = told {
                     self.project(&news);
                     self.news(news);
@@ -328,6 +328,9 @@ impl Actor {
                         self.moved(&user, &session).await;
                     }
                     self.project(&news);
+                    if !news.elsewhere.known && !self.people.is_here(&user) {
+                        self.left_for_good(&user);
+                    }
                     self.news(news);
                 }
                 Err(error) => {

@@ -120,8 +120,7 @@ impl Actor {
     }
 
     pub(super) fn later(&mut self, at: UnixMs, room: RoomId, message: RoomMsg) {
-        self.later_count += 1;
-        self.later.insert((at, self.later_count), (room, message));
+        self.later.push(at, room, message);
     }
 
     fn record(&self, user: &UserId, session: SessionId) -> SessionRecord {

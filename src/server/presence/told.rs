@@ -121,7 +121,8 @@ impl Actor {
         reply: oneshot::Sender<bool>,
     ) -> Option<oneshot::Sender<bool>> {
         let here = self.people.is_here(user);
-        let Some(shared) = self.shared.as_ref().filter(|_| here) else { return Some(reply) };
+        // Somebody who polls may be on another node.
+        let Some(shared) = self.shared.as_ref().filter(|shared| here || shared.cluster.is_up()) else { return Some(reply) };
         let user = user.clone();
         shared.ask(move |cluster| async move {
             let news = cluster.choose(&user, Some(status).filter(|status| *status != Status::Online)).await;
