@@ -12,6 +12,7 @@ mod sessions;
 mod shared;
 mod tell;
 mod told;
+mod written;
 
 use crate::hub::{
     id::{RoomId, SessionId, UserId, UserType},
