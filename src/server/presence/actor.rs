@@ -377,7 +377,7 @@ impl Actor {
         for room in rooms {
             // Somebody who polls has no connection whose end the room could have heard of.
             self.rooms.post(&room, RoomMsg::Lost { session: session.clone(), conn: None, by_hub: None });
-            self.rooms.post(&room, RoomMsg::Gone { user: user.clone(), session: session.clone() });
+            self.rooms.post(&room, RoomMsg::Gone { user: user.clone(), session: session.clone(), conn: None });
         }
     }
 }

@@ -66,7 +66,8 @@ mod tests {
     #[test]
     fn ends_come_in_time_or_all_at_once() {
         let id = |name: &str| UserId::parse(name).unwrap();
-        let gone = |user: &str, session: &str| RoomMsg::Gone { user: id(user), session: SessionId::parse(session).unwrap() };
+        let gone =
+            |user: &str, session: &str| RoomMsg::Gone { user: id(user), session: SessionId::parse(session).unwrap(), conn: None };
         let mut later = Later::default();
         for (at, room, message) in [(30, "r2", gone("a", "s2")), (10, "r1", gone("a", "s1")), (20, "r1", gone("b", "s3"))] {
             later.push(UnixMs(at), RoomId::parse(room).unwrap(), message);
