@@ -1,7 +1,7 @@
 //! What is true: the room and the presence of people, as pure state machines.
 //!
 //! The contract: [`decide::Draft::decide`] turns a request into events or a reason to refuse it; [`room::Room::apply`] is the only code
-//! that changes a room, and it does so the same way everywhere; `Room::next_deadline` says when the hub must come back.
+//! that changes a room, and it does so the same way everywhere; `Room::next_deadline` says when the room must be looked at again.
 //! Nothing here reads a clock, draws a random number, waits, or knows how anything is written down.
 pub mod access;
 pub mod actor;

@@ -250,7 +250,7 @@ impl Letters {
                 return Ok(outcome);
             }
         }
-        tracing::warn!(%user, "other nodes change the record of a person all the time");
+        tracing::warn!(%user, "a person's record keeps changing on other nodes: this change is given up");
         Err(refusal(Code::Busy))
     }
 }

@@ -72,7 +72,7 @@ async fn a_goodbye_is_no_death() {
     }
     pause(LEASE_AND_SOME).await;
     goes(&mut nodes, 0).await;
-    assert_eq!(count(&logs, "the others know that this node leaves"), 1);
+    assert_eq!(count(&logs, "the other nodes were told that this one leaves"), 1);
     until_counted(&logs, "a node has left", 1).await;
     let b = come_back(&nodes, 0, &people[1]).await;
     // Whoever took it over leaves, too, long before it is done: the next one takes over both.

@@ -178,7 +178,7 @@ async fn a_user_with_one_prefix_is_enough() {
     let mut settings = own.to_vec();
     settings.push(("STORE__REDIS__USERNAME", "deaf"));
     let (mut deaf, deaf_log) = start(third.path(), &settings);
-    says(&deaf_log, "nothing can be heard from Redis", DEADLINE).await;
+    says(&deaf_log, "Redis refuses subscriptions: nothing is heard from other nodes", DEADLINE).await;
     xtask::bed::kill(&mut deaf);
     // What is missing is named, and nothing has happened.
     redis.ask("ACL SETUSER michub -evalsha -eval").unwrap();

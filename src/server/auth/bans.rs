@@ -136,7 +136,7 @@ impl Bans {
             match bans.read(&|_, _| {}).await {
                 Ok(()) => break,
                 Err(fault) if !shared => return Err(fault),
-                Err(fault) => tracing::warn!(%fault, "waiting for the list of who was sent away"),
+                Err(fault) => tracing::warn!(%fault, "waiting for the list of kicked and banned people"),
             }
             tokio::time::sleep(AGAIN).await;
         }
@@ -164,7 +164,7 @@ impl Bans {
         // Later than whatever it replaces, also if the clocks of nodes differ.
         let ban = Ban { at: self.clock.wall_ms().max(self.list.of(user).at + 1), ..ban };
         self.write(user, ban).await.map_err(|fault| {
-            tracing::error!(%user, %fault, "somebody is not sent away, or let in again");
+            tracing::error!(%user, %fault, "a kick, or its lifting, cannot be stored");
             unavailable(fault.outcome())
         })?;
         if self.list.learn(user, ban).is_some_and(|before| before.since < ban.since) {
@@ -185,7 +185,7 @@ impl Bans {
 
     fn hear(&self, key: &str, note: &[u8], new: &impl Fn(&UserId, Ban)) {
         let (Ok(user), Ok(ban)) = (UserId::parse(key), decode_ban(note)) else {
-            return tracing::warn!(key, "the note of somebody who was sent away cannot be read");
+            return tracing::warn!(key, "a record of a kick or ban cannot be read");
         };
         if self.list.learn(&user, ban).is_some_and(|before| before.since < ban.since) {
             new(&user, ban);

@@ -46,7 +46,10 @@ impl Cluster {
         #[expect(clippy::cast_precision_loss, reason = "as exact as anybody needs")]
         metrics::gauge!("michub_clock_off_seconds").set(off_ms as f64 / 1_000.0);
         if before && !in_time {
-            tracing::error!(off_ms, "the clock of Redis is another one by now: not ready, no timers until this node is near it");
+            tracing::error!(
+                off_ms,
+                "the clock of Redis has jumped: not ready, and no timers, until this node's clock is close to it"
+            );
         }
         in_time
     }
@@ -93,7 +96,7 @@ impl Cluster {
             && tokio::time::timeout(limit, &mut keeper).await.is_err()
         {
             keeper.abort();
-            tracing::warn!("no goodbye in time; the others notice when the lease is over");
+            tracing::warn!("the other nodes were not told in time that this one leaves; they notice when its lease expires");
         }
     }
 
@@ -156,7 +159,7 @@ pub(super) async fn watch_itself(cluster: Arc<Cluster>, presence: Arc<dyn ToPres
         let now = cluster.clock.mono();
         let late = now.since(Mono(cluster.ran_at.load(Relaxed)));
         if late > STOOD_STILL_MS {
-            tracing::warn!(late_ms = late, "the process stood still; commands wait until its sessions are confirmed");
+            tracing::warn!(late_ms = late, "the process was paused; commands wait until its sessions are confirmed");
             cluster.doubts.store(true, Relaxed);
             cluster.pauses.fetch_add(1, Relaxed);
             let (done, confirmed) = tokio::sync::oneshot::channel();

@@ -80,8 +80,10 @@ pub(super) async fn live(cluster: Arc<Cluster>, presence: Arc<dyn ToPresence>, r
     }
     let me = keeper.cluster.me();
     match keeper.cluster.bye(&me, &keeper.claims).await {
-        Ok(()) => tracing::info!("the others know that this node leaves"),
-        Err(error) => tracing::warn!(%error, "no goodbye; the others notice when the lease is over"),
+        Ok(()) => tracing::info!("the other nodes were told that this one leaves"),
+        Err(error) => {
+            tracing::warn!(%error, "the other nodes could not be told that this one leaves; they notice when its lease expires")
+        }
     }
 }
 
@@ -142,14 +144,14 @@ impl Keeper {
 
     async fn renew(&self) {
         let (old, new) = self.cluster.renew();
-        tracing::warn!(%old, %new, "the lease had lapsed: this node begins a new life");
+        tracing::warn!(%old, %new, "this node's lease had expired: it goes on under a new name");
         metrics::counter!("michub_lives_total").increment(1);
         self.cluster.store.live().unlisten(self.cluster.store.keys().node(&old, ":c"));
         self.cluster.listen(&new, self.presence.clone()).await;
         // What the old life may have left behind somewhere is cleared up as that of any dead node.
         let bye = self.cluster.bye(&old, &[]).await;
         if let Err(error) = bye.and(self.cluster.beat().await.map(|_| ())) {
-            tracing::warn!(%error, "the new life is not known yet");
+            tracing::warn!(%error, "this node's new name cannot be registered yet");
         }
         self.presence.announce(None);
         self.rooms.look_all();
@@ -165,12 +167,12 @@ impl Keeper {
         for node in suspects {
             if let Some((sign, end)) = self.cluster.claim(&node).await? {
                 match end {
-                    End::Left => tracing::info!(%node, "a node has left; this one takes over what is left of it"),
+                    End::Left => tracing::info!(%node, "a node has left; this one takes over its sessions"),
                     End::Silent => {
-                        tracing::warn!(%node, "a node is dead; this one clears up after it");
+                        tracing::warn!(%node, "a node is dead; this one takes over its sessions");
                         metrics::counter!("michub_nodes_dead_total").increment(1);
                     }
-                    End::Dropped => tracing::warn!(%node, "this node goes on clearing up after a dead one"),
+                    End::Dropped => tracing::warn!(%node, "this node goes on taking over the sessions of a dead one"),
                 }
                 self.claims.push(Claim { node, sign, leaving: None });
             }

@@ -164,7 +164,9 @@ impl Cluster {
         loop {
             match self.try_enter().await {
                 Ok(Some(key)) => return key,
-                Ok(None) => tracing::error!("hub:key in Redis is not one; remove it, and every session must begin anew"),
+                Ok(None) => {
+                    tracing::error!("hub:key in Redis is not a valid key; remove it (then every session has to start over)")
+                }
                 Err(error) => tracing::warn!(%error, "waiting for Redis"),
             }
             tokio::time::sleep(Duration::from_millis(500)).await;
@@ -235,7 +237,7 @@ impl Cluster {
             Err(error) => {
                 // That Redis is away has been said already, once for all.
                 if self.is_up() {
-                    tracing::warn!(%error, to, "a node is not told");
+                    tracing::warn!(%error, to, "a message to another node cannot be sent");
                 }
                 false
             }
@@ -247,7 +249,7 @@ impl Cluster {
             Heard::Gap => presence.announce(None),
             Heard::Message(message) => match Mail::decode(&message) {
                 Some(mail) => presence.mail(mail),
-                None => tracing::warn!("a message of another node cannot be read"),
+                None => tracing::warn!("a message from another node cannot be read"),
             },
         });
         self.store.live().listen(self.store.keys().node(me, ":c"), ear).await;

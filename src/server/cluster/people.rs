@@ -360,7 +360,7 @@ impl Cluster {
                 };
                 match news {
                     Some(news) => tell(Some(news)),
-                    None => tracing::warn!("news of a person cannot be read"),
+                    None => tracing::warn!("presence news from another node cannot be read"),
                 }
             }
         });

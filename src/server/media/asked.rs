@@ -35,7 +35,7 @@ impl Media {
         let uids =
             uids.ok_or_else(|| Failure::nothing_there("There is no such source of media that names people by numbers."))?;
         uids.uid_of(user).await.map_err(|error| {
-            tracing::warn!(source, %user, %error, "somebody gets no number");
+            tracing::warn!(source, %user, %error, "no Agora uid can be assigned");
             Failure::new(Code::Unavailable)
         })
     }

@@ -42,7 +42,7 @@ impl Media {
         body: Result<Bytes, BytesRejection>,
     ) -> Result<Response, Failure> {
         let Some((index, source)) = self.source(name, secret) else {
-            tracing::warn!(source = name, "a callback for no source of media, or with a wrong secret in its path");
+            tracing::warn!(source = name, "a callback names an unknown media source, or has a wrong secret in its path");
             return Err(Failure::nothing_there("There is no such source of media."));
         };
         let body = body.map_err(|error| {

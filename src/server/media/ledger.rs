@@ -187,7 +187,7 @@ impl Ledger {
     async fn save(&self, source: &str, key: &str, word: Option<&MediaWord>) -> bool {
         let note = word.and_then(|word| word.part.as_ref()).map(|part| Bytes::from(json(part)));
         if let Err(fault) = self.notes.put_note(&family(source), key, note, None).await {
-            tracing::warn!(source, %fault, "what is on air cannot be kept yet");
+            tracing::warn!(source, %fault, "what is on air cannot be stored yet");
             return false;
         }
         match word {
@@ -216,7 +216,7 @@ impl Ledger {
         let notes = match self.notes.notes(&family(source), None, PAGE).await {
             Ok(notes) => notes,
             Err(fault) => {
-                tracing::warn!(source, %fault, "what was on air cannot be read; polls will tell");
+                tracing::warn!(source, %fault, "what was on air cannot be read; the next polls will show it");
                 return Vec::new();
             }
         };
@@ -256,7 +256,7 @@ impl Ledger {
                             return;
                         }
                     }
-                    Err(error) => tracing::warn!(source = %source, %error, "a word of another node cannot be read"),
+                    Err(error) => tracing::warn!(source = %source, %error, "a message from another node cannot be read"),
                 },
                 Some(Heard::Gap) => missed.store(true, Relaxed),
                 None => return,

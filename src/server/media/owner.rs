@@ -36,7 +36,7 @@ impl Source {
                 // The name of a stream is the client's choice: where it should name its publisher, it must.
                 let honest = self.kind != Kind::Zego || self.pattern.is_none() || named.is_some_and(|named| named.user == user);
                 if !honest {
-                    tracing::error!(source = %self.name, %room, %user, stream = live.stream.as_str(), "a stream with the name of another; look at this publisher");
+                    tracing::error!(source = %self.name, %room, %user, stream = live.stream.as_str(), "a stream uses the name of somebody else; check this publisher");
                     metrics::counter!("michub_media_impostors_total", "source" => self.name.to_string()).increment(1);
                 }
                 honest.then_some(Owner { room, user, grant: None })

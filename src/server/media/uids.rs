@@ -59,7 +59,7 @@ impl Uids {
         let user = match self.notes.note(&self.family, uid).await {
             Ok(note) => String::from_utf8(note?.to_vec()).ok()?,
             Err(fault) => {
-                tracing::warn!(%fault, uid, "nobody can say who has this number");
+                tracing::warn!(%fault, uid, "the person behind an Agora uid cannot be looked up");
                 return None;
             }
         };

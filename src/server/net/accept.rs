@@ -41,7 +41,7 @@ const BACKLOG: i32 = 4_096;
 const NOTSENT_LOWAT: u32 = 16 * 1024;
 /// How long a drain waits for connections that have not said anything yet.
 const UNREAD: Duration = Duration::from_millis(500);
-/// How long accepting rests when the process is out of descriptors.
+/// How long accepting is paused when the process is out of descriptors.
 const OUT_OF_DESCRIPTORS: Duration = Duration::from_millis(100);
 
 /// How many of a shard's connections beyond the cap hear so at the same time.
@@ -134,7 +134,7 @@ pub(in crate::server) async fn accept(
                 Ok((stream, peer)) => serve(stream, peer),
                 Err(error) if is_peers_fault(&error) => {}
                 Err(error) => {
-                    tracing::warn!(%error, "accepting rests");
+                    tracing::warn!(%error, "out of resources: accepting connections is paused");
                     tokio::time::sleep(OUT_OF_DESCRIPTORS).await;
                 }
             },

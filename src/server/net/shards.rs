@@ -100,7 +100,7 @@ impl Bound {
                         let shard = Rc::new(Shard::new(index, settings, admission, doors, origins, sessions(index)));
                         live(&shard, listener, inbox, router, shutdown).await;
                     }),
-                    Err(error) => tracing::error!(%error, shard = index, "no runtime for a shard"),
+                    Err(error) => tracing::error!(%error, shard = index, "the runtime of a shard cannot be started"),
                 }
             };
             threads.push(std::thread::Builder::new().name(format!("shard-{index}")).spawn(body)?);

@@ -153,7 +153,7 @@ impl Actor {
             }
             let late = self.clock.now().since(wake_at);
             if late.0 > PAUSED_MS {
-                tracing::warn!(late_ms = late.0, "the process stood still; nobody is judged for it");
+                tracing::warn!(late_ms = late.0, "the process was paused; no session times out because of that");
                 self.people.slept(late);
             }
             for ask in batch.drain(..) {

@@ -361,7 +361,7 @@ impl Presence {
         let (done, told) = oneshot::channel();
         self.announce(Some(done));
         if tokio::time::timeout(limit, told).await.is_err() {
-            tracing::warn!("other nodes have not heard of everybody");
+            tracing::warn!("the other nodes were not told in time who is here");
         }
     }
 

@@ -19,7 +19,7 @@ pub(in crate::server) async fn look_after_messages(store: Arc<dyn Store>, settin
             Ok(Ok(0)) => {}
             Ok(Ok(removed)) => metrics::counter!("michub_room_messages_expired_total").increment(removed as u64),
             Ok(Err(fault)) => tracing::warn!(%fault, "old messages cannot be removed yet"),
-            Err(error) => tracing::error!(%error, "old messages are not looked after"),
+            Err(error) => tracing::error!(%error, "the removal of old messages has failed"),
         }
     }
 }

@@ -220,7 +220,7 @@ impl Rooms {
         drop(done);
         // Every room drops its handle when it has nothing to tell any more.
         if tokio::time::timeout(SETTLE, rest.recv()).await.is_err() {
-            tracing::warn!("other nodes have not heard of everybody in every room");
+            tracing::warn!("the other nodes were not told in time who is in each room");
         }
     }
 

@@ -137,7 +137,7 @@ async fn serve(config: Config, reload: Reload) -> Result<(), StartError> {
     admin.drain();
     let _ = drain.send(true);
     if tokio::task::spawn_blocking(move || shards.join()).await.is_err() {
-        tracing::error!("the shards did not end well");
+        tracing::error!("a shard failed while the hub was stopping");
     }
     if let Some(cluster) = &cluster {
         // Whatever the others do not hear from this node they learn when its lease is over.

@@ -3,7 +3,7 @@ use sd_notify::{NotifyState, notify};
 
 fn tell(states: &[NotifyState<'_>]) {
     if let Err(error) = notify(states) {
-        tracing::warn!(%error, "the service manager cannot be told");
+        tracing::warn!(%error, "the service manager cannot be notified");
     }
 }
 

@@ -102,7 +102,7 @@ pub enum StoreFault {
     #[error("the store failed: {0}")]
     Engine(std::sync::Arc<str>),
     /// An earlier write has failed, and the store is not open again yet.
-    #[error("the store rests after a failed write")]
+    #[error("the store is paused after a failed write")]
     Down,
     /// The engine cannot read its own files.
     #[error("the store is damaged ({0}); `michub repair` saves what can be read")]

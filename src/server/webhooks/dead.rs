@@ -60,7 +60,7 @@ impl DeadLetters {
         tracing::error!(endpoint = self.name, id = letter.id, error = letter.error, "a message was given up");
         while self.count() > self.max {
             let Some((oldest, _)) = self.notes.notes(&self.family, None, 1).await?.into_iter().next() else { break };
-            tracing::error!(endpoint = self.name, key = oldest, "there are too many dead letters: the oldest is dropped");
+            tracing::error!(endpoint = self.name, key = oldest, "too many dead letters: the oldest is dropped");
             self.forget(&oldest).await?;
         }
         Ok(())

@@ -189,7 +189,7 @@ impl Endpoint {
         if news {
             tracing::error!(endpoint = self.name, "the endpoint says 410: nothing is sent to it until it is enabled again");
             if let Err(fault) = self.keep_known().await {
-                tracing::error!(%fault, "the end of an endpoint is not written down");
+                tracing::error!(%fault, "that an endpoint said 410 cannot be stored");
             }
         }
     }

@@ -110,14 +110,16 @@ impl Webhooks {
             match endpoint.set(settings) {
                 Ok(true) => moved.push(endpoint),
                 Ok(false) => {}
-                Err(error) => tracing::error!(endpoint = endpoint.name, %error, "new settings are not in force"),
+                Err(error) => {
+                    tracing::error!(endpoint = endpoint.name, %error, "the endpoint's new settings cannot be used; the old ones stay in force")
+                }
             }
         }
         self.look_again();
         tokio::spawn(async move {
             for endpoint in moved {
                 if let Err(error) = endpoint.keep_known().await {
-                    tracing::error!(endpoint = endpoint.name, %error, "the new address is not written down");
+                    tracing::error!(endpoint = endpoint.name, %error, "an endpoint's new address cannot be stored");
                 }
             }
         });
@@ -197,7 +199,7 @@ impl Webhooks {
             match source.store.rooms().await {
                 Ok(rooms) => break rooms,
                 Err(fault) => {
-                    tracing::warn!(%fault, "the rooms cannot be named yet");
+                    tracing::warn!(%fault, "the rooms cannot be listed yet");
                     tokio::time::sleep(Duration::from_secs(1)).await;
                 }
             }
@@ -206,7 +208,7 @@ impl Webhooks {
             match source.store.head(&room).await {
                 Ok(Some(head)) if self.is_behind(&room, head).await => self.deliver(&room, head),
                 Ok(_) => {}
-                Err(fault) => tracing::warn!(%room, %fault, "a room cannot be looked at"),
+                Err(fault) => tracing::warn!(%room, %fault, "a room cannot be read"),
             }
             tokio::task::yield_now().await;
         }

@@ -105,11 +105,11 @@ impl Stream {
         if self.kept_from.take().is_some()
             && let Err(fault) = self.endpoint.source.store.keep_log(&self.room, &self.endpoint.name, None).await
         {
-            tracing::warn!(%fault, "a log stays longer than it must");
+            tracing::warn!(%fault, "a room's log cannot be released; it is kept longer than needed");
         }
         let (name, family) = (self.claim_name(), self.places());
         if let Err(fault) = self.endpoint.notes.unclaim(Claim { name: &name, holder: &self.holder }, &family).await {
-            tracing::warn!(%fault, "a claim stays until it ends by itself");
+            tracing::warn!(%fault, "a claim cannot be released; it expires by itself");
         }
     }
 

@@ -45,7 +45,7 @@ impl Feeder {
                 Ok(_) => pause = PAUSE_MS.0,
                 Err(error) => {
                     metrics::counter!("michub_history_failures_total").increment(1);
-                    tracing::warn!(%error, "the history is not written; it is kept and tried again");
+                    tracing::warn!(%error, "the history cannot be written; commits wait in the outbox");
                     self.report().await;
                     tokio::time::sleep(Duration::from_millis(pause)).await;
                     pause = (pause * 2).min(PAUSE_MS.1);
@@ -91,7 +91,10 @@ impl Feeder {
         let surplus = usize::try_from(waiting - max).unwrap_or(usize::MAX);
         let entries = self.feed.next(CONSUMER, surplus.min(10_000)).await?;
         if let Some(last) = entries.last() {
-            tracing::error!(commits = entries.len(), "history.outbox_max: the oldest commits are not in the history any more");
+            tracing::error!(
+                commits = entries.len(),
+                "history.outbox_max: the outbox is full, its oldest commits will be missing in the history"
+            );
             metrics::counter!("michub_history_dropped_total").increment(entries.len() as u64);
             self.feed.done(CONSUMER, last.number).await?;
         }

@@ -85,13 +85,13 @@ pub enum Heard {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Refused {
     /// Signed wrongly, or not at all, or too long ago.
-    #[error("the signature does not fit")]
+    #[error("the signature does not match")]
     Signature,
     /// The body is not what this kind of server sends.
     #[error("the body cannot be read")]
     Body,
     /// The content type is not what this kind of server sends.
-    #[error("the content type does not fit")]
+    #[error("the content type is wrong")]
     ContentType,
 }
 

@@ -208,7 +208,7 @@ impl Task {
             Heard::Followed(Followed::Other(message)) if self.hear_echo(&message).await => {}
             Heard::Followed(Followed::Other(message)) => match PartsNews::decode(&message) {
                 Some(news) => self.hear_news(news),
-                None => tracing::warn!(room = %self.home.id, "a message of another node cannot be read"),
+                None => tracing::warn!(room = %self.home.id, "a message from another node cannot be read"),
             },
             Heard::Followed(Followed::Gap) => self.look(),
             Heard::Told { told, outcome } => {
@@ -234,11 +234,11 @@ impl Task {
             chain::Heard::Gap => return Advance::Gap,
         }
         let Ok(commit) = decode_commit(&entry.record) else {
-            tracing::error!(room = %self.home.id, rev = entry.cursor.rev, "a commit of another node cannot be read");
+            tracing::error!(room = %self.home.id, rev = entry.cursor.rev, "a commit from another node cannot be read");
             return Advance::Gap;
         };
         if commit.cursor != entry.cursor || self.room.apply(&commit).is_err() {
-            tracing::error!(room = %self.home.id, rev = entry.cursor.rev, "a commit of another node does not fit");
+            tracing::error!(room = %self.home.id, rev = entry.cursor.rev, "a commit from another node does not apply");
             return Advance::Gap;
         }
         if let Some(follow) = &mut self.follow {

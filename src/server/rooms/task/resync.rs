@@ -61,7 +61,7 @@ impl Task {
         match store.restore(&self.home.id, self.room.head, encode_room(&self.room), entries).await {
             Ok(done @ (Restored::Same | Restored::Appended | Restored::Seeded)) => {
                 if done != Restored::Same {
-                    tracing::warn!(room = %self.home.id, head = %self.room.head, ?done, "the store had lost something of the room");
+                    tracing::warn!(room = %self.home.id, head = %self.room.head, ?done, "the store had lost part of the room; it is restored");
                     metrics::counter!("michub_rooms_given_back_total").increment(1);
                 }
                 self.unsure = false;
@@ -70,7 +70,7 @@ impl Task {
             Ok(Restored::Behind(entries)) => self.apply_all(&entries).await || self.reload().await,
             Ok(Restored::Fork) => self.reload().await,
             Err(error) => {
-                tracing::warn!(room = %self.home.id, %error, "the room cannot be given back");
+                tracing::warn!(room = %self.home.id, %error, "the room cannot be restored to Redis");
                 false
             }
         }
@@ -111,7 +111,7 @@ impl Task {
                 if self.tail.begin().rev > before.rev {
                     tracing::warn!(room = %self.home.id, %before, %head, "the log does not reach back to what this node has of the room");
                 } else {
-                    tracing::warn!(room = %self.home.id, %before, %head, "the room's history is another one by now");
+                    tracing::warn!(room = %self.home.id, %before, %head, "the store now holds a different history of the room");
                 }
                 metrics::counter!("michub_room_resets_total").increment(1);
                 self.reset(&revoked).await;

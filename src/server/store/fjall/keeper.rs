@@ -178,7 +178,7 @@ impl Keeping {
         match made.and_then(|_| days.drop_before(&engine.db, first)) {
             Ok(0) => {}
             Ok(dropped) => tracing::info!(days = dropped, "old days of the history are dropped"),
-            Err(fault) => tracing::error!(%fault, "the history's days cannot be looked after"),
+            Err(fault) => tracing::error!(%fault, "old days of the history cannot be dropped"),
         }
     }
 }

@@ -193,7 +193,7 @@ impl Keeper {
             return;
         }
         if judge(error) == Verdict::Refused {
-            tracing::error!(%error, "nothing can be heard from Redis");
+            tracing::error!(%error, "Redis refuses subscriptions: nothing is heard from other nodes");
         } else {
             tracing::debug!(%error, "the live path cannot be opened");
         }

@@ -12,7 +12,7 @@ impl RedisStore {
     pub(super) async fn list_room(&self, room: &RoomId) {
         let listed = redis::Cmd::zadd(self.keys.hub("names"), room.as_str(), 0);
         if let Err(error) = self.link.run(&listed, self.deadline()).await {
-            tracing::warn!(%error, %room, "the room is not listed");
+            tracing::warn!(%error, %room, "the room cannot be added to the list of rooms");
         }
     }
 
