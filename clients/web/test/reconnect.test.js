@@ -315,6 +315,35 @@ test("three refused upgrades in a row turn to polling", async () => {
   assert.equal(FakeSocket.all.length, 3);
 });
 
+test("upgrades that nobody answers, and lines that stay silent, turn to polling too", async () => {
+  const client = await made({ transport: "auto", reconnect: () => 100 });
+  await pass(10_200);
+  FakeSocket.last.open();
+  await pass(10_200);
+  assert.equal(client.transport, "ws");
+  FakeSocket.last.open();
+  await pass(10_200);
+  assert.deepEqual([client.transport, FakeSocket.all.length], ["poll", 3]);
+});
+
+test("lines that were up and broke are no reason to poll", async () => {
+  const client = await connected({ transport: "auto", reconnect: () => 100 });
+  for (let round = 0; round < 5; round++) {
+    FakeSocket.last.end();
+    await pass(200);
+    FakeSocket.last.welcome();
+  }
+  assert.deepEqual([client.transport, client.state], ["ws", "connected"]);
+});
+
+test("a token that never comes is asked for again", async () => {
+  let asked = 0;
+  const client = await made({ getToken: () => new Promise((done) => { if (++asked > 1) done("t"); }) });
+  assert.deepEqual([client.state, FakeSocket.all.length], ["connecting", 0]);
+  await pass(10_100);
+  assert.deepEqual([asked, FakeSocket.all.length], [2, 1]);
+});
+
 test("a token provider that throws at once ends connect() all the same", async () => {
   const client = new HubClient({ url: "ws://hub/ws", userId: "u1", WebSocket: FakeSocket, getToken: () => { throw Object.assign(new Error("no"), { name: "Unauthorized" }); } });
   await assert.rejects(client.connect(), { name: "auth" });
@@ -361,6 +390,37 @@ test("a clock that is put back by an hour stops no heartbeat", async () => {
   await pass(90_000);
   assert.ok(socket.types().filter((type) => type === "heartbeat").length >= 3);
   assert.equal(client.state, "connected");
+});
+
+test("a clock that is wrong by hours renews a token as often as a right one", async () => {
+  for (const wrong of [-3, 3]) {
+    const asked = [];
+    const real = () => Date.now() + wrong * 3_600_000;
+    await made({ getToken: ({ reason }) => { asked.push(reason); return `x.${btoa(JSON.stringify({ exp: real() / 1000 + 100 }))}.y`; } });
+    FakeSocket.last.welcome({ server_time_ms: real() });
+    const socket = FakeSocket.last;
+    socket.alive = false;
+    for (let step = 0; step < 160; step++) {
+      socket.say({ type: "heartbeat_ack", timestamp: 0, ts_ms: Date.now(), server_ts_ms: real() });
+      await pass(500);
+    }
+    assert.deepEqual(asked, ["connect", "refresh"]);
+  }
+});
+
+test("a page that was frozen with a question open asks again before it gives the line up", async () => {
+  const client = await connected();
+  FakeSocket.last.alive = false;
+  await pass(31_000);
+  const now = Date.now.bind(Date);
+  mock.method(Date, "now", () => now() + 600_000);
+  const before = FakeSocket.last.types().length;
+  client.wake();
+  await pass(500);
+  assert.ok(FakeSocket.last.types().length > before);
+  FakeSocket.last.say({ type: "heartbeat_ack", timestamp: 0, ts_ms: Date.now(), server_ts_ms: Date.now() });
+  await pass(5000);
+  assert.deepEqual([client.state, FakeSocket.all.length], ["connected", 1]);
 });
 
 test("countdowns follow the hub's clock", async () => {
