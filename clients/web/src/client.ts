@@ -1,6 +1,8 @@
 // One line to the hub that comes back by itself: states, reconnecting, resuming, liveness, requests that are never silently lost.
 import { Emitter } from "./emitter.js";
+import { HubError } from "./error.js";
 import type { Ack, ClientFrames, Closing, Commands, DirectMessage, Envelope, ErrorFrame, ServerFrame, Status, UserStatus, Welcome } from "./frames.js";
+import type { Line } from "./line.js";
 import { standard, type ReconnectPolicy } from "./reconnect.js";
 import { Room } from "./room.js";
 
@@ -32,19 +34,6 @@ export interface Options {
   WebSocket?: typeof WebSocket;
 }
 
-/** What the hub refused, or what became of a request without a line: `disconnected`, `timeout`, `offline_full`, or why the client ended: `closed`, `exhausted`, `terminal`, `auth`. */
-export class HubError extends Error {
-  /** 0 = not from the hub. */
-  code = 0;
-  /** The same request may succeed later, not before `retry_after_ms`. */
-  temporary = false;
-  retry_after_ms = 0;
-  details: Record<string, any> = {};
-  constructor(fields: { name: string } & Partial<Omit<ErrorFrame, "type">>) {
-    super(fields.message ?? fields.name);
-    Object.assign(this, fields);
-  }
-}
 const isOffline = () => page.navigator?.onLine === false;
 const lost = (name: string) => new HubError({ name });
 
@@ -72,13 +61,6 @@ export interface Events {
   frame: { out: boolean; frame: any };
 }
 interface Waiting { _frame: any; _resolve: (ack: any) => void; _reject: (error: unknown) => void; _timer?: ReturnType<typeof setTimeout> }
-/** What a line must do: a WebSocket, or polling dressed as one. */
-export interface Line {
-  onopen: any; onmessage: any; onclose: any; onerror?: any;
-  send(text: string): void;
-  close(code?: number): void;
-}
-
 const page = globalThis as unknown as Partial<Window & typeof globalThis>;
 const DEFAULTS = { url: "/ws", offlineMax: 100, timeoutMs: 30_000, watchdogMs: 10_000, transport: "auto" as "auto" | Transport, reconnect: standard() };
 const WELCOME_MS = 10_000;

@@ -1,5 +1,5 @@
 // HTTP dressed as a WebSocket, for networks that refuse upgrades: frames out become requests, and one request that waits, or one stream of events, brings the frames in.
-import type { Line } from "./client.js";
+import type { Line } from "./line.js";
 
 const WAIT_MS = 25_000;
 /** An upgrade is tried beside the polling, soon (it may have been the hub that was down) and then every five minutes; the session goes on over the first that is let in. */

@@ -1,6 +1,7 @@
 // One room as a client sees it: a replica folded from the log, and the moves that this client has made but not yet seen confirmed.
-import type { HubClient, HubError } from "./client.js";
+import type { HubClient } from "./client.js";
 import { Emitter } from "./emitter.js";
+import type { HubError } from "./error.js";
 import { derive, fold, levelOf, placed } from "./fold.js";
 import type { Ack, CommandName, Commands, Entry, Envelope, Place, RoomEvent, RoomMessage, RoomPresence, RoomState } from "./frames.js";
 
