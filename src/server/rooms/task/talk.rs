@@ -335,13 +335,14 @@ impl Task {
     async fn say(&mut self, reply: Reply, said: Said, at: Cursor) -> Option<Bytes> {
         let weight = said.saying.weight;
         let heard = Heard { at, kept: weight == Weight::Must, time: said.at };
+        // Counted before it is acked: who has the ack finds it in the metrics.
+        metrics::counter!("michub_room_messages_total", "class" => weight.name()).increment(1);
         self.ack(reply, |id| message::message_ack(id, &self.home.id, heard, false)).await;
         let json = message::room_message(&self.home.id, at, &said, false);
         let (echo, frame) = (self.echo(&said, at, &json), Frame(text_frame(&json)));
         if let Some(key) = said.saying.dedup_id {
             self.talking.remember((said.from, key), heard);
         }
-        metrics::counter!("michub_room_messages_total", "class" => weight.name()).increment(1);
         let class = match weight {
             Weight::Must => {
                 self.talking.push(at, said.at, frame.clone());
