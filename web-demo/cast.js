@@ -1,14 +1,15 @@
 // The people of this window: an owner and five others, each a real client over a real socket; how they open a room, and the little life of their own that they have.
 import { HubClient, persistent, standard } from "./vendor/michub.js";
 import { LateSocket } from "./faults.js";
+import { windowMemory } from "./memory.js";
 
 const query = new URLSearchParams(location.search);
 export const roomId = query.get("room") ?? "demo";
 /** No life of its own, no tour: for tests and pictures. */
 export const calm = query.has("calm");
 const url = `${location.protocol === "https:" ? "wss" : "ws"}://${location.host}/ws`;
-const tag = sessionStorage.getItem("michub.window") ?? Math.random().toString(36).slice(2, 5).padEnd(3, "0");
-sessionStorage.setItem("michub.window", tag);
+const tag = windowMemory.get("michub.window") ?? Math.random().toString(36).slice(2, 5).padEnd(3, "0");
+windowMemory.set("michub.window", tag);
 
 export const NAMES = ["mei", "jun", "ana", "leo", "kai", "noor", "yuki", "omar", "zoe", "ivan", "lucia", "tao", "ada", "ravi", "elin", "hugo", "mina", "paul", "xia", "sara"];
 const offset = query.has("room") && calm ? 0 : [...tag].reduce((sum, letter) => sum + letter.charCodeAt(0), 0);

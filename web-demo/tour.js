@@ -1,5 +1,6 @@
 // Four steps that point at what is worth a look. Shown once, and whenever somebody asks.
 import { h, icon, render } from "./dom.js";
+import { memory } from "./memory.js";
 import { t } from "./words.js";
 
 const STEPS = [[".stage", "tour1"], [".mine", "tour2"], [".other", "tour3"], [".folk", "tour4"]];
@@ -8,7 +9,7 @@ let step = -1;
 
 function end() {
   step = -1;
-  localStorage.setItem("michub.toured", "1");
+  memory.set("michub.toured", "1");
   show();
 }
 
