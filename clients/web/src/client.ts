@@ -112,7 +112,12 @@ export class HubClient extends Emitter<Events> {
     const on = (name: string, run: (event: any) => void) => page.addEventListener?.(name, run, true);
     for (const name of ["online", "pageshow", "resume"]) on(name, () => this.wake());
     on("visibilitychange", () => page.document!.hidden || this.wake());
-    on("pagehide", ({ persisted }) => persisted && this._lost(1001));
+    // A page that is put aside opens nothing more; `pageshow` wakes it.
+    on("pagehide", ({ persisted }) => {
+      if (!persisted) return;
+      this._lost(1001);
+      clearTimeout(this._retry);
+    });
     if (options.worker && page.Worker) {
       const source = "setInterval(()=>postMessage(0),5e3)";
       this._worker = new Worker(URL.createObjectURL(new Blob([source])));

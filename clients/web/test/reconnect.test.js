@@ -423,6 +423,19 @@ test("a page that was frozen with a question open asks again before it gives the
   assert.deepEqual([client.state, FakeSocket.all.length], ["connected", 1]);
 });
 
+test("a page that is put aside opens nothing until it is shown again", async () => {
+  const told = {};
+  globalThis.addEventListener = (name, run) => { told[name] = run; };
+  try { await connected(); } finally { delete globalThis.addEventListener; }
+  told.pagehide({ persisted: true });
+  assert.deepEqual([FakeSocket.last.closed, states.at(-1).willRetry], [true, true]);
+  await pass(60_000);
+  assert.equal(FakeSocket.all.length, 1);
+  told.pageshow({ persisted: true });
+  FakeSocket.last.welcome();
+  assert.equal(FakeSocket.all.length, 2);
+});
+
 test("countdowns follow the hub's clock", async () => {
   const client = await connected();
   FakeSocket.last.say({ type: "heartbeat_ack", timestamp: 0, ts_ms: Date.now(), server_ts_ms: Date.now() + 7000 });
