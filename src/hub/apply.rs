@@ -47,7 +47,6 @@ impl Room {
         self.head.rev = step.rev;
         self.head.commit = commit;
         self.last_event = at;
-        self.queue.forget_slots(step.rev);
         self.remember(step, at);
         self.queue.forget(step.rev);
         if step.rev.is_multiple_of(FORGET_EVERY_REVS) {
@@ -98,7 +97,7 @@ impl Room {
             Event::QueueMoved { from, to, .. } => self.queue.shift(*from, *to),
             Event::QueueReordered { order, resort, jumped_by } => self.reorder(order, *resort, jumped_by),
             Event::QueueCleared { undo_id, .. } => {
-                let entries = self.queue.clear();
+                let entries = self.queue.clear(rev);
                 self.undo.push(Undo { undo_id: undo_id.clone(), at, entries });
                 if self.undo.len() > MAX_UNDO {
                     self.undo.remove(0);

@@ -12,6 +12,8 @@ pub const SLOT_MEMORY_REVS: u64 = 64;
 pub const SLOTS_MAX: usize = 512;
 /// How many neighbours on each side a remembered slot knows.
 pub const SLOT_NEIGHBOURS: usize = 64;
+/// How many it knows of somebody who was cleared away with all the others.
+pub const CLEARED_NEIGHBOURS: usize = 16;
 
 /// The explicit list. The order is the list; no clock, no score.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -243,29 +245,28 @@ impl MicQueue {
     /// Takes `user` out and remembers his slot.
     pub fn remove(&mut self, user: &UserId, rev: u64) -> Option<Entry> {
         let index = self.index_of(user)?;
-        let ids =
-            |entries: &mut dyn Iterator<Item = &Entry>| entries.take(SLOT_NEIGHBOURS).map(|entry| entry.user.clone()).collect();
-        let ahead = ids(&mut self.entries.iter().take(index).rev());
-        let behind = ids(&mut self.entries.iter().skip(index + 1));
-        self.slots.retain(|slot| slot.user != *user);
-        self.slots.push_back(Slot { user: user.clone(), rev, ahead, behind });
-        if self.slots.len() > SLOTS_MAX {
-            self.slots.pop_front();
-        }
+        self.remember_slot(index, SLOT_NEIGHBOURS, rev);
         Some(self.entries.remove(index))
     }
 
-    /// Forgets the slots of those who left too many revs ago.
-    pub fn forget_slots(&mut self, rev: u64) {
-        while self.slots.front().is_some_and(|slot| slot.rev + SLOT_MEMORY_REVS <= rev) {
-            self.slots.pop_front();
+    /// Takes everybody out and remembers their slots, for whoever comes back: of so many at once fewer neighbours each.
+    pub fn clear(&mut self, rev: u64) -> Vec<Entry> {
+        for index in (0..self.entries.len().min(SLOTS_MAX)).rev() {
+            self.remember_slot(index, CLEARED_NEIGHBOURS, rev);
         }
+        std::mem::take(&mut self.entries)
     }
 
-    /// Takes everybody out. Slots are forgotten: there is nobody left to stand beside.
-    pub fn clear(&mut self) -> Vec<Entry> {
-        self.slots.clear();
-        std::mem::take(&mut self.entries)
+    fn remember_slot(&mut self, index: usize, neighbours: usize, rev: u64) {
+        let Some(user) = self.entries.get(index).map(|entry| entry.user.clone()) else { return };
+        let ids = |entries: &mut dyn Iterator<Item = &Entry>| entries.take(neighbours).map(|entry| entry.user.clone()).collect();
+        let ahead = ids(&mut self.entries.iter().take(index).rev());
+        let behind = ids(&mut self.entries.iter().skip(index + 1));
+        self.slots.retain(|slot| slot.user != user);
+        self.slots.push_back(Slot { user, rev, ahead, behind });
+        if self.slots.len() > SLOTS_MAX {
+            self.slots.pop_front();
+        }
     }
 
     /// Forgets the slots that are too old at this rev.

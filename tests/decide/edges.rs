@@ -38,6 +38,32 @@ fn whoever_leaves_again_has_one_slot() {
 }
 
 #[test]
+fn a_cleared_queue_remembers_its_slots() {
+    let mut table = Table::new(&json!({"queue_mode": "apply"}));
+    table.queue("a b c d");
+    table.ok("own", &json!({"type": "queue_clear"}));
+    let undo_id = table.room().undo[0].undo_id.clone();
+    table.ok("own", &json!({"type": "user_ban", "target_user_id": "b"}));
+    table.ok("own", &json!({"type": "queue_restore", "undo_id": undo_id}));
+    table.ok("own", &before("d", "b"));
+    assert_eq!(table.order(), "a d c");
+}
+
+#[test]
+fn one_out_of_rank_comes_before_a_seat_that_does_not_exist() {
+    let mut table = Table::new(&json!({"queue_mode": "free"}));
+    table.ok("own", &json!({"type": "role_set", "target_user_id": "h", "role_id": "host"}));
+    table.ok("own", &json!({"type": "seat_take", "seat_no": 2}));
+    for command in [
+        json!({"type": "seat_mute", "seat_nos": [40, 2], "on": true}),
+        json!({"type": "seat_lock", "seat_nos": [40, 2], "on": true, "evict": true}),
+    ] {
+        assert_eq!(table.name("h", &command), "target_rank", "{command}");
+        assert_eq!(table.name("own", &command), "seat_not_found", "{command}");
+    }
+}
+
+#[test]
 fn slots_are_bounded() {
     use michub::hub::queue::SLOTS_MAX;
     let people: Vec<String> = (0..SLOTS_MAX + 20).map(|n| format!("p{n}")).collect();

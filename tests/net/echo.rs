@@ -8,7 +8,8 @@ use michub::{
         net::{
             conn::{Conn, Hello},
             reader::{Inbound, Reader},
-            shard::{NetSettings, Sessions, run_shards},
+            shard::{NetSettings, Sessions},
+            shards::run_shards,
         },
     },
     wire::codec,

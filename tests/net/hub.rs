@@ -7,7 +7,8 @@ use michub::{
         net::{
             conn::{Conn, Hello},
             reader::{Inbound, Reader},
-            shard::{Bound, NetSettings, Sessions, ShardHandle, Shards},
+            shard::{NetSettings, Sessions, ShardHandle},
+            shards::{Bound, Shards},
         },
     },
     wire::close::Close,

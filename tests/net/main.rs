@@ -313,7 +313,7 @@ fn the_gate_keeps_room_frames_until_the_welcome() {
 #[test]
 fn a_second_hub_is_refused() {
     let hub = Hub::start(settings());
-    let second = michub::server::net::shard::Bound::new(NetSettings { listen: hub.address, ..settings() });
+    let second = michub::server::net::shards::Bound::new(NetSettings { listen: hub.address, ..settings() });
     assert_eq!(second.err().map(|error| error.kind()), Some(std::io::ErrorKind::AddrInUse));
 }
 

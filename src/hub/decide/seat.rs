@@ -114,11 +114,11 @@ impl Draft {
     }
 
     pub(super) fn seat_lock(&mut self, ctx: &Ctx, seats: &SeatSet, on: bool, evict: bool) -> Outcome {
+        if on && evict {
+            self.check_occupants_rank(ctx, seats)?;
+        }
         let seats: Vec<Seat> = self.named(seats)?;
         let evicted = |seat: &Seat| seat.occupant.as_ref().filter(|_| on && evict).map(|occupant| occupant.user.clone());
-        for user in seats.iter().filter_map(evicted) {
-            self.check_rank(ctx, &user)?;
-        }
         for seat in &seats {
             if seat.locked != on {
                 let locked = Some(on);
@@ -148,12 +148,9 @@ impl Draft {
         if ctx.level < roles::HOST && !only_mine && !self.room.is_granted(ctx.actor, "seat_mute") {
             return Err(Reject::Plain(Code::Forbidden));
         }
+        self.check_occupants_rank(ctx, seats)?;
         let seats: Vec<Seat> = self.named(seats)?;
-        let occupied: Vec<(&Seat, &UserId)> =
-            seats.iter().filter_map(|seat| Some((seat, &seat.occupant.as_ref()?.user))).collect();
-        for (_, user) in &occupied {
-            self.check_rank(ctx, user)?;
-        }
+        let occupied = seats.iter().filter_map(|seat| Some((seat, &seat.occupant.as_ref()?.user)));
         for (seat, user) in occupied {
             let self_muted = seat.occupant.as_ref().is_some_and(|occupant| occupant.self_muted);
             let event = |admin_muted, self_muted| Event::SeatUpdated {
@@ -225,6 +222,16 @@ impl Draft {
             return self.check_host_seat(seat_no, user).map(|()| seat_no);
         };
         Err(Reject::Plain(code))
+    }
+
+    /// One person out of rank refuses the whole list, before seats that do not exist do.
+    fn check_occupants_rank(&self, ctx: &Ctx, seats: &SeatSet) -> Result<(), Reject> {
+        let named = |seat: &&Seat| match seats {
+            SeatSet::All => seat.kind == SeatKind::Guest,
+            SeatSet::Numbers(numbers) => numbers.contains(&seat.no),
+        };
+        let mut occupants = self.room.seats.list.iter().filter(named).filter_map(|seat| seat.occupant.as_ref());
+        occupants.try_for_each(|occupant| self.check_rank(ctx, &occupant.user))
     }
 
     fn named(&self, seats: &SeatSet) -> Result<Vec<Seat>, Reject> {

@@ -13,7 +13,7 @@ use super::{
     msg::ToRooms,
     store::redis::{
         RedisStore,
-        link::Failed,
+        fault::Failed,
         live::{Ear, Heard},
         script::Lua,
     },

@@ -8,8 +8,9 @@ use crate::hub::{
 use crate::server::{
     msg::ShownStatus,
     store::redis::{
+        fault::Failed,
         keys::bucket_of,
-        link::{Failed, text},
+        link::text,
         live::{Ear, Heard},
     },
 };

@@ -5,16 +5,34 @@ use crate::{hub::id::UserType, server::outgoing::Target};
 /// The words that `log.level` may be, or be made of.
 const LEVELS: [&str; 6] = ["error", "warn", "info", "debug", "trace", "off"];
 
+/// What must hold, the key that it is about, and what is expected there.
+pub(super) type Condition = (bool, &'static str, &'static str);
+
 impl Config {
     /// Checks ranges and relations.
     pub fn check(&self) -> Result<(), ConfigError> {
+        if let Some((name, expected)) = self.media.iter().find_map(|(name, media)| Some((name, media.wrong()?))) {
+            return Err(ConfigError::Media { name: name.clone(), expected });
+        }
+        let conditions = [
+            self.presence_conditions(),
+            self.redis_conditions(),
+            self.message_conditions(),
+            self.history_conditions(),
+            self.server_conditions(),
+            self.auth_conditions(),
+            self.limit_conditions(),
+            self.telemetry_conditions(),
+        ];
+        match conditions.into_iter().flatten().find(|(holds, ..)| !holds) {
+            Some((_, key, expected)) => Err(ConfigError::Check { key, expected }),
+            None => self.webhooks().map(drop),
+        }
+    }
+
+    fn presence_conditions(&self) -> Vec<Condition> {
         let presence = &self.presence;
-        let jwt = &self.auth.jwt;
-        let redis = &self.store.redis;
-        let telemetry = &self.telemetry;
-        let remote = self.auth.mode == AuthMode::Dev && !self.server.listen.ip().is_loopback() && !self.auth.dev_allow_remote;
-        let no_key = self.auth.mode == AuthMode::Jwt && jwt.secret.0.is_empty() && jwt.jwks_file.is_none();
-        let checks: &[(bool, &'static str, &'static str)] = &[
+        vec![
             (presence.heartbeat_interval_ms >= 100, "presence.heartbeat_interval_ms", "at least 100 ms"),
             (
                 presence.heartbeat_timeout_ms >= presence.heartbeat_interval_ms.saturating_mul(2),
@@ -26,6 +44,18 @@ impl Config {
                 "presence.ping_interval_ms",
                 "at least 100 ms, and less than presence.heartbeat_timeout_ms",
             ),
+            ((1..=1000).contains(&presence.coalesce_ms), "presence.coalesce_ms", "1 to 1000 ms"),
+            (
+                !presence.user_types.is_empty() && presence.user_types.iter().all(|kind| UserType::parse(kind).is_ok()),
+                "presence.user_types",
+                "at least one id of A-Z a-z 0-9 _ . : @ -",
+            ),
+        ]
+    }
+
+    fn redis_conditions(&self) -> Vec<Condition> {
+        let redis = &self.store.redis;
+        vec![
             ((100..=60_000).contains(&redis.connect_timeout_ms), "store.redis.connect_timeout_ms", "100 to 60000 ms"),
             ((50..=60_000).contains(&redis.command_timeout_ms), "store.redis.command_timeout_ms", "50 to 60000 ms"),
             (
@@ -47,63 +77,102 @@ impl Config {
                 "store.redis.url",
                 "redis://host:port or rediss://host:port; several with commas between them",
             ),
-            ((1..=1_000_000).contains(&self.messages.keep_max), "messages.keep_max", "1 to 1000000"),
-            ((1..=2_592_000).contains(&self.messages.keep_seconds), "messages.keep_seconds", "1 to 2592000 s"),
-            (self.messages.direct_keep_max <= 64, "messages.direct_keep_max", "0 to 64"),
-            (self.messages.blocked_max <= 10_000, "messages.blocked_max", "0 to 10000"),
-            ((1..=200).contains(&self.messages.page_max), "messages.page_max", "1 to 200"),
-            ((1..=1000).contains(&presence.coalesce_ms), "presence.coalesce_ms", "1 to 1000 ms"),
+        ]
+    }
+
+    fn message_conditions(&self) -> Vec<Condition> {
+        let messages = &self.messages;
+        vec![
+            ((1..=1_000_000).contains(&messages.keep_max), "messages.keep_max", "1 to 1000000"),
+            ((1..=2_592_000).contains(&messages.keep_seconds), "messages.keep_seconds", "1 to 2592000 s"),
+            (messages.direct_keep_max <= 64, "messages.direct_keep_max", "0 to 64"),
+            (messages.blocked_max <= 10_000, "messages.blocked_max", "0 to 10000"),
+            ((1..=200).contains(&messages.page_max), "messages.page_max", "1 to 200"),
+        ]
+    }
+
+    fn history_conditions(&self) -> Vec<Condition> {
+        let history = &self.history;
+        vec![
             (self.store.embedded.reopen_ms >= 100, "store.embedded.reopen_ms", "at least 100 ms"),
-            (history_url_is_good(&self.history.url.0), "history.url", "postgres://user@host:port/database, or nothing"),
-            ((1..=10_000).contains(&self.history.batch_max), "history.batch_max", "1 to 10000 commits"),
-            ((500..=60_000).contains(&self.history.timeout_ms), "history.timeout_ms", "500 to 60000 ms"),
-            (self.history.outbox_max >= 1000, "history.outbox_max", "at least 1000 commits"),
-            (self.history.retention_days <= 3660, "history.retention_days", "0 to 3660 days"),
-            (self.server.drain_timeout_ms >= 100, "server.drain_timeout_ms", "at least 100 ms"),
-            (self.server.shards <= 256, "server.shards", "0 to 256"),
+            (history_url_is_good(&history.url.0), "history.url", "postgres://user@host:port/database, or nothing"),
+            ((1..=10_000).contains(&history.batch_max), "history.batch_max", "1 to 10000 commits"),
+            ((500..=60_000).contains(&history.timeout_ms), "history.timeout_ms", "500 to 60000 ms"),
+            (history.outbox_max >= 1000, "history.outbox_max", "at least 1000 commits"),
+            (history.retention_days <= 3660, "history.retention_days", "0 to 3660 days"),
+        ]
+    }
+
+    fn server_conditions(&self) -> Vec<Condition> {
+        let server = &self.server;
+        let dev = self.auth.mode == AuthMode::Dev;
+        let open_to_all = dev && !server.listen.ip().is_loopback() && !self.auth.dev_allow_remote;
+        vec![
+            (server.drain_timeout_ms >= 100, "server.drain_timeout_ms", "at least 100 ms"),
+            (server.shards <= 256, "server.shards", "0 to 256"),
             (
-                self.server.tls_cert_file.is_some() == self.server.tls_key_file.is_some(),
+                server.tls_cert_file.is_some() == server.tls_key_file.is_some(),
                 "server.tls_cert_file",
                 "together with server.tls_key_file",
             ),
             (
-                !presence.user_types.is_empty() && presence.user_types.iter().all(|kind| UserType::parse(kind).is_ok()),
-                "presence.user_types",
-                "at least one id of A-Z a-z 0-9 _ . : @ -",
+                !open_to_all,
+                "server.listen",
+                "a loopback address in auth.mode = \"dev\"; or set auth.dev_allow_remote = true, and everybody is let in",
             ),
+        ]
+    }
+
+    fn auth_conditions(&self) -> Vec<Condition> {
+        let (auth, jwt) = (&self.auth, &self.auth.jwt);
+        let no_key = auth.mode == AuthMode::Jwt && jwt.secret.0.is_empty() && jwt.jwks_file.is_none();
+        vec![
             (
-                self.auth.allowed_origins.iter().all(|origin| origin_is_good(origin)),
+                auth.allowed_origins.iter().all(|origin| origin_is_good(origin)),
                 "auth.allowed_origins",
                 "origins as browsers send them, like https://app.example.com or http://localhost:3000",
             ),
             (
-                self.auth.api_keys.iter().all(|key| !key.0.is_empty() && key.0.bytes().all(|byte| byte.is_ascii_graphic())),
+                auth.api_keys.iter().all(|key| !key.0.is_empty() && key.0.bytes().all(|byte| byte.is_ascii_graphic())),
                 "auth.api_keys",
                 "keys of visible ASCII characters without spaces",
             ),
-            (self.auth.timeout_ms >= 100, "auth.timeout_ms", "at least 100 ms"),
-            ((5..=3600).contains(&self.auth.ticket_seconds), "auth.ticket_seconds", "5 to 3600 s"),
-            ((100..=10_000_000).contains(&self.auth.kicked_max), "auth.kicked_max", "100 to 10000000 people"),
-            ((86_400..=315_360_000).contains(&self.auth.kicked_keep_seconds), "auth.kicked_keep_seconds", "86400 to 315360000 s"),
-            (self.limits.handshake_timeout_ms >= 100, "limits.handshake_timeout_ms", "at least 100 ms"),
-            (self.limits.message_timeout_ms >= 100, "limits.message_timeout_ms", "at least 100 ms"),
-            ((1024..=1_048_576).contains(&self.limits.frame_bytes), "limits.frame_bytes", "1024 to 1048576 bytes"),
-            (self.limits.outbox_bytes >= 16_384, "limits.outbox_bytes", "at least 16384 bytes"),
-            (self.limits.outbox_frames >= 16, "limits.outbox_frames", "at least 16"),
-            (self.room.mailbox_max >= 1, "room.mailbox_max", "at least 1"),
-            (self.room.idle_ms >= 100, "room.idle_ms", "at least 100 ms"),
-            (self.room.handover_ms <= 3_600_000, "room.handover_ms", "0 to 3600000 ms"),
-            (
-                !remote,
-                "server.listen",
-                "a loopback address in auth.mode = \"dev\"; or set auth.dev_allow_remote = true, and everybody is let in",
-            ),
+            (auth.timeout_ms >= 100, "auth.timeout_ms", "at least 100 ms"),
+            ((5..=3600).contains(&auth.ticket_seconds), "auth.ticket_seconds", "5 to 3600 s"),
+            ((100..=10_000_000).contains(&auth.kicked_max), "auth.kicked_max", "100 to 10000000 people"),
+            ((86_400..=315_360_000).contains(&auth.kicked_keep_seconds), "auth.kicked_keep_seconds", "86400 to 315360000 s"),
             (!no_key, "auth.jwt", "a secret or a jwks_file in auth.mode = \"jwt\""),
             (
-                self.auth.mode == AuthMode::Dev || jwt.jwks_file.is_some() || jwt.secret.0.len() >= 32,
+                auth.mode == AuthMode::Dev || jwt.jwks_file.is_some() || jwt.secret.0.len() >= 32,
                 "auth.jwt.secret",
                 "at least 32 bytes",
             ),
+            (jwt.old_secret.0.is_empty() || jwt.old_secret.0.len() >= 32, "auth.jwt.old_secret", "at least 32 bytes, or nothing"),
+            (
+                matches!(jwt.algorithm.as_str(), "HS256" | "RS256" | "ES256" | "EdDSA"),
+                "auth.jwt.algorithm",
+                "HS256, RS256, ES256 or EdDSA",
+            ),
+        ]
+    }
+
+    fn limit_conditions(&self) -> Vec<Condition> {
+        let (limits, room) = (&self.limits, &self.room);
+        vec![
+            (limits.handshake_timeout_ms >= 100, "limits.handshake_timeout_ms", "at least 100 ms"),
+            (limits.message_timeout_ms >= 100, "limits.message_timeout_ms", "at least 100 ms"),
+            ((1024..=1_048_576).contains(&limits.frame_bytes), "limits.frame_bytes", "1024 to 1048576 bytes"),
+            (limits.outbox_bytes >= 16_384, "limits.outbox_bytes", "at least 16384 bytes"),
+            (limits.outbox_frames >= 16, "limits.outbox_frames", "at least 16"),
+            (room.mailbox_max >= 1, "room.mailbox_max", "at least 1"),
+            (room.idle_ms >= 100, "room.idle_ms", "at least 100 ms"),
+            (room.handover_ms <= 3_600_000, "room.handover_ms", "0 to 3600000 ms"),
+        ]
+    }
+
+    fn telemetry_conditions(&self) -> Vec<Condition> {
+        let telemetry = &self.telemetry;
+        vec![
             (
                 telemetry.otlp_endpoint.0.is_empty() || Target::parse(&telemetry.otlp_endpoint.0).is_ok(),
                 "telemetry.otlp_endpoint",
@@ -119,20 +188,7 @@ impl Config {
                 "log.level",
                 "error, warn, info, debug, trace or off, or directives like info,michub=debug",
             ),
-            (jwt.old_secret.0.is_empty() || jwt.old_secret.0.len() >= 32, "auth.jwt.old_secret", "at least 32 bytes, or nothing"),
-            (
-                matches!(jwt.algorithm.as_str(), "HS256" | "RS256" | "ES256" | "EdDSA"),
-                "auth.jwt.algorithm",
-                "HS256, RS256, ES256 or EdDSA",
-            ),
-        ];
-        if let Some((name, expected)) = self.media.iter().find_map(|(name, media)| Some((name, media.wrong()?))) {
-            return Err(ConfigError::Media { name: name.clone(), expected });
-        }
-        match checks.iter().find(|(ok, ..)| !ok) {
-            Some((_, key, expected)) => Err(ConfigError::Check { key, expected }),
-            None => self.webhooks().map(drop),
-        }
+        ]
     }
 }
 

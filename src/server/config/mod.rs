@@ -271,14 +271,17 @@ fn with_environment(file: &Figment) -> (Figment, Vec<ConfigError>) {
     }
 }
 
-/// The keys of `[limits]` that are off in dev mode unless set.
-const OFF_IN_DEV: &[&str] = &[
-    "connections_per_address",
-    "new_connections_per_second_per_address",
-    "frames_per_second",
-    "frames_per_second_per_user",
-    "commands_per_second_per_room",
-    "messages_per_second_per_room",
+/// A key of `[limits]`, and how it is switched off.
+type SwitchOff = (&'static str, fn(&mut LimitsConfig));
+
+/// What is off in dev mode unless set.
+const OFF_IN_DEV: &[SwitchOff] = &[
+    ("connections_per_address", |limits| limits.connections_per_address = 0),
+    ("new_connections_per_second_per_address", |limits| limits.new_connections_per_second_per_address = 0),
+    ("frames_per_second", |limits| limits.frames_per_second = 0),
+    ("frames_per_second_per_user", |limits| limits.frames_per_second_per_user = 0),
+    ("commands_per_second_per_room", |limits| limits.commands_per_second_per_room = 0),
+    ("messages_per_second_per_room", |limits| limits.messages_per_second_per_room = 0),
 ];
 
 impl Config {
@@ -302,8 +305,10 @@ impl Config {
         let mut config = extract(figment)?;
         flags(&mut config);
         if config.auth.mode == AuthMode::Dev {
-            for key in OFF_IN_DEV.iter().filter(|key| figment.find_value(&format!("limits.{key}")).is_err()) {
-                config.limits.switch_off(key);
+            for (key, switch_off) in OFF_IN_DEV {
+                if figment.find_value(&format!("limits.{key}")).is_err() {
+                    switch_off(&mut config.limits);
+                }
             }
         }
         let (jwt, redis, history) = (&mut config.auth.jwt, &mut config.store.redis, &mut config.history);
@@ -356,20 +361,6 @@ impl RedisConfig {
             wait: Duration::from_millis(self.wait_ms),
             lease: Duration::from_millis(self.lease_ms),
             log_revs_max: self.log_revs_max,
-        }
-    }
-}
-
-impl LimitsConfig {
-    fn switch_off(&mut self, key: &str) {
-        match key {
-            "connections_per_address" => self.connections_per_address = 0,
-            "new_connections_per_second_per_address" => self.new_connections_per_second_per_address = 0,
-            "frames_per_second" => self.frames_per_second = 0,
-            "frames_per_second_per_user" => self.frames_per_second_per_user = 0,
-            "commands_per_second_per_room" => self.commands_per_second_per_room = 0,
-            "messages_per_second_per_room" => self.messages_per_second_per_room = 0,
-            _ => {}
         }
     }
 }

@@ -1,5 +1,5 @@
 //! `[webhook.NAME]`: one endpoint each.
-use super::{Address, ConfigError, Secret};
+use super::{Address, ConfigError, Secret, check::Condition};
 use crate::{
     hub::time::Millis,
     server::{
@@ -52,29 +52,9 @@ impl WebhookConfig {
         Ok(())
     }
 
-    /// Returns what the endpoint is opened with. Errors: a value is out of range.
-    pub fn settings(&self, name: &str) -> Result<EndpointSettings, ConfigError> {
-        let wrong = |key: &'static str, expected: &str| ConfigError::Section {
-            key: format!("webhook.{name}.{key}"),
-            expected: expected.to_owned(),
-        };
-        let good_name =
-            (1..=32).contains(&name.len()) && name.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_');
-        if !good_name {
-            return Err(ConfigError::Section {
-                key: format!("webhook.{name}"),
-                expected: "a name of 1 to 32 of a-z, 0-9 and _".to_owned(),
-            });
-        }
-        let target = Target::parse(&self.url.0).map_err(|bad| wrong("url", &bad.to_string()))?;
-        if !target.https && !self.allow_http {
-            return Err(wrong("url", "https://; or set allow_http = true, and everybody on the way can read along"));
-        }
-        let keys = self.secrets.iter().map(|secret| Key::parse(&secret.0)).collect::<Result<Vec<_>, _>>();
-        let keys = keys.map_err(|bad| wrong("secrets", &bad.to_string()))?;
+    fn conditions(&self) -> Vec<Condition> {
         let pattern = |text: &String| !text.is_empty() && text.len() <= 64 && !text.trim_end_matches('*').contains('*');
-        let checks = [
-            ((1..=8).contains(&keys.len()), "secrets", "1 to 8 of them (or secrets_file)"),
+        vec![
             (
                 (1..=64).contains(&self.types.len()) && self.types.iter().all(pattern),
                 "types",
@@ -97,8 +77,33 @@ impl WebhookConfig {
             ((1_000..=1_048_576).contains(&self.body_bytes), "body_bytes", "1000 to 1048576 bytes"),
             ((1..=1_000_000).contains(&self.dead_max), "dead_max", "1 to 1000000"),
             ((8..=1_000_000).contains(&self.status_max), "status_max", "8 to 1000000"),
-        ];
-        if let Some((_, key, expected)) = checks.iter().find(|(good, ..)| !good) {
+        ]
+    }
+
+    /// Returns what the endpoint is opened with. Errors: a value is out of range.
+    pub fn settings(&self, name: &str) -> Result<EndpointSettings, ConfigError> {
+        let wrong = |key: &'static str, expected: &str| ConfigError::Section {
+            key: format!("webhook.{name}.{key}"),
+            expected: expected.to_owned(),
+        };
+        let good_name =
+            (1..=32).contains(&name.len()) && name.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_');
+        if !good_name {
+            return Err(ConfigError::Section {
+                key: format!("webhook.{name}"),
+                expected: "a name of 1 to 32 of a-z, 0-9 and _".to_owned(),
+            });
+        }
+        let target = Target::parse(&self.url.0).map_err(|bad| wrong("url", &bad.to_string()))?;
+        if !target.https && !self.allow_http {
+            return Err(wrong("url", "https://; or set allow_http = true, and everybody on the way can read along"));
+        }
+        let keys = self.secrets.iter().map(|secret| Key::parse(&secret.0)).collect::<Result<Vec<_>, _>>();
+        let keys = keys.map_err(|bad| wrong("secrets", &bad.to_string()))?;
+        if !(1..=8).contains(&keys.len()) {
+            return Err(wrong("secrets", "1 to 8 of them (or secrets_file)"));
+        }
+        if let Some((_, key, expected)) = self.conditions().into_iter().find(|(holds, ..)| !holds) {
             return Err(wrong(key, expected));
         }
         let outgoing = OutgoingSettings {

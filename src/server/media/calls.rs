@@ -14,7 +14,7 @@ use crate::{
     },
     server::{
         config::Gate,
-        media::hooks::{self, Call, Heard, Kind, PublishRequest, Refused},
+        media::hooks::{self, Call, Heard, Kind, PublishRequest, Refused, Report},
         net::failure::{Failure, reply},
     },
     wire::webhook::Denial,
@@ -45,81 +45,76 @@ impl Media {
             tracing::warn!(source = name, "a callback for no source of media, or with a wrong secret in its path");
             return Err(Failure::nothing_there("There is no such source of media."));
         };
-        let count = |outcome: &'static str| {
-            metrics::counter!("michub_media_callbacks_total", "source" => source.name.to_string(), "outcome" => outcome)
-                .increment(1);
-        };
-        // Some senders take a refusal for a delivery: what it said may be true, and is asked for.
-        let doubt = || drop(self.to_actor.try_send(Ask::Doubt { source: index }));
-        let body = match body {
-            Ok(body) => body,
-            Err(error) => {
-                count("refused");
-                tracing::warn!(source = name, hook, %error, "a callback is refused; nothing has changed");
-                doubt();
-                let too_large = error.status() == StatusCode::PAYLOAD_TOO_LARGE;
-                return Err(Failure::new(if too_large { Code::MessageTooLarge } else { Code::BadRequest }));
-            }
-        };
-        let body = &body;
-        let call = Call { hook, headers, body, wall_ms: self.clock.wall_ms() };
-        let heard = match hooks::hear(source.kind, &source.keys, &call) {
-            Ok(heard) => heard,
-            Err(refused) => {
-                count("refused");
-                tracing::warn!(source = name, hook, %refused, "a callback is refused; nothing has changed");
-                doubt();
-                return Err(match refused {
-                    Refused::Body => Failure::new(Code::BadRequest),
-                    Refused::Signature | Refused::ContentType => Failure::new(Code::Unauthorized),
-                });
-            }
-        };
+        let body = body.map_err(|error| {
+            let too_large = error.status() == StatusCode::PAYLOAD_TOO_LARGE;
+            self.refuse(index, source, hook, &error, if too_large { Code::MessageTooLarge } else { Code::BadRequest })
+        })?;
+        let call = Call { hook, headers, body: &body, wall_ms: self.clock.wall_ms() };
+        let heard = hooks::hear(source.kind, &source.keys, &call).map_err(|refused| {
+            let code = match refused {
+                Refused::Body => Code::BadRequest,
+                Refused::Signature | Refused::ContentType => Code::Unauthorized,
+            };
+            self.refuse(index, source, hook, &refused, code)
+        })?;
         match heard {
             Heard::Nothing => {
-                count("ignored");
+                source.count("ignored");
                 Ok(answer(hooks::thanks(source.kind).to_owned()))
             }
-            Heard::Report(mut report) => {
-                if let Some(uids) = &source.uids {
-                    for fact in &mut report.facts {
-                        name_publisher(uids, fact).await;
-                    }
-                }
-                let met = match &report.nonce {
-                    Some(nonce) => Some(self.meet(source, nonce, body, UnixMs(call.wall_ms)).await),
-                    None => None,
-                };
-                match met {
-                    Some(Met::Changed) => {
-                        count("forged");
-                        tracing::error!(
-                            source = name,
-                            hook,
-                            "a callback repeats a nonce with another body: somebody forges callbacks; change the secrets"
-                        );
-                        doubt();
-                        return Err(Failure::new(Code::Unauthorized));
-                    }
-                    // A repetition is joined, too, which changes nothing: the first time may not have come as far as that.
-                    Some(Met::New | Met::Again) | None => {
-                        let (reply, joined) = oneshot::channel();
-                        let asked = self.to_actor.try_send(Ask::Report { source: index, report, reply });
-                        if asked.is_err() || joined.await.is_err() {
-                            count("busy");
-                            return Err(Failure::new(Code::Busy));
-                        }
-                        count("heard");
-                    }
-                }
+            Heard::Report(report) => {
+                self.join(index, source, &call, report).await?;
                 Ok(answer(hooks::thanks(source.kind).to_owned()))
             }
             Heard::Publish(request) => {
                 let verdict = self.gate(index, source, request).await;
-                count(if verdict.is_ok() { "allowed" } else { "denied" });
+                source.count(if verdict.is_ok() { "allowed" } else { "denied" });
                 Ok(answer(verdict_text(source, verdict)))
             }
         }
+    }
+
+    /// Refuses a callback. Some senders take that for a delivery: what it said may be true, so the server is asked for it.
+    fn refuse(&self, index: usize, source: &Source, hook: &str, why: &dyn std::fmt::Display, code: Code) -> Failure {
+        source.count("refused");
+        tracing::warn!(source = %source.name, hook, error = %why, "a callback is refused; nothing has changed");
+        self.doubt(index);
+        Failure::new(code)
+    }
+
+    fn doubt(&self, source: usize) {
+        // An actor with so much to do comes to this server on its round.
+        let _ = self.to_actor.try_send(Ask::Doubt { source });
+    }
+
+    /// Joins the facts of a callback with what is known. Returns when they are.
+    async fn join(&self, index: usize, source: &Source, call: &Call<'_>, mut report: Report) -> Result<(), Failure> {
+        if let Some(uids) = &source.uids {
+            for fact in &mut report.facts {
+                name_publisher(uids, fact).await;
+            }
+        }
+        if let Some(nonce) = &report.nonce
+            && matches!(self.meet(source, nonce, call.body, UnixMs(call.wall_ms)).await, Met::Changed)
+        {
+            source.count("forged");
+            tracing::error!(
+                source = %source.name,
+                hook = call.hook,
+                "a callback repeats a nonce with another body: somebody forges callbacks; change the secrets"
+            );
+            self.doubt(index);
+            return Err(Failure::new(Code::Unauthorized));
+        }
+        // A repetition is joined, too, which changes nothing: the first time may not have come as far as that.
+        let (reply, joined) = oneshot::channel();
+        let asked = self.to_actor.try_send(Ask::Report { source: index, report, reply });
+        if asked.is_err() || joined.await.is_err() {
+            source.count("busy");
+            return Err(Failure::new(Code::Busy));
+        }
+        source.count("heard");
+        Ok(())
     }
 
     /// Looks whether a nonce has come before, to this node or another.
@@ -176,6 +171,13 @@ impl Media {
         let (reply, answer) = oneshot::channel();
         self.to_actor.try_send(Ask::Publish { source, request, grant, reply }).map_err(|_| Denied::HubError)?;
         answer.await.map_err(|_| Denied::HubError)?
+    }
+}
+
+impl Source {
+    /// Counts a callback by what became of it.
+    fn count(&self, outcome: &'static str) {
+        metrics::counter!("michub_media_callbacks_total", "source" => self.name.to_string(), "outcome" => outcome).increment(1);
     }
 }
 

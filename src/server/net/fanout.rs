@@ -1,4 +1,4 @@
-//! The shard's dispatcher: rooms' member lists, and every frame of a room joined into one write per member.
+//! The shard's dispatcher: takes what rooms and presence say, and joins the frames of a room into one write per member.
 use super::{shard::Shard, ws};
 use crate::hub::id::RoomId;
 use crate::server::{
@@ -12,37 +12,6 @@ use tokio::sync::mpsc;
 const BATCH: usize = 512;
 /// After how many members the shard looks at its other work.
 const BREATH: usize = 128;
-
-/// The members of each room on this shard. A list is copied when it changes while a fan-out holds it.
-#[derive(Default)]
-pub(in crate::server) struct RoomMembers(HashMap<RoomId, Rc<Vec<ConnId>>>);
-
-impl RoomMembers {
-    fn join(&mut self, room: &RoomId, id: ConnId) {
-        let members = Rc::make_mut(self.0.entry(room.clone()).or_default());
-        if let Err(at) = members.binary_search(&id) {
-            members.insert(at, id);
-        }
-    }
-
-    pub fn leave(&mut self, room: &RoomId, id: ConnId) {
-        let Some(members) = self.0.get_mut(room) else { return };
-        if let Ok(at) = members.binary_search(&id) {
-            Rc::make_mut(members).remove(at);
-        }
-        if members.is_empty() {
-            self.0.remove(room);
-        }
-    }
-
-    fn has(&self, room: &RoomId, id: ConnId) -> bool {
-        self.0.get(room).is_some_and(|members| members.binary_search(&id).is_ok())
-    }
-
-    fn members(&self, room: &RoomId) -> Rc<Vec<ConnId>> {
-        self.0.get(room).cloned().unwrap_or_default()
-    }
-}
 
 /// The frames of one room that wait for the end of the batch.
 struct Pending {

@@ -192,24 +192,7 @@ impl Actor {
                     let _ = reply.send(self.people.sessions(&user).len());
                 }
             }
-            Ask::SendAway { user, before } => {
-                for session in self.people.sessions(&user) {
-                    let Some(line) = self.lines.get(&session).filter(|line| line.issued_ms < before) else { continue };
-                    match line.conn {
-                        // It ends as if its client had said goodbye.
-                        Some(to) => {
-                            let close = ShardMsg::Close { to, close: Close::Banned, retry_after_ms: 0 };
-                            self.to_shard(to.shard, close).await;
-                        }
-                        None => {
-                            if let Some(mail) = self.mail_of(&session) {
-                                mail.close(Close::Banned, 0);
-                            }
-                            self.end(session);
-                        }
-                    }
-                }
-            }
+            Ask::SendAway { user, before } => self.send_away(&user, before).await,
             Ask::Watches { session, users } => drop(self.keep_watches(session, users)),
             Ask::Listen { session, users, reply } => {
                 let watcher = Watcher::Session(session.clone());
@@ -256,6 +239,26 @@ impl Actor {
                 self.people.air(&user, on);
                 if self.people.is_here(&user) {
                     self.touched(&user);
+                }
+            }
+        }
+    }
+
+    /// Ends the sessions here of somebody whose tokens were issued before this.
+    async fn send_away(&mut self, user: &UserId, before: u64) {
+        for session in self.people.sessions(user) {
+            let Some(line) = self.lines.get(&session).filter(|line| line.issued_ms < before) else { continue };
+            match line.conn {
+                // It ends as if its client had said goodbye.
+                Some(to) => {
+                    let close = ShardMsg::Close { to, close: Close::Banned, retry_after_ms: 0 };
+                    self.to_shard(to.shard, close).await;
+                }
+                None => {
+                    if let Some(mail) = self.mail_of(&session) {
+                        mail.close(Close::Banned, 0);
+                    }
+                    self.end(session);
                 }
             }
         }

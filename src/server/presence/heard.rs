@@ -2,22 +2,24 @@
 use super::{
     Entered, Opening, Seen, TooMany,
     actor::{Actor, Line},
+    sessions::rest_of_mail,
     shared::{FromCluster, OpenReply, Purpose, RETRY, SyncOutcome},
 };
 use crate::server::{
     cluster::{
-        Mail,
+        Mail, Unreachable,
         people::{Adopted, Luggage, Opened, PersonNews},
     },
-    msg::{Class, Frame, RoomMsg, RoomSet, ShardMsg},
+    msg::{Class, Frame, RoomSet, ShardMsg},
 };
 use crate::{
     hub::{
         id::{SessionId, UserId},
-        presence::Elsewhere,
+        presence::{Elsewhere, Status},
     },
     wire::{close::Close, codec::text_frame},
 };
+use tokio::sync::oneshot;
 
 /// The longest position of mail that is passed on, in bytes: ours are shorter.
 const POSITION_BYTES: usize = 64;
@@ -25,95 +27,101 @@ const POSITION_BYTES: usize = 64;
 impl Actor {
     pub(super) async fn heard(&mut self, heard: FromCluster) {
         match heard {
-            FromCluster::Opened { opening, reply, outcome } => {
-                let user = opening.user.clone();
-                if let Some(shared) = &mut self.shared
-                    && let Some(count) = shared.opening.get_mut(&user)
-                {
-                    *count -= 1;
-                    if *count == 0 {
-                        shared.opening.remove(&user);
-                    }
-                }
-                match *outcome {
-                    Ok(Some(opened)) => self.opened(opening, opened, reply).await,
-                    Ok(None) => drop(reply.send(Err(TooMany))),
-                    Err(error) => {
-                        // That Redis is away has been said already, once for all.
-                        if self.shared.as_ref().is_some_and(|shared| shared.cluster.is_up()) {
-                            tracing::warn!(%error, "a session is opened without the others");
-                        }
-                        self.touched(&opening.user);
-                        self.open(opening, reply).await;
-                    }
-                }
-            }
+            FromCluster::Opened { opening, reply, outcome } => self.open_settled(opening, *outcome, reply).await,
             FromCluster::Synced { told } => self.synced(told).await,
-            FromCluster::Looked { news, purpose } => {
-                if matches!(purpose, Purpose::LastLook) {
-                    news.into_iter().for_each(|news| self.news(news));
-                } else {
-                    self.looked(news);
-                }
-                if let (Some(shared), Purpose::Answer(users, _) | Purpose::Room(_, users)) = (&mut self.shared, &purpose) {
-                    shared.told(users);
-                }
-                match purpose {
-                    Purpose::Answer(users, answer) => self.answer(&users, answer).await,
-                    Purpose::Room(room, users) => self.tell_room(&room, &users),
-                    Purpose::News | Purpose::LastLook => {}
-                }
-            }
-            FromCluster::Chosen { user, status, news, reply } => {
-                let mut told = None;
-                match news {
-                    Ok(Some(news)) => told = Some(news),
-                    Ok(None) => {}
-                    Err(_) => {
-                        if let Some(shared) = &mut self.shared {
-                            shared.choices.insert(user.clone(), status);
-                            shared.retry_at = self.clock.now().plus(RETRY);
-                        }
-                    }
-                }
-                let done = self.people.choose(&user, status);
-                if let Some(news) = told {
-                    self.project(&news);
-                    self.news(news);
-                }
-                if let Some(reply) = reply {
-                    let _ = reply.send(done);
-                }
-            }
+            FromCluster::Looked { news, purpose } => self.looked_for(news, purpose).await,
+            FromCluster::Chosen { user, status, news, reply } => self.chosen(&user, status, news, reply),
             FromCluster::News(news) => self.news(news),
             FromCluster::Gap(bucket) => self.look_again(bucket),
-            FromCluster::ToProject(news) => {
-                for news in news {
-                    self.project(&news);
-                }
-            }
+            FromCluster::ToProject(news) => news.iter().for_each(|news| self.project(news)),
             FromCluster::Projected => self.projected(),
             FromCluster::SeenWritten(outcome) => {
                 if let Err(error) = &outcome {
-                    tracing::debug!(%error, "the others cannot read yet when sessions were heard");
+                    tracing::debug!(%error, "other nodes cannot read yet when sessions were last heard");
                 }
                 self.seen_written(outcome.is_ok());
             }
-            FromCluster::Announce(done) => {
-                self.write_seen_again();
-                // What a dead node's session had is known by Redis alone.
-                self.lines.values_mut().for_each(|line| line.kept = line.adopted);
-                let everybody = self.people.everybody();
-                if let Some(shared) = &mut self.shared {
-                    shared.dirty.extend(everybody);
-                    shared.announced.extend(done);
-                }
-            }
+            FromCluster::Announce(done) => self.announce(done),
             FromCluster::Mail(mail) => self.mail(mail).await,
             FromCluster::Adopted(adopted) => self.adopted(adopted),
             FromCluster::Deliver { to, frame } => {
                 self.message(&to, frame).await;
             }
+        }
+    }
+
+    /// The other nodes have answered an opening, or cannot be reached: then it is decided with what is known here.
+    async fn open_settled(&mut self, opening: Opening, outcome: Result<Option<Opened>, Unreachable>, reply: OpenReply) {
+        if let Some(shared) = &mut self.shared
+            && let Some(count) = shared.opening.get_mut(&opening.user)
+        {
+            *count -= 1;
+            if *count == 0 {
+                shared.opening.remove(&opening.user);
+            }
+        }
+        match outcome {
+            Ok(Some(opened)) => self.opened(opening, opened, reply).await,
+            Ok(None) => drop(reply.send(Err(TooMany))),
+            Err(error) => {
+                // That Redis is away has been said already, once for all.
+                if self.shared.as_ref().is_some_and(|shared| shared.cluster.is_up()) {
+                    tracing::warn!(%error, "a session is opened without the other nodes");
+                }
+                self.touched(&opening.user);
+                self.open(opening, reply).await;
+            }
+        }
+    }
+
+    /// People were looked up for somebody, who is told now.
+    async fn looked_for(&mut self, news: Vec<PersonNews>, purpose: Purpose) {
+        if matches!(purpose, Purpose::LastLook) {
+            news.into_iter().for_each(|news| self.news(news));
+        } else {
+            self.looked(news);
+        }
+        if let (Some(shared), Purpose::Answer(users, _) | Purpose::Room(_, users)) = (&mut self.shared, &purpose) {
+            shared.told(users);
+        }
+        match purpose {
+            Purpose::Answer(users, answer) => self.answer(&users, answer).await,
+            Purpose::Room(room, users) => self.tell_room(&room, &users),
+            Purpose::News | Purpose::LastLook => {}
+        }
+    }
+
+    /// A chosen status is in force here; it is told to the other nodes later if they could not be reached.
+    fn chosen(
+        &mut self,
+        user: &UserId,
+        status: Status,
+        news: Result<Option<PersonNews>, Unreachable>,
+        reply: Option<oneshot::Sender<bool>>,
+    ) {
+        if let (Err(_), Some(shared)) = (&news, &mut self.shared) {
+            shared.choices.insert(user.clone(), status);
+            shared.retry_at = self.clock.now().plus(RETRY);
+        }
+        let done = self.people.choose(user, status);
+        if let Ok(Some(news)) = news {
+            self.project(&news);
+            self.news(news);
+        }
+        if let Some(reply) = reply {
+            let _ = reply.send(done);
+        }
+    }
+
+    /// Tells the other nodes everything anew. `done` hears when they have it.
+    fn announce(&mut self, done: Option<oneshot::Sender<()>>) {
+        self.write_seen_again();
+        // What a dead node's session had is known by Redis alone.
+        self.lines.values_mut().for_each(|line| line.kept = line.adopted);
+        let everybody = self.people.everybody();
+        if let Some(shared) = &mut self.shared {
+            shared.dirty.extend(everybody);
+            shared.announced.extend(done);
         }
     }
 
@@ -174,29 +182,20 @@ impl Actor {
         let stayed = from.is_some() && from == me;
         let (mut rooms, mut all_kept) = (stored, Vec::from(self.kept.remove(&user).unwrap_or_default()));
         all_kept.extend(kept.iter().map(|payload| Frame(text_frame(payload))));
-        let before = if stays { self.lines.remove(&session) } else { self.take_line(&session) };
-        if let Some(mut before) = before {
-            if let Some(to) = before.conn.filter(|old| Some(*old) != conn) {
-                self.to_shard(to.shard, ShardMsg::Close { to, close: Close::Replaced, retry_after_ms: 0 }).await;
+        // What a dead node's session had is known by Redis alone.
+        if let Some(mut before) = self.take_over(&session, conn, stays).await.filter(|before| !before.adopted) {
+            if stayed {
+                line.rooms = std::mem::take(&mut before.rooms);
+                line.watches = std::mem::take(&mut before.watches);
+                line.kept = before.kept;
             }
-            // What a dead node's session had is known by Redis alone.
-            if !before.adopted {
-                if stayed {
-                    line.rooms = std::mem::take(&mut before.rooms);
-                    line.watches = std::mem::take(&mut before.watches);
-                    line.kept = before.kept;
-                }
-                if stays {
-                    line.set = before.set;
-                    line.seen_written = before.seen_written;
-                    rooms = Vec::new();
-                } else {
-                    rooms = before.set.list();
-                    if let Some(mail) = before.set.some_mail() {
-                        all_kept.extend(mail.rest(heard.as_deref()));
-                        mail.close(Close::Replaced, 0);
-                    }
-                }
+            if stays {
+                line.set = before.set;
+                line.seen_written = before.seen_written;
+                rooms = Vec::new();
+            } else {
+                rooms = before.set.list();
+                all_kept.extend(rest_of_mail(&before, heard.as_deref()));
             }
         }
         if conn.is_none() {
@@ -253,11 +252,7 @@ impl Actor {
     /// A lost session is over, because its user has begun a new one.
     fn ended(&mut self, user: &UserId, session: &SessionId) {
         self.people.give_away(session);
-        let Some(line) = self.take_line(session) else { return };
-        let at = line.seen.at().plus(self.settings.timeout).max(self.clock.now());
-        for room in line.set.list() {
-            self.later(at, room, RoomMsg::Gone { user: user.clone(), session: session.clone() });
-        }
+        self.gone_on_time(user, session);
     }
 
     /// A session goes on on another node: its connection is closed, and nobody hears of it.

@@ -11,6 +11,7 @@ mod sessions;
 mod shared;
 mod tell;
 mod told;
+mod written;
 
 use crate::hub::{
     id::{RoomId, SessionId, UserId, UserType},

@@ -1,6 +1,5 @@
-//! When each session here was last heard is written down for whoever clears up after this node, should it die: once for all sessions, so
-//! that a heartbeat itself goes nowhere.
-use super::{actor::Actor, shared::FromCluster};
+//! What is written down of when sessions were last heard, and when: for whoever clears up after this node, should it die.
+//! It is written for all sessions at once, so a heartbeat itself goes nowhere. The actor does the writing.
 use crate::hub::{
     id::SessionId,
     time::{Millis, UnixMs},
@@ -12,22 +11,30 @@ const WRITE_MIN: Millis = Millis(50);
 const PER_MS: usize = 30;
 /// How long the answer to a ping takes at most; until then it is expected at every moment.
 const ANSWER: Millis = Millis(1_000);
-/// The wait after a write that failed.
-const RETRY: Millis = Millis(500);
 
 /// What is written and what is not.
 #[derive(Debug, Default)]
 pub(super) struct SeenLog {
-    look_at: UnixMs,
-    writing: bool,
+    pub look_at: UnixMs,
+    pub writing: bool,
     /// Sessions that are written and not here any more.
-    gone: Vec<SessionId>,
+    pub gone: Vec<SessionId>,
 }
 
 impl SeenLog {
     /// Returns when there is to be looked, if there are sessions.
     pub fn next_look(&self, sessions: usize) -> Option<UnixMs> {
         (!self.writing && sessions > 0).then_some(self.look_at)
+    }
+
+    /// Begins a look at so many sessions, if it is time for one. Returns when the next is due, at least: `most` where there are many.
+    pub fn begin(&mut self, now: UnixMs, sessions: usize, most: Millis) -> Option<Millis> {
+        if self.writing || self.look_at > now {
+            return None;
+        }
+        let every = Millis(u64::try_from(sessions / PER_MS).unwrap_or(u64::MAX)).max(WRITE_MIN).min(most);
+        self.look_at = now.plus(every);
+        Some(every)
     }
 
     /// A session is not here any more.
@@ -38,56 +45,9 @@ impl SeenLog {
 
 /// Returns what is written of a session. Just when its answer to a ping is due it counts as given until the next write: somebody whose
 /// answer is heard and not yet written must not be taken for one who has been silent since the ping before.
-fn written(at: UnixMs, now: UnixMs, every: Millis, ping: Millis) -> UnixMs {
+pub(super) fn written(at: UnixMs, now: UnixMs, every: Millis, ping: Millis) -> UnixMs {
     let (asked, until) = (at.plus(ping), now.plus(every));
     if asked <= until && now < asked.plus(ANSWER) { until } else { at }
-}
-
-impl Actor {
-    /// Writes down who was heard since the last time.
-    pub(super) fn note_seen(&mut self, now: UnixMs) {
-        let per_session = Millis(u64::try_from(self.lines.len() / PER_MS).unwrap_or(u64::MAX));
-        let (every, ping) = (per_session.max(WRITE_MIN).min(self.settings.seen), self.settings.ping);
-        let Some(shared) = &mut self.shared else { return };
-        let log = &mut shared.seen;
-        if log.writing || log.look_at > now {
-            return;
-        }
-        log.look_at = now.plus(every);
-        let mut heard = Vec::new();
-        self.lines.iter_mut().for_each(|(session, line)| {
-            let at = written(line.seen.at(), now, every, ping);
-            if at != line.seen_written {
-                line.seen_written = at;
-                heard.push((session.clone(), at));
-            }
-        });
-        let gone = std::mem::take(&mut log.gone);
-        if heard.is_empty() && gone.is_empty() {
-            return;
-        }
-        log.writing = true;
-        shared.ask(move |cluster| async move { FromCluster::SeenWritten(cluster.write_seen(&heard, &gone).await) });
-    }
-
-    /// Hears what came of a write.
-    pub(super) fn seen_written(&mut self, ok: bool) {
-        let again = self.clock.now().plus(RETRY);
-        if let Some(shared) = &mut self.shared {
-            shared.seen.writing = false;
-            if !ok {
-                shared.seen.look_at = again;
-            }
-        }
-        if !ok {
-            self.write_seen_again();
-        }
-    }
-
-    /// Nothing is written any more: this node has another name, or Redis may have lost it.
-    pub(super) fn write_seen_again(&mut self) {
-        self.lines.values_mut().for_each(|line| line.seen_written = UnixMs(0));
-    }
 }
 
 #[cfg(test)]

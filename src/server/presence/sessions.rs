@@ -39,23 +39,16 @@ impl Actor {
         let stays = conn.is_none() && polling.contains(&session);
         let mut line = Line { issued_ms, ..Line::new(conn, seen, set, Vec::new()) };
         let (mut rooms, mut kept) = (Vec::new(), Vec::from(self.kept.remove(&user).unwrap_or_default()));
-        let before = if stays { self.lines.remove(&session) } else { self.take_line(&session) };
-        if let Some(mut before) = before {
+        if let Some(mut before) = self.take_over(&session, conn, stays).await {
             line.watches = std::mem::take(&mut before.watches);
             line.rooms = std::mem::take(&mut before.rooms);
             line.kept = before.kept;
-            if let Some(to) = before.conn.filter(|old| Some(*old) != conn) {
-                self.to_shard(to.shard, ShardMsg::Close { to, close: Close::Replaced, retry_after_ms: 0 }).await;
-            }
             if stays {
                 line.set = before.set;
                 line.seen_written = before.seen_written;
             } else {
                 rooms = before.set.list();
-                if let Some(mail) = before.set.some_mail() {
-                    kept.extend(mail.rest(heard.as_deref()));
-                    mail.close(Close::Replaced, 0);
-                }
+                kept.extend(rest_of_mail(&before, heard.as_deref()));
             }
         }
         if conn.is_none() {
@@ -64,14 +57,8 @@ impl Actor {
         let (set, watches) = (line.set.clone(), line.watches.clone());
         self.lines.insert(session.clone(), line);
         for old in opened.replaced {
-            let line = self.take_line(&old);
             self.store.put(old.clone(), None, || {});
-            if let Some(line) = line {
-                let at = line.seen.at().plus(self.settings.timeout).max(now);
-                for room in line.set.list() {
-                    self.later(at, room, RoomMsg::Gone { user: user.clone(), session: old.clone() });
-                }
-            }
+            self.gone_on_time(&user, &old);
         }
         let entered = Entered { session: session.clone(), resumed: opened.resumed, kept, rooms, set, watches };
         let answer = move || {
@@ -81,6 +68,25 @@ impl Actor {
             answer();
         } else {
             self.store.put(session.clone(), Some(self.record(&user, session)), answer);
+        }
+    }
+
+    /// Takes out the line that a session had so far, and closes its connection if it goes on over another one. A polling session that
+    /// `stays` still watches whom it did.
+    pub(super) async fn take_over(&mut self, session: &SessionId, conn: Option<ConnId>, stays: bool) -> Option<Line> {
+        let before = if stays { self.lines.remove(session) } else { self.take_line(session) }?;
+        if let Some(to) = before.conn.filter(|old| Some(*old) != conn) {
+            self.to_shard(to.shard, ShardMsg::Close { to, close: Close::Replaced, retry_after_ms: 0 }).await;
+        }
+        Some(before)
+    }
+
+    /// A lost session is over because its user has begun a new one. Its rooms hear so when its time is over, as if nobody had come.
+    pub(super) fn gone_on_time(&mut self, user: &UserId, session: &SessionId) {
+        let Some(line) = self.take_line(session) else { return };
+        let at = line.seen.at().plus(self.settings.timeout).max(self.clock.now());
+        for room in line.set.list() {
+            self.later(at, room, RoomMsg::Gone { user: user.clone(), session: session.clone() });
         }
     }
 
@@ -201,6 +207,14 @@ impl Actor {
         }
         Some(live.len())
     }
+}
+
+/// Returns what a session without a connection has not told its client yet, and ends its mail: the session goes on over another line.
+pub(super) fn rest_of_mail(before: &Line, heard: Option<&str>) -> Vec<Frame> {
+    let Some(mail) = before.set.some_mail() else { return Vec::new() };
+    let rest = mail.rest(heard);
+    mail.close(Close::Replaced, 0);
+    rest
 }
 
 /// Returns when a session that goes on elsewhere has entered its rooms again, or will not.

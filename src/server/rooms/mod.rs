@@ -213,7 +213,7 @@ impl Rooms {
         self.0.cluster.is_some()
     }
 
-    /// Returns when all loaded rooms have told the other nodes of their people, or after [`SETTLE`].
+    /// Returns when all loaded rooms have told the other nodes of their people, or after two seconds.
     pub async fn settle(&self) {
         let (done, mut rest) = mpsc::channel::<()>(1);
         self.post_all(|| RoomMsg::Settle(done.clone()));

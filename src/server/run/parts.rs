@@ -22,7 +22,7 @@ use crate::server::{
     live::Live,
     media::{Media, Surroundings},
     net::{
-        shard::{Bound, Shards},
+        shards::{Bound, Shards},
         tls::Tls,
     },
     presence::{Presence, session_store::SessionStore},

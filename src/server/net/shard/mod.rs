@@ -1,13 +1,12 @@
-//! Shards: one thread and one runtime each, the connections that live there, and the one channel through which rooms reach them.
+//! One shard: the connections that live on its thread, and the one channel through which rooms reach them. [`super::shards`] starts them.
 mod settings;
 
 pub use settings::NetSettings;
 
 use super::{
-    accept,
     admit::Admission,
     conn::{Conn, Deadlines, Hello},
-    fanout::RoomMembers,
+    members::RoomMembers,
     reader::Reader,
 };
 use crate::server::{
@@ -17,11 +16,8 @@ use crate::server::{
 };
 use crate::{hub::id::RoomId, wire::close::Close};
 use futures_util::future::LocalBoxFuture;
-use std::{cell::RefCell, net::SocketAddr, rc::Rc, sync::Arc, time::Duration};
-use tokio::{
-    runtime::{Builder, LocalOptions},
-    sync::{mpsc, watch},
-};
+use std::{cell::RefCell, rc::Rc, sync::Arc, time::Duration};
+use tokio::sync::mpsc;
 
 /// How many messages may wait for a shard.
 const INBOX: usize = 8_192;
@@ -30,6 +26,10 @@ const SWEEP_MS: u64 = 250;
 /// What a connection may take when memory is short: the time for a message that has begun, and the bytes that wait for a reader.
 const SHORT_MESSAGE_MS: u64 = 250;
 const SHORT_WAITING_BYTES: usize = 16 * 1024;
+/// When a client that is sent away shall come back at the earliest.
+pub(in crate::server) const COME_BACK_MS: u64 = 200;
+/// Over how long clients that are sent away at once come back, at least and at most: about a client per millisecond.
+const SPREAD_MS: (u64, u64) = (1_000, 10_000);
 /// A sweep that comes later than this says that the process was paused.
 const PAUSED_MS: u64 = 1_000;
 
@@ -53,9 +53,8 @@ pub struct ShardHandle {
 }
 
 impl ShardHandle {
-    /// Makes a handle whose messages a test takes out itself.
-    #[cfg(test)]
-    pub(in crate::server) fn for_test(index: u16) -> (Self, mpsc::Receiver<ShardMsg>) {
+    /// Makes a shard's inbox.
+    pub(in crate::server) fn new(index: u16) -> (Self, mpsc::Receiver<ShardMsg>) {
         let (inbox, receiver) = mpsc::channel(INBOX);
         (Self { index, inbox }, receiver)
     }
@@ -74,129 +73,6 @@ impl ShardHandle {
     /// Sends a message if there is room. Errors: the message comes back.
     pub fn try_send(&self, message: ShardMsg) -> Result<(), ShardMsg> {
         self.inbox.try_send(message).map_err(mpsc::error::TrySendError::into_inner)
-    }
-}
-
-/// Every listener is bound, nothing is served yet: the handles can be given to whoever will be served.
-pub struct Bound {
-    settings: Arc<NetSettings>,
-    admission: Admission,
-    doors: Admission,
-    origins: Live<Vec<String>>,
-    listeners: Vec<std::net::TcpListener>,
-    inboxes: Vec<mpsc::Receiver<ShardMsg>>,
-    handles: Vec<ShardHandle>,
-    local_addr: SocketAddr,
-}
-
-impl Bound {
-    /// Binds one listener per shard. Errors: the address is in use or not ours.
-    pub fn new(settings: NetSettings) -> std::io::Result<Self> {
-        let cores = || std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
-        let count = if settings.shards == 0 { cores() } else { settings.shards };
-        let (listeners, local_addr) = accept::bind(settings.listen, count)?;
-        let admission = Admission::new(settings.caps, settings.clock);
-        let doors = Admission::new(settings.http_caps, settings.clock);
-        let origins = Live::new(settings.allowed_origins.clone());
-        let (inboxes, handles) = (Vec::new(), Vec::new());
-        let mut bound = Self { settings: Arc::new(settings), admission, doors, origins, listeners, inboxes, handles, local_addr };
-        for index in (0..=u16::MAX).take(count) {
-            let (inbox, receiver) = mpsc::channel(INBOX);
-            bound.handles.push(ShardHandle { index, inbox });
-            bound.inboxes.push(receiver);
-        }
-        Ok(bound)
-    }
-
-    /// Returns the shards' handles, in the order of their numbers.
-    #[must_use]
-    pub fn handles(&self) -> &[ShardHandle] {
-        &self.handles
-    }
-
-    /// Returns who counts the open sockets.
-    #[must_use]
-    pub const fn admission(&self) -> &Admission {
-        &self.admission
-    }
-
-    /// Returns who counts the connections that speak HTTP.
-    #[must_use]
-    pub const fn doors(&self) -> &Admission {
-        &self.doors
-    }
-
-    /// Returns the origins of pages that may connect, to be changed while the hub runs.
-    #[must_use]
-    pub const fn origins(&self) -> &Live<Vec<String>> {
-        &self.origins
-    }
-
-    /// Returns the address that clients reach.
-    #[must_use]
-    pub const fn local_addr(&self) -> SocketAddr {
-        self.local_addr
-    }
-
-    /// Starts the shards. `sessions` is called once on every shard's thread; `shutdown` turns true when the drain shall begin.
-    /// Errors: a thread or runtime cannot be made.
-    pub fn run<F>(self, router: axum::Router, sessions: F, shutdown: watch::Receiver<bool>) -> std::io::Result<Shards>
-    where
-        F: Fn(u16) -> Rc<dyn Sessions> + Send + Clone + 'static,
-    {
-        let (admission, doors, origins) = (self.admission, self.doors, self.origins);
-        let mut threads = Vec::new();
-        for ((listener, inbox), handle) in self.listeners.into_iter().zip(self.inboxes).zip(&self.handles) {
-            let index = handle.index;
-            let (settings, admission) = (self.settings.clone(), admission.clone());
-            let (doors, origins) = (doors.clone(), origins.clone());
-            let (router, sessions, shutdown) = (router.clone(), sessions.clone(), shutdown.clone());
-            let body = move || {
-                let runtime = Builder::new_current_thread().enable_all().build_local(LocalOptions::default());
-                match runtime {
-                    Ok(runtime) => runtime.block_on(async move {
-                        let shard = Rc::new(Shard::new(index, settings, admission, doors, origins, sessions(index)));
-                        shard.live(listener, inbox, router, shutdown).await;
-                    }),
-                    Err(error) => tracing::error!(%error, shard = index, "no runtime for a shard"),
-                }
-            };
-            threads.push(std::thread::Builder::new().name(format!("shard-{index}")).spawn(body)?);
-        }
-        Ok(Shards { handles: self.handles, local_addr: self.local_addr, threads })
-    }
-}
-
-/// Binds and starts in one step, for whoever needs no handles beforehand.
-pub fn run_shards<F>(
-    settings: NetSettings,
-    router: axum::Router,
-    sessions: F,
-    shutdown: watch::Receiver<bool>,
-) -> std::io::Result<Shards>
-where
-    F: Fn(u16) -> Rc<dyn Sessions> + Send + Clone + 'static,
-{
-    Bound::new(settings)?.run(router, sessions, shutdown)
-}
-
-/// The running shards.
-pub struct Shards {
-    /// How to reach them, in the order of their numbers.
-    pub handles: Vec<ShardHandle>,
-    /// The address that clients reach.
-    pub local_addr: SocketAddr,
-    threads: Vec<std::thread::JoinHandle<()>>,
-}
-
-impl Shards {
-    /// Waits until every shard has drained. Blocks the thread.
-    pub fn join(self) {
-        for thread in self.threads {
-            if thread.join().is_err() {
-                tracing::error!("a shard's thread panicked");
-            }
-        }
     }
 }
 
@@ -221,7 +97,8 @@ struct Slot {
 }
 
 impl Shard {
-    fn new(
+    /// Makes a shard without connections.
+    pub fn new(
         index: u16,
         settings: Arc<NetSettings>,
         admission: Admission,
@@ -231,23 +108,6 @@ impl Shard {
     ) -> Self {
         let (slots, free, rooms) = (RefCell::default(), RefCell::default(), RefCell::default());
         Self { index, settings, admission, doors, origins, sessions, slots, free, rooms }
-    }
-
-    async fn live(
-        self: &Rc<Self>,
-        listener: std::net::TcpListener,
-        inbox: mpsc::Receiver<ShardMsg>,
-        router: axum::Router,
-        mut shutdown: watch::Receiver<bool>,
-    ) {
-        tokio::task::spawn_local(self.clone().dispatch(inbox));
-        tokio::task::spawn_local(self.clone().sweep());
-        accept::accept(self, listener, &router, &mut shutdown).await;
-        let timeout = Duration::from_millis(self.settings.drain_timeout_ms.saturating_mul(9) / 10);
-        if tokio::time::timeout(timeout, self.drain()).await.is_err() {
-            tracing::warn!(shard = self.index, open = self.admission.open(), "drained by force");
-        }
-        self.sessions.settle().await;
     }
 
     /// Takes a slot for a new connection.
@@ -309,12 +169,13 @@ impl Shard {
         }
     }
 
-    fn conns(&self) -> Vec<Conn> {
+    /// Returns every connection of this shard.
+    pub fn conns(&self) -> Vec<Conn> {
         self.slots.borrow().iter().filter_map(|slot| slot.conn.clone()).collect()
     }
 
     /// Looks at all deadlines four times a second.
-    async fn sweep(self: Rc<Self>) {
+    pub async fn sweep(self: Rc<Self>) {
         let settings = &self.settings;
         let deadlines = Deadlines {
             ping_ms: settings.ping_interval_ms,
@@ -346,34 +207,14 @@ impl Shard {
     /// Asks everybody here to come back, at different times.
     pub fn drain_all(&self) {
         let conns = self.conns();
-        let spread_ms = (conns.len() as u64).clamp(1_000, 10_000);
-        for (place, conn) in (0..).zip(&conns) {
-            conn.close(Close::Draining, 200 + spread_ms * place / conns.len().max(1) as u64);
+        for (place, conn) in conns.iter().enumerate() {
+            conn.close(Close::Draining, come_back_ms(place, conns.len()));
         }
     }
+}
 
-    /// Closes every connection, spread over a short time, and waits until those of all shards are gone.
-    async fn drain(&self) {
-        let conns = self.conns();
-        let step = Duration::from_millis(50);
-        let window_ms = (self.settings.drain_timeout_ms / 5).min(3_000);
-        let steps = usize::try_from(window_ms / 50).unwrap_or(1).max(1);
-        let spread_ms = (conns.len() as u64).clamp(1_000, 10_000);
-        for (chunk_number, chunk) in conns.chunks(conns.len().div_ceil(steps).max(1)).enumerate() {
-            if chunk_number > 0 {
-                tokio::time::sleep(step).await;
-            }
-            for (i, conn) in chunk.iter().enumerate() {
-                let place = (chunk_number * chunk.len() + i) as u64;
-                conn.close(Close::Draining, 200 + spread_ms * place / conns.len().max(1) as u64);
-            }
-        }
-        drop(conns);
-        while self.admission.open() > 0 || accept::unanswered() > 0 {
-            for conn in self.conns() {
-                conn.close(Close::Draining, 200);
-            }
-            tokio::time::sleep(step).await;
-        }
-    }
+/// Returns when one of so many clients that are sent away at once shall come back: not all at the same time.
+pub(in crate::server) fn come_back_ms(place: usize, total: usize) -> u64 {
+    let spread_ms = (total as u64).clamp(SPREAD_MS.0, SPREAD_MS.1);
+    COME_BACK_MS + spread_ms * place as u64 / total.max(1) as u64
 }

@@ -3,8 +3,8 @@ use super::{Fate, Task, error_frame, to_refusal, to_shard, unavailable};
 use crate::hub::time::Millis;
 use crate::server::{
     msg::{
-        Class, ConnId, Created, Frame, JoinReply, Joined, Polled, Refusal, Reply, RoomMsg, ShardMsg, ShownStatus, refusal,
-        room_key,
+        Class, ConnId, Created, Frame, JoinReply, Joined, Member, Polled, Refusal, Reply, RoomMsg, ShardMsg, ShownStatus,
+        refusal, room_key,
     },
     rooms::refuse,
     store::log::update_frame,
@@ -18,6 +18,7 @@ use crate::{
     },
     wire::{
         answer::decision_ack,
+        client::Since,
         codec::text_frame,
         membership::{self, MemberJson, Messages},
         server::last_snapshot,
@@ -73,37 +74,8 @@ impl Task {
 
     async fn answer_late(&mut self, message: RoomMsg, fate: Fate, snapshot: &mut Option<Frame>) {
         match (message, fate) {
-            (RoomMsg::Join { member, reply, .. }, Fate::Entered(Err(reject))) => {
-                member.rooms.remove(&self.home.id);
-                match reply {
-                    JoinReply::Ack(reply) => self.error(reply, &to_refusal(&reject)).await,
-                    JoinReply::Outcome(sender) => drop(sender.send(Err(to_refusal(&reject)))),
-                }
-            }
-            (RoomMsg::Join { member, since, reply, .. }, _) => {
-                let (recovered, mut first) = self.first_frames(since.cursor, snapshot);
-                let (messages, missed) = self.missed_messages(since.messages.filter(|_| member.conn.is_some())).await;
-                first.extend(missed);
-                let joined = Joined { cursor: self.room.head, recovered, messages };
-                match reply {
-                    JoinReply::Ack(Reply::Conn { id: Some(id), .. }) => {
-                        let role = self.room.role_of(&member.user);
-                        let ack = membership::joined_ack(Some(id), &self.home.id, self.room.head, role, recovered, messages);
-                        first.insert(0, Frame(text_frame(&ack)));
-                        self.joined(member.conn, first).await;
-                    }
-                    JoinReply::Ack(reply) => {
-                        self.joined(member.conn, first).await;
-                        let role = self.room.role_of(&member.user).to_owned();
-                        let ack = |id| membership::joined_ack(id, &self.home.id, self.room.head, &role, recovered, messages);
-                        self.ack(reply, ack).await;
-                    }
-                    JoinReply::Outcome(sender) => {
-                        self.joined(member.conn, first).await;
-                        let _ = sender.send(Ok(joined));
-                    }
-                }
-            }
+            (RoomMsg::Join { member, reply, .. }, Fate::Entered(Err(reject))) => self.keep_out(&member, reply, &reject).await,
+            (RoomMsg::Join { member, since, reply, .. }, _) => self.let_in(member, since, reply, snapshot).await,
             (RoomMsg::Sync { session, cursor, reply }, _) => self.sync(&session, cursor, reply, snapshot).await,
             (RoomMsg::Refused { refusal, reply }, _) => self.error(reply, &refusal).await,
             (RoomMsg::Members { offset, limit, reply }, _) => {
@@ -145,6 +117,37 @@ impl Task {
                 self.members.note(&shown);
             }
             _ => {}
+        }
+    }
+
+    async fn keep_out(&self, member: &Member, reply: JoinReply, reject: &Reject) {
+        member.rooms.remove(&self.home.id);
+        match reply {
+            JoinReply::Ack(reply) => self.error(reply, &to_refusal(reject)).await,
+            JoinReply::Outcome(sender) => drop(sender.send(Err(to_refusal(reject)))),
+        }
+    }
+
+    /// Gives a new member his answer and, right behind it, what leads to the head.
+    async fn let_in(&mut self, member: Member, since: Since, reply: JoinReply, snapshot: &mut Option<Frame>) {
+        let (recovered, mut first) = self.first_frames(since.cursor, snapshot);
+        let (messages, missed) = self.missed_messages(since.messages.filter(|_| member.conn.is_some())).await;
+        first.extend(missed);
+        let role = self.room.role_of(&member.user);
+        let ack = |id| membership::joined_ack(id, &self.home.id, self.room.head, role, recovered, messages);
+        match reply {
+            JoinReply::Ack(Reply::Conn { id: Some(id), .. }) => {
+                first.insert(0, Frame(text_frame(&ack(Some(id)))));
+                self.joined(member.conn, first).await;
+            }
+            JoinReply::Ack(reply) => {
+                self.joined(member.conn, first).await;
+                self.ack(reply, ack).await;
+            }
+            JoinReply::Outcome(sender) => {
+                self.joined(member.conn, first).await;
+                let _ = sender.send(Ok(Joined { cursor: self.room.head, recovered, messages }));
+            }
         }
     }
 

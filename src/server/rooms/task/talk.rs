@@ -232,26 +232,7 @@ impl Task {
             return;
         }
         let paced = self.pace(&mut plans).await;
-        let rooms = self.home.rooms.clone();
-        let store = &*rooms.deps().store;
-        let loaded = self.talking.load(store, &self.home.id).await;
-        let fresh = |plan: &Result<Plan, Reject>| match plan {
-            Ok(Plan::Say(said)) if said.saying.weight == Weight::Must => {
-                Some(NewMessage { id: CommitId(rand::random()), said_at: said.at, record: encode_said(said) })
-            }
-            _ => None,
-        };
-        let musts: Vec<NewMessage> = plans.iter().filter_map(|(_, plan)| fresh(plan)).collect();
-        let retention = rooms.deps().settings.load().messages.retention(self.now());
-        let kept = match (loaded, musts.is_empty()) {
-            (_, true) => Ok(Vec::new()),
-            (false, false) => Err(unavailable("none")),
-            (true, false) => store.append_messages(&self.home.id, musts, retention).await.map_err(|error| {
-                tracing::error!(room = %self.home.id, %error, "messages are not kept");
-                unavailable(if matches!(error, CommitError::Unknown(_)) { "unknown" } else { "none" })
-            }),
-        };
-        let mut positions = kept.map(Vec::into_iter);
+        let mut positions = self.store_musts(&plans).await.map(Vec::into_iter);
         let (mut echoes, mut unsaid) = (Vec::new(), Vec::new());
         for (reply, plan) in plans {
             match plan {
@@ -286,11 +267,36 @@ impl Task {
         self.talking.speaks.retain(|(user, _)| !unsaid.contains(user));
         unsaid.retain(|user| paced.contains(user));
         if !unsaid.is_empty()
-            && let Err(fault) = store.unpace(&self.home.id, &unsaid).await
+            && let Err(fault) = self.home.rooms.deps().store.unpace(&self.home.id, &unsaid).await
         {
             tracing::debug!(room = %self.home.id, %fault, "people wait although they could say nothing");
         }
         self.talking.settle_pace(self.room.talk.slow_mode, self.now());
+    }
+
+    /// Stores the messages of the class `must` among these. Returns their positions, in the same order. Errors: none of them may be said.
+    async fn store_musts(&mut self, plans: &[(Reply, Result<Plan, Reject>)]) -> Result<Vec<Cursor>, Refusal> {
+        let rooms = self.home.rooms.clone();
+        let store = &*rooms.deps().store;
+        let loaded = self.talking.load(store, &self.home.id).await;
+        let fresh = |plan: &Result<Plan, Reject>| match plan {
+            Ok(Plan::Say(said)) if said.saying.weight == Weight::Must => {
+                Some(NewMessage { id: CommitId(rand::random()), said_at: said.at, record: encode_said(said) })
+            }
+            _ => None,
+        };
+        let musts: Vec<NewMessage> = plans.iter().filter_map(|(_, plan)| fresh(plan)).collect();
+        if musts.is_empty() {
+            return Ok(Vec::new());
+        }
+        if !loaded {
+            return Err(unavailable("none"));
+        }
+        let retention = rooms.deps().settings.load().messages.retention(self.now());
+        store.append_messages(&self.home.id, musts, retention).await.map_err(|error| {
+            tracing::error!(room = %self.home.id, %error, "messages are not kept");
+            unavailable(if matches!(error, CommitError::Unknown(_)) { "unknown" } else { "none" })
+        })
     }
 
     /// Slow mode over nodes: asks the store whether those who are about to say something have said something elsewhere a moment ago, and

@@ -144,7 +144,7 @@ fn run<F: Future<Output = ()>>(settings: RoomSettings, test: impl FnOnce(Bench) 
     let mut builder = tokio::runtime::Builder::new_current_thread();
     let runtime = builder.enable_all().build_local(tokio::runtime::LocalOptions::default()).unwrap();
     runtime.block_on(async {
-        let (handle, shard) = ShardHandle::for_test(0);
+        let (handle, shard) = ShardHandle::new(0);
         let store = Arc::new(Memory::default());
         let rooms = Rooms::new(vec![handle], store.clone(), Presence::new().0, Clock::new(), settings, None);
         test(Bench { rooms, store, shard, next_id: 0 }).await;

@@ -2,7 +2,8 @@
 //! Reads run on a thread for blocking work, so that a long page delays no connection.
 use super::{
     FjallStore,
-    engine::{Engine, fault},
+    engine::Engine,
+    keyspace::fault,
     layout::{Packed, base_key, day_of, event_key},
 };
 use crate::{

@@ -1,6 +1,6 @@
 //! The archive's days: one keyspace each, made ahead of time and dropped whole.
 use super::{
-    engine::{COMMITS_BYTES, fault, keyspace},
+    keyspace::{COMMITS_BYTES, fault, keyspace},
     layout::{day_name, day_of_name},
 };
 use crate::server::store::StoreFault;

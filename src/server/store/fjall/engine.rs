@@ -1,9 +1,9 @@
 //! One opened database: reads, and commits as single batches. It is thrown away and opened anew after a failed write.
 use super::{
     days::Days,
-    feed,
-    layout::{Packed, base_key, day_of, event_key, log_key},
-    messages::Streams,
+    keyspace::{COMMITS_BYTES, OTHERS_BYTES, fault, keyspace, open_fault},
+    layout::{Packed, base_key, day_of, event_key, feed_key, feed_value, log_key},
+    streams::Streams,
     watermark::Mark,
 };
 use crate::{
@@ -12,7 +12,7 @@ use crate::{
 };
 use bytes::Bytes;
 use dashmap::DashMap;
-use fjall::{Database, Keyspace, KeyspaceCreateOptions, OwnedWriteBatch, PersistMode};
+use fjall::{Database, Keyspace, OwnedWriteBatch, PersistMode};
 use std::{
     ops::Bound,
     panic::{AssertUnwindSafe, catch_unwind},
@@ -58,35 +58,6 @@ struct Head {
     low: u64,
     /// The archived day that holds a state of this room to replay from.
     based: Option<u64>,
-}
-
-/// Bytes of the log, and of a day, that stay in memory.
-pub(super) const COMMITS_BYTES: u64 = 16 * 1024 * 1024;
-/// Bytes of everything else.
-pub(super) const OTHERS_BYTES: u64 = 4 * 1024 * 1024;
-
-/// Names a failure of the engine.
-pub(super) fn fault(error: &fjall::Error) -> StoreFault {
-    match error {
-        fjall::Error::Locked => StoreFault::Locked,
-        fjall::Error::Io(error) => StoreFault::Engine(error.to_string().into()),
-        fjall::Error::Poisoned => StoreFault::Engine("an earlier write failed".into()),
-        other => StoreFault::Engine(format!("{other:?}").into()),
-    }
-}
-
-/// Opens a keyspace of which so many bytes stay in memory before they become a table; it is made if it is not there.
-pub(super) fn keyspace(db: &Database, name: &str, memory_bytes: u64) -> Result<Keyspace, StoreFault> {
-    let options = || KeyspaceCreateOptions::default().max_memtable_size(memory_bytes);
-    db.keyspace(name, options).map_err(|error| fault(&error))
-}
-
-/// Names a failure to open: what is neither the lock nor the operating system's answer is damage.
-fn open_fault(error: &fjall::Error) -> StoreFault {
-    match error {
-        fjall::Error::Locked | fjall::Error::Io(_) | fjall::Error::Poisoned => fault(error),
-        other => StoreFault::Damaged(format!("{other:?}").into()),
-    }
 }
 
 impl Engine {
@@ -328,7 +299,7 @@ impl Engine {
         batch.insert(&self.meta, LEDGER, next.text());
         if let Some(feed) = &self.feed {
             for (kind, packed) in fed.into_iter().flatten() {
-                batch.insert(feed, feed::key(next.commits, kind), feed::value(room, &packed));
+                batch.insert(feed, feed_key(next.commits, kind), feed_value(room, &packed));
             }
         }
         match batch.commit() {

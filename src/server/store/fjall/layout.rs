@@ -1,7 +1,10 @@
 //! How keys and values look on the disk. The records inside are those of `wire/record/`; nothing here opens them.
 use crate::{
     hub::{cursor::Cursor, id::RoomId, time::UnixMs},
-    server::store::LogEntry,
+    server::store::{
+        LogEntry,
+        archive::{Fed, FedKind},
+    },
 };
 use bytes::Bytes;
 
@@ -73,6 +76,40 @@ impl From<Packed> for LogEntry {
         let Packed { prev, cursor, number, record } = packed;
         Self { prev, cursor, at: UnixMs(number), record }
     }
+}
+
+/// The key of an entry in the feed: the number of its commit, then what it is.
+pub(super) fn feed_key(number: u64, kind: FedKind) -> [u8; 9] {
+    let mut key = [0; 9];
+    let (head, tail) = key.split_at_mut(8);
+    head.copy_from_slice(&number.to_be_bytes());
+    tail.fill(match kind {
+        FedKind::Commit => b'c',
+        FedKind::State => b's',
+    });
+    key
+}
+
+/// The value of an entry in the feed: its room, then what is stored.
+pub(super) fn feed_value(room: &RoomId, packed: &Packed) -> Vec<u8> {
+    let mut value = room.as_str().as_bytes().to_vec();
+    value.push(0);
+    value.extend(packed.pack());
+    value
+}
+
+/// Reads an entry of the feed; `None` if it is damaged.
+pub(super) fn read_feed(key: &[u8], value: &[u8]) -> Option<Fed> {
+    let (number, kind) = key.split_at_checked(8)?;
+    let end = value.iter().position(|byte| *byte == 0)?;
+    let room = RoomId::parse(std::str::from_utf8(value.get(..end)?).ok()?).ok()?;
+    let kind = match kind {
+        b"c" => FedKind::Commit,
+        b"s" => FedKind::State,
+        _ => return None,
+    };
+    let entry = Packed::unpack(value.get(end + 1..)?)?.into();
+    Some(Fed { number: u64::from_be_bytes(number.try_into().ok()?), kind, room, entry })
 }
 
 /// The archive's day of a point in time, counted from 1970.

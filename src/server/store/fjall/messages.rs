@@ -1,64 +1,18 @@
-//! The messages of rooms that are kept: one stream per room. Expiry is not on the way of a message; it is looked after from time to time.
+//! What is done to the messages of rooms: they are appended, read in pages, and trimmed from time to time, never when one is sent.
 use super::{
-    engine::{Engine, OTHERS_BYTES, fault, keyspace},
+    engine::Engine,
+    keyspace::fault,
     layout::{Packed, log_key},
+    streams::START,
 };
 use crate::{
-    hub::{
-        cursor::Cursor,
-        id::{CommitId, RoomId},
-        time::UnixMs,
-    },
-    server::store::{CommitError, Kept, Messages, NewMessage, Page, StoreFault},
+    hub::{cursor::Cursor, id::RoomId, time::UnixMs},
+    server::store::{CommitError, Messages, NewMessage, Page, StoreFault},
 };
-use dashmap::DashMap;
-use fjall::{Database, Keyspace, PersistMode};
+use fjall::PersistMode;
 
 /// How many messages one batch of the trimming removes.
 const TRIM_BATCH: usize = 1024;
-
-/// Where the stream of a room begins.
-const START: Cursor = Cursor { rev: 0, commit: CommitId(0) };
-
-/// The streams.
-pub(super) struct Streams {
-    log: Keyspace,
-    heads: Keyspace,
-    /// The heads of the streams in use; read at first touch.
-    known: DashMap<RoomId, Cursor>,
-}
-
-impl Streams {
-    pub fn open(db: &Database) -> Result<Self, StoreFault> {
-        let keyspace = |name| keyspace(db, name, OTHERS_BYTES);
-        Ok(Self { log: keyspace("messages")?, heads: keyspace("message_heads")?, known: DashMap::new() })
-    }
-
-    fn stored_head(&self, room: &RoomId) -> Result<Cursor, StoreFault> {
-        let value = self.heads.get(room.as_str()).map_err(|error| fault(&error))?;
-        let text = value.as_ref().and_then(|value| std::str::from_utf8(value).ok());
-        Ok(text.and_then(Cursor::parse).unwrap_or(START))
-    }
-
-    fn list(&self, room: &RoomId, page: Page, limit: usize) -> Result<Vec<Kept>, StoreFault> {
-        let range = |from: u64, to: u64| self.log.range(log_key(room, from)..=log_key(room, to));
-        let read = |guard: fjall::Guard| {
-            let value = guard.value().map_err(|error| fault(&error))?;
-            let broken = StoreFault::Broken { room: room.clone(), rev: 0, what: "a message cannot be read" };
-            let Packed { cursor, number, record, .. } = Packed::unpack(&value).ok_or(broken)?;
-            Ok(Kept { at: cursor, said_at: UnixMs(number), record })
-        };
-        match page {
-            Page::After(seq) => range(seq.saturating_add(1), u64::MAX).take(limit).map(read).collect(),
-            Page::Before(seq) => {
-                let mut list: Vec<Kept> =
-                    range(0, seq.saturating_sub(1)).rev().take(limit).map(read).collect::<Result<_, StoreFault>>()?;
-                list.reverse();
-                Ok(list)
-            }
-        }
-    }
-}
 
 impl Engine {
     /// Appends messages, each under the next number. The operating system has them when this returns.

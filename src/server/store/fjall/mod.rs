@@ -6,10 +6,12 @@ mod days;
 mod engine;
 mod feed;
 mod keeper;
+mod keyspace;
 mod layout;
 mod messages;
 mod notes;
 mod repair;
+mod streams;
 #[cfg(test)]
 mod tests;
 mod watermark;
@@ -23,8 +25,9 @@ use crate::{
     server::clock::Clock,
 };
 use bytes::Bytes;
-use engine::{Engine, fault};
+use engine::Engine;
 use keeper::{Ask, Keeper};
+use keyspace::fault;
 pub use repair::{Repair, RepairReport};
 use std::{
     path::{Path, PathBuf},

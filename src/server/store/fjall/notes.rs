@@ -1,5 +1,5 @@
 //! The hub's own notes in the embedded store. One process has the store, so every claim is granted.
-use super::{FjallStore, engine::fault};
+use super::{FjallStore, keyspace::fault};
 use crate::server::store::{
     Later, StoreFault, WriteFault,
     notes::{Claim, Notes},

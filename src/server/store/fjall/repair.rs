@@ -1,7 +1,8 @@
 //! Repair of an embedded store that refuses to start: a copy is made first, then what can be read is kept and everything else is named.
 use super::{
     DATABASE,
-    engine::{Engine, fault},
+    engine::Engine,
+    keyspace::fault,
     layout::{Packed, log_key},
     watermark::{FILE as WATERMARK, Watermark},
 };

@@ -14,6 +14,35 @@ pub enum Verdict {
     Unknown,
 }
 
+/// Why a command has no answer.
+#[derive(Debug)]
+pub enum Failed {
+    /// There is no link, and there has been none for too long: nothing was sent.
+    Down,
+    /// Redis or the link answered with an error.
+    Said(RedisError),
+}
+
+impl Failed {
+    /// Says what this means for a write.
+    #[must_use]
+    pub fn verdict(&self) -> Verdict {
+        match self {
+            Self::Down => Verdict::NotNow,
+            Self::Said(error) => judge(error),
+        }
+    }
+}
+
+impl std::fmt::Display for Failed {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Down => f.write_str("Redis cannot be reached"),
+            Self::Said(error) => write!(f, "{error}"),
+        }
+    }
+}
+
 /// Judges an error of a script. Only what the server says before it runs the script means that nothing was written.
 #[must_use]
 pub fn judge(error: &RedisError) -> Verdict {

@@ -1,7 +1,7 @@
 //! One connection that is always being kept: whoever needs it takes a clone, waits a bounded time for it, or hears at once that it is down.
 use super::{
     connect::{Conn, Durability, Shared},
-    fault::{Verdict, is_of_link, judge},
+    fault::{Failed, Verdict, is_of_link, judge},
     refused::Writes,
     script::Lua,
 };
@@ -65,35 +65,6 @@ impl Complaint {
         }
         self.0 = Some((text, now));
         true
-    }
-}
-
-/// What came of a command.
-#[derive(Debug)]
-pub enum Failed {
-    /// There is no link, and there has been none for too long: nothing was sent.
-    Down,
-    /// Redis or the link answered with an error.
-    Said(RedisError),
-}
-
-impl Failed {
-    /// Says what this means for a write.
-    #[must_use]
-    pub fn verdict(&self) -> Verdict {
-        match self {
-            Self::Down => Verdict::NotNow,
-            Self::Said(error) => judge(error),
-        }
-    }
-}
-
-impl std::fmt::Display for Failed {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self {
-            Self::Down => f.write_str("Redis cannot be reached"),
-            Self::Said(error) => write!(f, "{error}"),
-        }
     }
 }
 

@@ -3,7 +3,7 @@ pub mod connect;
 #[cfg(test)]
 mod drift;
 mod entries;
-mod fault;
+pub mod fault;
 pub mod keys;
 pub mod link;
 pub mod live;
@@ -34,8 +34,9 @@ use crate::{
 use bytes::Bytes;
 use connect::{Durability, RedisSettings, Shared};
 use dashmap::DashMap;
+use fault::Failed;
 use keys::Keys;
-use link::{Failed, Keeper, Link};
+use link::{Keeper, Link};
 use live::Live;
 use notes::NoteScripts;
 use redis::Value;

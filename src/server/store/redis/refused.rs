@@ -2,8 +2,7 @@
 //! a single command: each is tried, and hears for itself.
 use super::{
     connect::Conn,
-    fault::{Verdict, is_of_link, judge, takes_no_writes},
-    link::Failed,
+    fault::{Failed, Verdict, is_of_link, judge, takes_no_writes},
 };
 use redis::{RedisError, RedisResult, Value};
 use std::sync::{Mutex, MutexGuard, PoisonError};

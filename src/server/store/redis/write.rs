@@ -1,8 +1,8 @@
 //! Writes that are acked afterwards: as durable as the settings want them, and offered until it is certain what became of them.
 use super::{
     RedisStore, engine,
-    fault::Verdict,
-    link::{Failed, Link},
+    fault::{Failed, Verdict},
+    link::Link,
     script::Lua,
 };
 use crate::server::{clock::Mono, store::WriteFault};

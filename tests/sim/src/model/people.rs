@@ -250,7 +250,8 @@ impl Model {
             self.clear_place(&user, "room_closed");
             self.cancel_asks(&user, actor);
         }
-        let asked: Vec<String> = self.s.applies.iter().chain(&self.s.invites).map(|ask| ask.user.clone()).collect();
+        let asks = self.s.applies.iter().chain(&self.s.invites);
+        let asked: Vec<String> = asks.filter(|ask| ask.ended.is_none()).map(|ask| ask.user.clone()).collect();
         for user in asked {
             self.cancel_asks(&user, actor);
         }

@@ -290,8 +290,7 @@ impl Model {
         if count == 0 {
             return Ok(Done::Noop);
         }
-        // Nobody is left to stand beside: the slots are forgotten.
-        self.s.slots.clear();
+        (0..count).for_each(|index| self.s.remember_slot(index));
         let undo_id = self.new_id("undo_id");
         let entries = std::mem::take(&mut self.s.queue);
         self.s.undo.push((undo_id.clone(), self.s.now, entries));

@@ -41,14 +41,18 @@ impl State {
         }
     }
 
-    fn named(&self, seats: &Value) -> Result<Vec<u64>, Refusal> {
+    fn named(&self, seats: &Value) -> Vec<u64> {
         if seats == "all" {
-            return Ok(self.seats.iter().filter(|seat| !seat.host).map(|seat| seat.no).collect());
+            return self.seats.iter().filter(|seat| !seat.host).map(|seat| seat.no).collect();
         }
         let mut numbers: Vec<u64> = seats.as_array().into_iter().flatten().filter_map(Value::as_u64).collect();
         numbers.sort_unstable();
         numbers.dedup();
-        if numbers.iter().all(|number| self.seat(*number).is_some()) { Ok(numbers) } else { no("seat_not_found") }
+        numbers
+    }
+
+    fn all_there(&self, numbers: &[u64]) -> Result<(), Refusal> {
+        if numbers.iter().all(|number| self.seat(*number).is_some()) { Ok(()) } else { no("seat_not_found") }
     }
 }
 
@@ -199,12 +203,13 @@ impl Model {
 
     pub(super) fn seat_lock(&mut self, actor: &str, f: &Value) -> Outcome {
         let (on, evict) = (f["on"] == true, f["evict"] == true);
-        let numbers = self.s.named(&f["seat_nos"])?;
+        let numbers = self.s.named(&f["seat_nos"]);
         for number in &numbers {
             if let Some(user) = self.s.occupant(*number).filter(|_| on && evict) {
                 self.s.check_rank(actor, &user)?;
             }
         }
+        self.s.all_there(&numbers)?;
         for number in numbers {
             let seat = self.s.seat_mut(number);
             if seat.locked != on {
@@ -223,12 +228,13 @@ impl Model {
 
     pub(super) fn seat_mute(&mut self, actor: &str, f: &Value) -> Outcome {
         let on = f["on"] == true;
-        let numbers = self.s.named(&f["seat_nos"])?;
+        let numbers = self.s.named(&f["seat_nos"]);
         for number in &numbers {
             if let Some(user) = self.s.occupant(*number) {
                 self.s.check_rank(actor, &user)?;
             }
         }
+        self.s.all_there(&numbers)?;
         for number in numbers {
             let seat = self.s.seat_mut(number);
             let Some(occ) = &mut seat.occ else { continue };
