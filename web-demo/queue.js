@@ -85,7 +85,7 @@ export class QueueView {
     return h("li", { key: user, "data-user": user, class: `${lifted ? `lifted ${sorter.byKey ? "" : "drag"}` : ""} ${held ? "held" : ""} ${entry.on_deck ? "deck" : ""}`, vars: { "--y": `${y}px` } },
       mayMove && h("button", { type: "button", class: "ib grip", "data-act": "grip", "aria-label": t("grip", name, index + 1), "aria-describedby": "keys", "aria-pressed": String(lifted) }, icon("grip")),
       h("span", { class: "n" }, index + 1), face(user, "small"),
-      h("span", { class: "who" }, h("span", { class: "top" }, h("b", null, name), roleChip(room.state, user), entry.on_deck && chip("deck", t("next")), held, entry.pinned && h("span", { class: "pin", title: t("pinned") }, icon("pin", 14))),
+      h("span", { class: "who" }, h("span", { class: "top" }, h("b", { title: name.length > 20 ? name : null }, name), roleChip(room.state, user), entry.on_deck && chip("deck", t("next")), held, entry.pinned && h("span", { class: "pin", title: t("pinned") }, icon("pin", 14))),
         h("span", { class: "note" }, entry.note ?? t("waits", clock(now - entry.joined_at_ms)))),
       mayMove && iconButton("up", `${t("up")}: ${name}`, () => this.move(user, { before: order[index - 1] }), { class: "arrow", "data-act": "up", disabled: index === 0 }),
       mayMove && iconButton("down", `${t("down")}: ${name}`, () => this.move(user, { after: order[index + 1] }), { class: "arrow", "data-act": "down", disabled: index === order.length - 1 }),
