@@ -4,7 +4,7 @@ import { HubError } from "./error.js";
 import type { Ack, ClientFrames, Closing, Commands, DirectMessage, Envelope, ErrorFrame, ServerFrame, Status, UserStatus, Welcome } from "./frames.js";
 import type { Line } from "./line.js";
 import { standard, type ReconnectPolicy } from "./reconnect.js";
-import { Room } from "./room.js";
+import { newOpId, Room } from "./room.js";
 
 export type State = "connecting" | "connected" | "disconnected" | "failed";
 /** How frames travel. */
@@ -112,9 +112,8 @@ export class HubClient extends Emitter<Events> {
     const on = (name: string, run: (event: any) => void) => page.addEventListener?.(name, run, true);
     for (const name of ["online", "pageshow", "resume"]) on(name, () => this.wake());
     on("visibilitychange", () => page.document!.hidden || this.wake());
-    // A page that is put aside opens nothing more; `pageshow` wakes it.
-    on("pagehide", ({ persisted }) => {
-      if (!persisted) return;
+    // A page that is put aside, or ends, opens nothing more; `pageshow` wakes it.
+    on("pagehide", () => {
       this._lost(1001);
       clearTimeout(this._retry);
     });
@@ -158,8 +157,9 @@ export class HubClient extends Emitter<Events> {
   /** Sends a request; resolves with its answer, rejects with a `HubError`. Without a line it waits for one. */
   request<Name extends keyof ClientFrames>(type: Name, ...fields: {} extends ClientFrames[Name] ? [ClientFrames[Name]?] : [ClientFrames[Name]]): Promise<Ack>;
   request<Name extends keyof Commands>(type: Name, fields: Commands[Name] & Envelope & { room_id: string }): Promise<Ack>;
-  request(type: string, fields: object = {}): Promise<Ack> {
-    return new Promise((_resolve, _reject) => this._ask({ _frame: { type, id: ++this._nextId, ...fields }, _resolve, _reject }));
+  request(type: string, fields: any = {}): Promise<Ack> {
+    // A command without a key would happen twice if its line broke in the middle.
+    return new Promise((_resolve, _reject) => this._ask({ _frame: { type, id: ++this._nextId, ...(fields.room_id && !/^room_[^c]|explain/.test(type) && { op_id: newOpId() }), ...fields }, _resolve, _reject }));
   }
 
   setStatus(status: Status): Promise<Ack> { return this.request("status_change", { status }); }
@@ -305,7 +305,10 @@ export class HubClient extends Emitter<Events> {
   private _ask(one: Waiting): void {
     if (this.state === "connected") {
       this._sent.set(one._frame.id, one);
-      one._timer = setTimeout(() => { if (this._sent.delete(one._frame.id)) one._reject(lost("timeout")); }, this.options.timeoutMs);
+      one._timer = setTimeout(() => {
+        this._sent.delete(one._frame.id);
+        one._reject(lost("timeout"));
+      }, this.options.timeoutMs);
       this._send(one._frame);
       return;
     }

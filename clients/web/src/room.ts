@@ -74,7 +74,7 @@ export class Room extends Emitter<RoomEvents> {
   /** Sends a command; resolves when it is committed, rejects with the hub's error. */
   send<Name extends CommandName>(type: Name, ...fields: {} extends Commands[Name] ? [(Commands[Name] & Envelope)?] : [Commands[Name] & Envelope]): Promise<Ack>;
   send(type: any, fields: any = {}): Promise<Ack> {
-    return this.client.request(type, { room_id: this.id, ...(type !== "explain" && { op_id: newOpId() }), ...fields });
+    return this.client.request(type, { room_id: this.id, ...fields });
   }
 
   /** Moves somebody in the queue; shown at once, taken back if refused. */

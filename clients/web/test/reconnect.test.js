@@ -266,6 +266,18 @@ test("a command in flight goes out again with the same op_id; a direct message i
   assert.equal((await moved).dup, true);
 });
 
+test("every room command has a key, however it is sent; what changes no room has none", async () => {
+  const client = await connected();
+  const room = client.room("r");
+  const sent = [() => room.send("turn_next", {}), () => client.request("turn_next", { room_id: "r" }), () => client.request("room_close", { room_id: "r" }), () => room.send("queue_join", { op_id: "mine" }),
+    () => room.send("explain", { command: { type: "queue_join" } }), () => client.request("room_members", { room_id: "r" }), () => client.setStatus("busy")].map((send) => {
+    send().catch(() => {});
+    return FakeSocket.last.sent.at(-1).op_id;
+  });
+  assert.deepEqual(sent.map((key) => key === "mine" ? key : typeof key), ["string", "string", "string", "mine", "undefined", "undefined", "undefined"]);
+  assert.notEqual(sent[0], sent[1]);
+});
+
 test("a request without an answer ends in timeout", async () => {
   const client = await connected({ timeoutMs: 2000 });
   const asked = client.request("status_change", { status: "busy" });
