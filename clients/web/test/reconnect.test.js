@@ -338,6 +338,35 @@ test("upgrades that nobody answers, and lines that stay silent, turn to polling 
   assert.deepEqual([client.transport, FakeSocket.all.length], ["poll", 3]);
 });
 
+test("a network that lets upgrades in and swallows their frames is polled, and tried seldom", async () => {
+  await import("../dist/poll.js");
+  const welcome = { type: "welcome", session_id: "s1", user_id: "u1", session_token: "st", heartbeat_interval_ms: 30_000, ping_interval_ms: 25_000, server_time_ms: 0, rooms: [], frames: [], heard: "" };
+  mock.method(globalThis, "fetch", async (url, { body }) => JSON.parse(body).wait_ms ? new Promise(() => {}) : { ok: true, status: 200, json: async () => ({ ...welcome, server_time_ms: Date.now() }) });
+  const client = await made({ transport: "auto", reconnect: () => 100 });
+  // What is no timer needs real turns of the loop.
+  const polls = async () => {
+    for (let turn = 0; turn < 50 && !(client.transport === "poll" && client.state === "connected"); turn++) await new Promise(setImmediate);
+    assert.deepEqual([client.transport, client.state], ["poll", "connected"]);
+  };
+  for (let round = 0; round < 3; round++) {
+    FakeSocket.last.open();
+    await pass(10_200);
+  }
+  await polls();
+  await pass(7000);
+  assert.equal(FakeSocket.all.length, 4, "an upgrade is tried soon");
+  FakeSocket.last.open();
+  await pass(200);
+  assert.equal(FakeSocket.all.length, 5, "and used");
+  FakeSocket.last.open();
+  await pass(10_200);
+  await polls();
+  for (let second = 0; second < 280; second++) await pass(1000);
+  assert.equal(FakeSocket.all.length, 5, "not again for minutes");
+  for (let second = 0; second < 30; second++) await pass(1000);
+  assert.equal(FakeSocket.all.length, 6);
+});
+
 test("lines that were up and broke are no reason to poll", async () => {
   const client = await connected({ transport: "auto", reconnect: () => 100 });
   for (let round = 0; round < 5; round++) {
