@@ -1,10 +1,9 @@
 // The demo page: six people over six real sockets in one room. What is drawn is what their own replicas say; two of them stand side by side.
 import { admin, adminId, calm, everybody, nameOf, open, roomId } from "./cast.js";
 import { chatTools, composer, drawChat, openChat, redrawChat } from "./chat.js";
-import { h, icon, iconButton, render } from "./dom.js";
+import { h, icon, iconButton, memory, render } from "./dom.js";
 import { latency } from "./latency.js";
 import { drawLog, listen, logTools } from "./log.js";
-import { memory } from "./memory.js";
 import { line, people, sync, viewer, viewerLine, viewerTabs } from "./people.js";
 import { QueueView, queueTools, requests } from "./queue.js";
 import { openRules } from "./rules.js";

@@ -1,7 +1,7 @@
-// The people of this window: an owner and five others, each a real client over a real socket; how they open a room, and the little life of their own that they have.
+// The people of this window: an owner and five others, each a real client over a real socket, and how they open a room.
 import { HubClient, persistent, standard } from "./vendor/michub.js";
+import { windowMemory } from "./dom.js";
 import { LateSocket } from "./faults.js";
-import { windowMemory } from "./memory.js";
 
 const query = new URLSearchParams(location.search);
 export const roomId = query.get("room") ?? "demo";
@@ -85,7 +85,7 @@ function note(event) {
 /** Has the room its furniture? A fresh one has other seats first, which nobody needs to see. */
 export let isFurnished = false;
 
-/** A fresh room gets rules that show something: four seats, two of them locked, turns of 90 s, a VIP role. In every room this window's people get their roles. */
+/** A fresh room gets rules that show something; in every room this window's people get their roles. */
 async function furnish() {
   const { room } = admin;
   const fresh = room.state.owner_user_id === admin.id && room.state.rev === 0;

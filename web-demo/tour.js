@@ -1,6 +1,5 @@
 // Four steps that point at what is worth a look. Shown once, and whenever somebody asks.
-import { h, icon, render } from "./dom.js";
-import { memory } from "./memory.js";
+import { h, icon, memory, render } from "./dom.js";
 import { t } from "./words.js";
 
 const STEPS = [[".stage", "tour1"], [".mine", "tour2"], [".other", "tour3"], [".folk", "tour4"]];

@@ -1,5 +1,5 @@
 // The page's words: English, Chinese.
-import { memory } from "./memory.js";
+import { memory } from "./dom.js";
 
 const WORDS = {
   tagline: ["who is here, who is free, who speaks next", "谁在线，谁空闲，下一个谁发言"],

@@ -1,7 +1,6 @@
 // The page `/docs`: the protocol as the hub's own tables tell it (protocol.json), to be searched and read in two languages.
-import { h, icon, iconButton, render } from "/dom.js";
+import { h, icon, iconButton, memory, render } from "/dom.js";
 import { CHINESE, CLOSES, EVENTS, PAGE } from "/docs/words.js";
-import { memory } from "/memory.js";
 
 const $ = (id) => document.getElementById(id);
 const SECTIONS = ["command", "client", "hub", "event", "http", "error", "close"];
