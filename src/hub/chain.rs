@@ -1,6 +1,9 @@
 //! How a replica keeps to one history while others write to it too: what a commit that is heard means, what a refused offer means, what a
 //! store that has lost something gets back. Positions only: it reads no records and asks nobody.
-use super::cursor::Cursor;
+use super::{
+    cursor::Cursor,
+    time::{Millis, UnixMs},
+};
 
 /// A commit's place in a history: the position on which it builds, and the one to which it leads.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -88,5 +91,34 @@ pub fn give_back(store: Option<Cursor>, mine: Cursor, links: &[Link]) -> GiveBac
         None => GiveBack::Seed,
         Some(head) if head == mine => GiveBack::Same,
         Some(head) => links.iter().position(|link| link.prev == head).map_or(GiveBack::Nothing, GiveBack::Append),
+    }
+}
+
+/// How much of a log is kept, counted back from its head.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Keep {
+    /// These many revs in any case.
+    pub revs: u64,
+    /// What is younger than this, so that a replica that was away goes on where it was.
+    pub span: Millis,
+    /// But never more revs than these.
+    pub most: u64,
+}
+
+/// When which rev was reached, oldest first: noted with every snapshot, forgotten when it is of no use any more.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Marks(Vec<(u64, UnixMs)>);
+
+impl Marks {
+    /// Notes that the head is at `rev` since `at`. Returns the lowest rev that is kept. The Redis store's script does the same in one step.
+    pub fn note(&mut self, rev: u64, at: UnixMs, keep: Keep) -> u64 {
+        let floor = rev.saturating_sub(keep.most);
+        self.0.retain(|(earlier, _)| *earlier < rev);
+        let old = self.0.iter().rposition(|(_, then)| at.since(*then) >= keep.span);
+        let low = old.and_then(|old| self.0.drain(..=old).next_back());
+        self.0.splice(0..0, low);
+        self.0.retain(|(earlier, _)| *earlier >= floor);
+        self.0.push((rev, at));
+        low.map_or(0, |(low, _)| low).max(floor).min(rev.saturating_sub(keep.revs))
     }
 }

@@ -1,6 +1,6 @@
 //! What breaks: nodes, Redis, and what lies between them.
 use crate::{
-    history::{Resets, check, check_with, lasting, pause},
+    history::{check, lasting, pause},
     nodes::Nodes,
 };
 use std::time::Duration;
@@ -109,7 +109,7 @@ fn over_a_line() -> (Nodes, Proxy) {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_node_is_cut_off_from_redis() {
     let (nodes, proxy) = over_a_line();
-    check_with(nodes, Resets::Fine, async |_, _| {
+    check(nodes, async |_, _| {
         proxy.partition();
         // Longer than the lease.
         pause(lasting(4_000)).await;

@@ -1,5 +1,9 @@
 //! Presence over nodes: transitions only, once each, and nobody flickers who comes back elsewhere.
-use crate::{client::Client, hub::DEADLINE, nodes::Nodes};
+use crate::{
+    client::Client,
+    hub::{DEADLINE, SILENCE},
+    nodes::Nodes,
+};
 use serde_json::{Value, json};
 use std::time::Duration;
 use tokio::time::timeout;
@@ -81,7 +85,7 @@ async fn whoever_resumes_on_the_same_node_is_there_to_stay() {
     let mut again = nodes.back(0, &before).await;
     assert_eq!(again.welcome["resumed"], true);
     // Longer than the lost line would have been waited for.
-    let patience = Duration::from_millis(2_000);
+    let patience = SILENCE + Duration::from_millis(1_000);
     tokio::join!(listen(&mut watcher, patience), listen(&mut again, patience));
     assert!(watcher.early.is_empty(), "{:?}", watcher.early);
 }

@@ -197,7 +197,8 @@ impl Actor {
             Ask::Listen { session, users, reply } => {
                 let watcher = Watcher::Session(session.clone());
                 let before = self.keep_watches(session, users.clone());
-                self.unwatch(&watcher, before.iter().filter(|user| !users.contains(user)));
+                let still: BTreeSet<&UserId> = users.iter().collect();
+                self.unwatch(&watcher, before.iter().filter(|user| !still.contains(user)));
                 self.watch(watcher, users, Answer::Value(reply)).await;
             }
             Ask::Drain => self.drain(),

@@ -45,6 +45,11 @@ impl Tail {
         }
     }
 
+    /// Returns the position from which on it is known.
+    pub fn begin(&self) -> Cursor {
+        self.updates.front().map_or(self.head, |(prev, _)| *prev)
+    }
+
     /// Tells whether a position is part of it.
     fn holds(&self, cursor: Cursor) -> bool {
         self.head == cursor || self.updates.iter().any(|(prev, _)| *prev == cursor)

@@ -147,15 +147,11 @@ impl Shard {
         slots.get(id.slot as usize).filter(|slot| slot.generation == id.generation)?.conn.clone()
     }
 
-    /// Does something with each of these connections that is still there.
-    pub fn each(&self, ids: &[ConnId], mut work: impl FnMut(&Conn)) {
+    /// Hands over those of these connections that are still there, all at once.
+    pub fn with(&self, ids: &[ConnId], work: impl FnOnce(Vec<&Conn>)) {
         let slots = self.slots.borrow();
-        for id in ids {
-            let slot = slots.get(id.slot as usize).filter(|slot| slot.generation == id.generation);
-            if let Some(conn) = slot.and_then(|slot| slot.conn.as_ref()) {
-                work(conn);
-            }
-        }
+        let slot = |id: &ConnId| slots.get(id.slot as usize).filter(|slot| slot.generation == id.generation);
+        work(ids.iter().filter_map(|id| slot(id)?.conn.as_ref()).collect());
     }
 
     /// Notes a room that a connection enters or leaves.

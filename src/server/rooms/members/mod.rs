@@ -86,6 +86,15 @@ impl Person {
         Self { user_type, status: None, told: None, lines: Vec::new(), elsewhere: BTreeMap::new() }
     }
 
+    /// Whoever is back needs no longer what he was granted when another node went away.
+    fn give_back(&mut self) {
+        if self.lines.iter().any(|line| line.live) || self.elsewhere.values().any(|part| *part == Part::Live) {
+            for part in self.elsewhere.values_mut().filter(|part| matches!(part, Part::Handed { .. })) {
+                *part = Part::Lost;
+            }
+        }
+    }
+
     /// Returns what other nodes hear of him.
     fn part(&self) -> Option<Part> {
         if self.lines.is_empty() {
@@ -311,6 +320,7 @@ impl MemberList {
             }
         }
         let result = change(&mut slot);
+        slot.iter_mut().for_each(Person::give_back);
         let slot = slot.filter(|person| !person.lines.is_empty() || !person.elsewhere.is_empty());
         self.local += usize::from(slot.as_ref().is_some_and(|person| !person.lines.is_empty()));
         for line in slot.iter().flat_map(|person| &person.lines) {

@@ -28,7 +28,7 @@ use bytes::Bytes;
 use std::collections::VecDeque;
 
 /// An update frame larger than this is replaced by a snapshot.
-const UPDATE_BYTES: usize = 128 * 1024;
+pub(super) const UPDATE_BYTES: usize = 128 * 1024;
 
 impl Task {
     /// Sends what a settled batch brings: answers, the update, then whoever comes in at the new head.
@@ -57,6 +57,22 @@ impl Task {
 
     /// Tells everybody here of a commit that was applied.
     pub(super) async fn spread(&mut self, commit: &Commit) {
+        let update = self.note_update(commit).await;
+        if update.0.len() > UPDATE_BYTES {
+            self.show_anew().await;
+        } else {
+            self.to_members(update, Class::Must).await;
+        }
+        self.tell_seats();
+    }
+
+    /// Sends everybody here the room's state instead of what has led to it.
+    pub(super) async fn show_anew(&self) {
+        self.to_members(self.snapshot(), Class::Snapshot(room_key(&self.home.id))).await;
+    }
+
+    /// Keeps the update of a commit that was applied for whoever asks, and lets those go whom it puts out.
+    pub(super) async fn note_update(&mut self, commit: &Commit) -> Frame {
         let update = update_frame(&self.home.id, commit);
         self.tail.push(commit, update.clone());
         self.release(commit.prev);
@@ -64,12 +80,7 @@ impl Task {
             let left = ShardMsg::RoomLeft { room: self.home.id.clone(), conn, last: vec![update.clone()] };
             to_shard(&self.home.rooms, conn.shard, left).await;
         }
-        if update.0.len() > UPDATE_BYTES {
-            self.to_members(self.snapshot(), Class::Snapshot(room_key(&self.home.id))).await;
-        } else {
-            self.to_members(update, Class::Must).await;
-        }
-        self.tell_seats();
+        update
     }
 
     async fn answer_late(&mut self, message: RoomMsg, fate: Fate, snapshot: &mut Option<Frame>) {

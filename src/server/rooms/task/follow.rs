@@ -1,6 +1,6 @@
 //! A room on many nodes: commits of others are heard and applied, gaps are filled, a store that has lost something gets it back,
 //! and another history is taken over with a reset.
-use super::Task;
+use super::{Task, answer::UPDATE_BYTES};
 use crate::server::{
     clock::Mono,
     cluster::{
@@ -132,6 +132,14 @@ enum Advance {
     Gap,
 }
 
+/// How members hear of a commit of another node.
+#[derive(Clone, Copy)]
+enum Telling {
+    Each,
+    /// By the state, when more is applied.
+    Later,
+}
+
 impl Task {
     pub(super) fn store(&self) -> Arc<dyn Store> {
         self.home.rooms.deps().store.clone()
@@ -191,7 +199,7 @@ impl Task {
     async fn hear(&mut self, heard: Heard) {
         match heard {
             Heard::Followed(Followed::Entry(entry)) => {
-                if self.advance(&entry).await == Advance::Gap {
+                if self.advance(&entry, Telling::Each).await == Advance::Gap {
                     metrics::counter!("michub_room_gaps_total").increment(1);
                     self.look();
                 }
@@ -218,7 +226,7 @@ impl Task {
     }
 
     /// Takes a commit of another node.
-    async fn advance(&mut self, entry: &LogEntry) -> Advance {
+    async fn advance(&mut self, entry: &LogEntry, telling: Telling) -> Advance {
         let ring = self.follow.as_ref().map(|follow| &follow.ring);
         match chain::heard(self.room.head, entry.link(), |cursor| ring.is_some_and(|ring| ring.holds(cursor))) {
             chain::Heard::Known => return Advance::Done,
@@ -246,19 +254,32 @@ impl Task {
                 self.kicked.extend(self.members.put_out(user));
             }
         }
-        self.spread(&commit).await;
+        match telling {
+            Telling::Each => self.spread(&commit).await,
+            Telling::Later => drop(self.note_update(&commit).await),
+        }
         self.settle_members();
         Advance::Done
     }
 
     /// Applies what the log holds since the head. Returns whether all of it fits.
+    ///
+    /// Members who have missed much get the state behind it instead of each update: they would not read them as fast as a node can.
     pub(super) async fn apply_all(&mut self, entries: &[LogEntry]) -> bool {
+        let much = entries.iter().map(|entry| entry.record.len()).sum::<usize>() > UPDATE_BYTES;
+        let telling = if much { Telling::Later } else { Telling::Each };
+        let mut fits = true;
         for entry in entries {
-            if self.advance(entry).await == Advance::Gap {
-                return false;
+            fits = self.advance(entry, telling).await == Advance::Done;
+            if !fits {
+                break;
             }
         }
-        true
+        if much {
+            self.show_anew().await;
+            self.tell_seats();
+        }
+        fits
     }
 
     /// Shows the queue to other tools, at most so often.

@@ -107,7 +107,12 @@ impl Task {
                 }
             }
             None => {
-                tracing::warn!(room = %self.home.id, %before, head = %self.room.head, "the room's history is another one by now");
+                let head = self.room.head;
+                if self.tail.begin().rev > before.rev {
+                    tracing::warn!(room = %self.home.id, %before, %head, "the log does not reach back to what this node has of the room");
+                } else {
+                    tracing::warn!(room = %self.home.id, %before, %head, "the room's history is another one by now");
+                }
                 metrics::counter!("michub_room_resets_total").increment(1);
                 self.reset(&revoked).await;
             }

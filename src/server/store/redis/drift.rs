@@ -1,8 +1,13 @@
 //! The scripts repeat rules of `hub/chain.rs`, because they must hold in one step: the same random histories go through both, and whatever
 //! the scripts say and keep must be what the functions say.
-use super::{RedisStore, testing};
+use super::{
+    RedisStore,
+    entries::id_text,
+    rooms::{KEEP_REVS, KEEP_SPAN},
+    testing,
+};
 use crate::hub::{
-    chain::{self, GiveBack, Link},
+    chain::{self, GiveBack, Keep, Link, Marks},
     cursor::Cursor,
     id::{CommitId, RoomId},
     time::UnixMs,
@@ -31,7 +36,7 @@ fn step() -> impl Strategy<Value = Step> {
     let some = || 0..64_usize;
     prop_oneof![
         // The newest position is number 0.
-        8 => (prop_oneof![4 => Just(0), 1 => some()], 1..4_u64, any::<bool>())
+        8 => (prop_oneof![4 => Just(0), 1 => some()], prop_oneof![1..4_u64, 1..200_u64], any::<bool>())
             .prop_map(|(on, revs, snapshot)| Step::Commit { on, revs, snapshot }),
         2 => (0..4_usize).prop_map(|back| Step::Again { back }),
         2 => some().prop_map(|at| Step::Confirm { at }),
@@ -48,10 +53,14 @@ struct Model {
     /// Where the snapshot is.
     at: Option<Cursor>,
     log: Vec<Link>,
+    marks: Marks,
 }
 
+/// What is kept; the most that may be is little, so that it is reached.
+const KEEP: Keep = Keep { revs: KEEP_REVS, span: KEEP_SPAN, most: 1_000 };
+
 impl Model {
-    fn commit(&mut self, link: Link, snapshot: bool) -> Result<(), Option<Vec<Link>>> {
+    fn commit(&mut self, link: Link, at: UnixMs, snapshot: bool) -> Result<(), Option<Vec<Link>>> {
         if self.head != Some(link.prev) {
             return Err(self.moved(link.prev));
         }
@@ -59,6 +68,8 @@ impl Model {
         self.head = Some(link.cursor);
         if snapshot {
             self.at = self.head;
+            let low = self.marks.note(link.cursor.rev, at, KEEP);
+            self.log.retain(|old| old.cursor.rev >= low);
         }
         Ok(())
     }
@@ -78,11 +89,8 @@ struct History<'a> {
     /// Newest last; the first one leads to the creation and is never offered.
     ever: Vec<Link>,
     next: u64,
-}
-
-fn entry(link: Link) -> LogEntry {
-    let record = format!("{{\"at\":{}}}", link.cursor.rev).into();
-    LogEntry { prev: link.prev, cursor: link.cursor, at: UnixMs(link.cursor.rev), record }
+    /// How long a rev takes, in ms.
+    pace: u64,
 }
 
 fn links(entries: &[LogEntry]) -> Vec<Link> {
@@ -90,6 +98,11 @@ fn links(entries: &[LogEntry]) -> Vec<Link> {
 }
 
 impl History<'_> {
+    fn entry(&self, link: Link) -> LogEntry {
+        let at = link.cursor.rev * self.pace;
+        LogEntry { prev: link.prev, cursor: link.cursor, at: UnixMs(at), record: format!("{{\"at\":{at}}}").into() }
+    }
+
     /// Returns the commit that was the `back`-th newest one, from the end of what is in the store.
     fn known(&self, back: usize) -> Link {
         let end = self.ever.iter().rposition(|link| Some(link.cursor) == self.model.head).unwrap_or(self.ever.len() - 1);
@@ -98,8 +111,9 @@ impl History<'_> {
     }
 
     async fn offer(&mut self, link: Link, snapshot: bool) {
-        let wanted = self.model.commit(link, snapshot);
-        let said = self.store.commit(&self.room, entry(link), snapshot.then(|| "state".into())).await;
+        let entry = self.entry(link);
+        let wanted = self.model.commit(link, entry.at, snapshot);
+        let said = self.store.commit(&self.room, entry, snapshot.then(|| "state".into())).await;
         match (said, wanted) {
             (Ok(()), Ok(())) => {}
             (Err(CommitError::Mismatch { since }), Err(wanted)) => {
@@ -158,11 +172,11 @@ impl History<'_> {
         chain.reverse();
         chain.retain(|link| link.prev != link.cursor);
         let mine = self.known(at).cursor;
-        let entries = chain.iter().map(|link| entry(*link)).collect();
+        let entries = chain.iter().map(|link| self.entry(*link)).collect();
         let said = self.store.restore(&self.room, mine, "state".into(), entries).await.unwrap();
         let wanted = match chain::give_back(self.model.head, mine, &chain) {
             GiveBack::Seed => {
-                self.model = Model { head: Some(mine), at: Some(mine), log: chain.clone() };
+                self.model = Model { head: Some(mine), at: Some(mine), log: chain.clone(), marks: Marks::default() };
                 Restored::Seeded
             }
             GiveBack::Same => Restored::Same,
@@ -172,7 +186,7 @@ impl History<'_> {
                 Restored::Appended
             }
             GiveBack::Nothing => match self.model.moved(mine) {
-                Some(since) => Restored::Behind(since.into_iter().map(entry).collect()),
+                Some(since) => Restored::Behind(since.into_iter().map(|link| self.entry(link)).collect()),
                 None => Restored::Fork,
             },
         };
@@ -181,19 +195,28 @@ impl History<'_> {
 
     /// As a failover does: head and log are what they were some commits ago.
     fn lose(&mut self, revs: usize) {
+        let before = self.model.log.len();
         for _ in 0..revs {
             let Some(last) =
                 self.model.log.last().copied().filter(|last| self.model.at.is_some_and(|at| at.rev < last.cursor.rev))
             else {
-                return;
+                break;
             };
-            let room = &self.room;
-            self.server.ask(&format!("XDEL {{r:{room}}}:l {}-0", last.cursor.rev)).unwrap();
-            self.server.ask(&format!("XSETID {{r:{room}}}:l {}-0", last.prev.rev)).unwrap();
-            self.server.ask(&format!("HSET {{r:{room}}}:m v {} t {:016x}", last.prev.rev, last.prev.commit.0)).unwrap();
             self.model.log.pop();
             self.model.head = Some(last.prev);
         }
+        let Some(head) = self.model.head.filter(|_| self.model.log.len() < before) else { return };
+        let (log, heads) = (format!("{{r:{}}}:l", self.room), format!("{{r:{}}}:m", self.room));
+        // A deleted entry would stay as a stone in the stream's way: it is written anew.
+        self.server.ask(&format!("DEL {log}")).unwrap();
+        for link in &self.model.log {
+            let record = String::from_utf8(self.entry(*link).record.to_vec()).unwrap();
+            let (Link { prev, cursor }, id) = (link, id_text);
+            let ids = (id(prev.commit), id(cursor.commit));
+            let add = format!("XADD {log} {}-0 p {} f {} t {} d {record}", cursor.rev, ids.0, prev.rev, ids.1);
+            self.server.ask(&add).unwrap();
+        }
+        self.server.ask(&format!("HSET {heads} v {} t {}", head.rev, id_text(head.commit))).unwrap();
     }
 
     async fn compare(&self) {
@@ -212,17 +235,17 @@ fn the_scripts_say_what_the_functions_say() {
     let dir = tempfile::tempdir().unwrap();
     let server = xtask::bed::Redis::start(dir.path(), xtask::bed::RedisOptions::default()).unwrap();
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
-    let store = runtime.block_on(async { testing::store(&server.url(), |_| {}) });
+    let store = runtime.block_on(async { testing::store(&server.url(), |settings| settings.log_revs_max = KEEP.most) });
     let mut runner = TestRunner::new(ProptestConfig { cases: 200, failure_persistence: None, ..ProptestConfig::default() });
-    let outcome = runner.run(&proptest::collection::vec(step(), 1..40), |steps| {
+    let outcome = runner.run(&(prop_oneof![Just(1), 1..600_u64], proptest::collection::vec(step(), 1..40)), |(pace, steps)| {
         server.ask("FLUSHALL").unwrap();
         let begin = Cursor { rev: 0, commit: CommitId(0) };
         let room = RoomId::parse("r").unwrap();
         runtime.block_on(async {
             assert!(store.create(&room, begin, "state".into()).await.unwrap());
-            let model = Model { head: Some(begin), at: Some(begin), log: Vec::new() };
+            let model = Model { head: Some(begin), at: Some(begin), ..Model::default() };
             let ever = vec![Link { prev: begin, cursor: begin }];
-            let mut history = History { store: &store, server: &server, room, model, ever, next: 0 };
+            let mut history = History { store: &store, server: &server, room, model, ever, next: 0, pace };
             for step in steps {
                 history.take(step).await;
             }

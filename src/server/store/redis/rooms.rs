@@ -13,6 +13,7 @@ use crate::{
         chain,
         cursor::Cursor,
         id::{RoomId, UserId},
+        time::Millis,
     },
     server::{
         clock::Mono,
@@ -25,7 +26,9 @@ use std::{sync::Arc, time::Duration};
 use tokio::sync::oneshot;
 
 /// How many revs before the head stay readable for clients that resume by cursor.
-const KEEP_REVS: u64 = 256;
+pub(super) const KEEP_REVS: u64 = 256;
+/// What is younger stays readable for nodes that were away, unless it is more than `store.redis.log_revs_max`.
+pub(super) const KEEP_SPAN: Millis = Millis(60_000);
 
 /// What a script that compares positions says.
 enum Said {
@@ -96,12 +99,12 @@ impl RedisStore {
     }
 
     async fn offer(&self, room: &RoomId, entry: &LogEntry, snapshot: Option<Bytes>, deadline: Mono) -> Result<(), CommitError> {
-        let keep = if snapshot.is_some() { entry.cursor.rev.saturating_sub(KEEP_REVS).to_string() } else { String::new() };
         let snapshot = snapshot.map(|record| write_snapshot(entry.cursor, &record)).unwrap_or_default();
         let (prev_rev, prev_id) = (entry.prev.rev.to_string(), id_text(entry.prev.commit));
         let (rev, id) = (entry.cursor.rev.to_string(), id_text(entry.cursor.commit));
-        let most = self.settings.log_revs_max.to_string();
-        let args: [&[u8]; 8] = [
+        let (keep, most) = (KEEP_REVS.to_string(), self.settings.log_revs_max.to_string());
+        let (at, span) = (entry.at.0.to_string(), KEEP_SPAN.0.to_string());
+        let args: [&[u8]; 10] = [
             prev_rev.as_bytes(),
             prev_id.as_bytes(),
             rev.as_bytes(),
@@ -110,6 +113,8 @@ impl RedisStore {
             &snapshot,
             keep.as_bytes(),
             most.as_bytes(),
+            at.as_bytes(),
+            span.as_bytes(),
         ];
         let [head, log, state] = self.room_keys(room);
         let keys = [head, log, state, self.keys.room(room, 'w')];

@@ -91,7 +91,7 @@ metrics! {
     Counter "michub_room_messages_total" "class" "Room messages by their class."
     Counter "michub_room_quiet_asked_total" "" "How often other nodes were asked to let this one go first."
     Counter "michub_room_races_total" "" "Commits decided again because another node was first."
-    Counter "michub_room_resets_total" "" "Rooms whose history was replaced by another one."
+    Counter "michub_room_resets_total" "" "Rooms whose members were told to begin anew: another history, or more missed than the log keeps."
     Gauge "michub_rooms" "" "Rooms in memory."
     Counter "michub_rooms_given_back_total" "" "Rooms given back to a Redis that had lost their tail."
     Gauge "michub_sessions" "" "Sessions, the lost ones that may come back included."

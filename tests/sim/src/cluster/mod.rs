@@ -25,12 +25,14 @@ use michub::{
     },
 };
 use node::{Ended, Node};
-use redis::{Fault, Redis};
+use redis::{Fault, KEEP, Redis};
 use serde_json::{Value, json};
 use std::{collections::BTreeMap, sync::Arc};
 
 /// How many nodes share the store.
 const NODES: usize = 3;
+/// By how much one node's clock is ahead of the next one's, in ms.
+const APART: u64 = 700;
 
 /// Makes the trace of a seed.
 pub fn trace(seed: u64, steps: usize) -> Trace {
@@ -77,6 +79,10 @@ struct Cluster {
     nodes: Vec<Node>,
     ids: u64,
     now: u64,
+    /// When each node was last where the store is, and how often the store had lost something then.
+    fresh: [(u64, u64); NODES],
+    /// How often each node had reset its clients.
+    resets: [u64; NODES],
     /// What was acked, and where.
     acked: Vec<(String, usize, Cursor)>,
     /// The commits that were offered for one command each.
@@ -92,13 +98,15 @@ pub fn run(trace: &Trace) -> Option<(usize, String)> {
     let room = Room::create(RoomId::parse("r1").expect("a room id"), owner, Arc::new(rules), CommitId(0), UnixMs(START));
     let redis = Redis::new(NODES, room.head, encode_room(&room).to_vec());
     let nodes = (0..NODES).map(|_| Node::load(&redis).expect("a room")).collect();
-    let mut cluster = Cluster { redis, nodes, ids: 0, now: START, acked: Vec::new(), offers: Vec::new(), last: None };
+    let fresh = [(START, 0); NODES];
+    let (acked, offers, resets) = (Vec::new(), Vec::new(), [0; NODES]);
+    let mut cluster = Cluster { redis, nodes, ids: 0, now: START, fresh, resets, acked, offers, last: None };
     for (index, step) in trace.steps.iter().enumerate() {
-        if let Err(why) = cluster.step(step) {
+        if let Err(why) = cluster.step(step).and_then(|()| cluster.judge_resets()) {
             return Some((index, why));
         }
     }
-    cluster.heal().and_then(|()| cluster.check()).err().map(|why| (trace.steps.len(), why))
+    cluster.heal().and_then(|()| cluster.judge_resets()).and_then(|()| cluster.check()).err().map(|why| (trace.steps.len(), why))
 }
 
 impl Cluster {
@@ -194,7 +202,7 @@ impl Cluster {
         };
         let faults: Vec<Fault> = list("faults").iter().map(fault).collect();
         // The clocks of nodes differ a little.
-        let now = UnixMs(self.now + 700 * at as u64);
+        let now = UnixMs(self.now + APART * at as u64);
         let ended = self.nodes[at].ask(&mut self.redis, &request, &mut self.ids, now, &deaf, &faults)?;
         self.offers.push(self.nodes[at].offers.clone());
         if let (Ended::Acked(cursor), Some(op)) = (&ended, &request.op_id) {
@@ -213,6 +221,24 @@ impl Cluster {
         }
         if self.nodes[at].look {
             self.nodes[at].resync(&mut self.redis)?;
+        }
+        Ok(())
+    }
+
+    /// Whoever was away for less time than the log is kept goes on where he was, if nothing was lost.
+    fn judge_resets(&mut self) -> Result<(), String> {
+        for (at, node) in self.nodes.iter().enumerate() {
+            let (since, losses) = self.fresh[at];
+            let away = self.now - since;
+            let briefly = self.redis.losses == losses && away + APART * (NODES as u64 - 1) < KEEP.span.0;
+            let has = |from: Cursor| self.redis.history().iter().any(|entry| entry.link.prev == from);
+            if node.resets > self.resets[at] && briefly && has(node.reset_from) {
+                return Err(format!("node {at} has reset its clients, nothing was lost, and it was away for {away} ms only"));
+            }
+            self.resets[at] = node.resets;
+            if Some(node.room.head) == self.redis.head() {
+                self.fresh[at] = (self.now, self.redis.losses);
+            }
         }
         Ok(())
     }

@@ -20,7 +20,7 @@ const RING: usize = 10;
 /// How often a batch is decided again.
 const ATTEMPTS: usize = 8;
 /// At every how many revs a snapshot is written.
-const SNAPSHOT_EVERY: u64 = 8;
+const SNAPSHOT_EVERY: u64 = 3;
 
 /// Everybody is in the room.
 pub struct All;
@@ -51,6 +51,8 @@ pub struct Node {
     /// Where the client is.
     seen: Cursor,
     pub resets: u64,
+    /// Where the client was before the newest reset.
+    pub reset_from: Cursor,
     /// Whether it reaches the store.
     pub cut: bool,
     /// The commits that were offered for the last command: at most one of them may be in the log.
@@ -62,13 +64,14 @@ impl Node {
     pub fn load(redis: &Redis) -> Option<Self> {
         let room = loaded(redis)?;
         let seen = room.head;
-        Some(Self { room, ring: VecDeque::new(), unsure: false, look: true, seen, resets: 0, cut: false, offers: Vec::new() })
+        let (ring, offers) = (VecDeque::new(), Vec::new());
+        Some(Self { room, ring, unsure: false, look: true, seen, resets: 0, reset_from: seen, cut: false, offers })
     }
 
     /// The clients of the process before come back with their cursor: they go on where they were, or are reset.
     pub fn welcome_back(&mut self, before: &Self, redis: &Redis) {
         let goes_on = before.seen == self.room.head || redis.since(before.seen).is_some();
-        self.resets = before.resets + u64::from(!goes_on);
+        (self.resets, self.reset_from) = (before.resets + u64::from(!goes_on), before.seen);
     }
 
     fn holds(&self, cursor: Cursor) -> bool {
@@ -167,7 +170,7 @@ impl Node {
             None if self.seen == self.room.head => {}
             None => {
                 self.resets += 1;
-                self.seen = self.room.head;
+                self.reset_from = std::mem::replace(&mut self.seen, self.room.head);
             }
         }
         if self.seen == self.room.head { Ok(true) } else { Err("a client is not where the room is".to_owned()) }

@@ -1,12 +1,16 @@
 //! A Redis that is not kinder than life: it falls back to what its replica has, forgets everything, keeps its answers and its messages to itself.
-use michub::hub::{
-    chain::{GiveBack, Link, behind, give_back},
-    cursor::Cursor,
+use michub::{
+    hub::{
+        chain::{GiveBack, Keep, Link, Marks, behind, give_back},
+        cursor::Cursor,
+        time::{Millis, UnixMs},
+    },
+    wire::record::commit_time,
 };
 use std::collections::{BTreeMap, VecDeque};
 
-/// How many revs in front of a snapshot stay readable.
-const KEEP_REVS: u64 = 12;
+/// How much in front of a snapshot stays readable.
+pub const KEEP: Keep = Keep { revs: 2, span: Millis(5_000), most: 100_000 };
 
 /// One commit as it is kept.
 #[derive(Clone, Debug, PartialEq)]
@@ -47,6 +51,7 @@ struct Kept {
     head: Option<Cursor>,
     snapshot: Option<(Cursor, Vec<u8>)>,
     log: Vec<Entry>,
+    marks: Marks,
 }
 
 /// One room in it, its replica, and its subscribers.
@@ -68,7 +73,7 @@ fn key(at: Cursor) -> (u64, u64) {
 impl Redis {
     /// A room that was just created.
     pub fn new(nodes: usize, at: Cursor, snapshot: Vec<u8>) -> Self {
-        let now = Kept { head: Some(at), snapshot: Some((at, snapshot)), log: Vec::new() };
+        let now = Kept { head: Some(at), snapshot: Some((at, snapshot)), ..Kept::default() };
         Self { replica: now.clone(), now, inbox: vec![VecDeque::new(); nodes], ever: BTreeMap::new(), losses: 0 }
     }
 
@@ -87,7 +92,8 @@ impl Redis {
             if let Some(snapshot) = snapshot {
                 let at = entry.link.cursor;
                 self.now.snapshot = Some((at, snapshot));
-                self.now.log.retain(|old| old.link.cursor.rev + KEEP_REVS >= at.rev);
+                let low = self.now.marks.note(at.rev, commit_time(&entry.record).unwrap_or(UnixMs(0)), KEEP);
+                self.now.log.retain(|old| old.link.cursor.rev >= low);
             }
             Said::Ok
         } else {
@@ -124,7 +130,8 @@ impl Redis {
         match give_back(self.now.head, at, &links) {
             GiveBack::Same => Restored::Done,
             GiveBack::Seed => {
-                self.now = Kept { head: Some(at), snapshot: Some((at, snapshot)), log: entries.to_vec() };
+                self.now =
+                    Kept { head: Some(at), snapshot: Some((at, snapshot)), log: entries.to_vec(), marks: Marks::default() };
                 Restored::Done
             }
             GiveBack::Append(from) => {

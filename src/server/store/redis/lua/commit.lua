@@ -1,6 +1,7 @@
 -- Appends one commit if the room's head is the expected position; without a new position it only confirms the head.
 -- KEYS: head hash, log stream, snapshot, hash of who has still to read the log from which rev on.
--- ARGV: expected rev, expected id, new rev ('' = confirm), new id, record, snapshot ('' = none), lowest rev to keep, most revs to keep for readers
+-- ARGV: expected rev, expected id, new rev ('' = confirm), new id, record, snapshot ('' = none), the revs to keep in any case,
+-- most revs to keep, time of the commit in ms, for how long the log is kept if it is not too much (hub/chain.rs says the same)
 local head = redis.call('HMGET', KEYS[1], 'v', 't')
 if not head[1] then return {'GONE'} end
 if head[1] ~= ARGV[1] or head[2] ~= ARGV[2] then
@@ -11,9 +12,18 @@ redis.call('XADD', KEYS[2], ARGV[3] .. '-0', 'p', ARGV[2], 'f', ARGV[1], 't', AR
 redis.call('HSET', KEYS[1], 'v', ARGV[3], 't', ARGV[4])
 if ARGV[6] ~= '' then
   redis.call('SET', KEYS[3], ARGV[6])
-  local low = tonumber(ARGV[7])
-  for _, rev in ipairs(redis.call('HVALS', KEYS[4])) do low = math.min(low, tonumber(rev) or low) end
-  low = math.min(tonumber(ARGV[7]), math.max(low, tonumber(ARGV[3]) - tonumber(ARGV[8])))
+  local rev, at = tonumber(ARGV[3]), tonumber(ARGV[9])
+  local low, floor, marks = 0, rev - tonumber(ARGV[8]), {}
+  for earlier, time in string.gmatch(redis.call('HGET', KEYS[1], 'k') or '', '(%d+):(%d+)') do
+    if tonumber(earlier) < rev then
+      if at - tonumber(time) >= tonumber(ARGV[10]) then low, marks = tonumber(earlier), {} end
+      if tonumber(earlier) >= floor then marks[#marks + 1] = earlier .. ':' .. time end
+    end
+  end
+  marks[#marks + 1] = ARGV[3] .. ':' .. ARGV[9]
+  redis.call('HSET', KEYS[1], 'k', table.concat(marks, ' '))
+  for _, reader in ipairs(redis.call('HVALS', KEYS[4])) do low = math.min(low, tonumber(reader) or low) end
+  low = math.max(0, math.min(rev - tonumber(ARGV[7]), math.max(low, floor)))
   redis.call('XTRIM', KEYS[2], 'MINID', string.format('%.0f-0', low))
 end
 redis.pcall('SPUBLISH', KEYS[2], ARGV[1] .. '.' .. ARGV[2] .. ' ' .. ARGV[3] .. '.' .. ARGV[4] .. '\n' .. ARGV[5])
