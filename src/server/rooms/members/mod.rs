@@ -186,11 +186,12 @@ impl MemberList {
         self.looks.extend(handover.map(|handover| handover.shown_from).filter(|at| *at > self.now));
     }
 
-    /// A session is over; ignored if it has come back by now.
-    pub fn gone(&mut self, user: &UserId, session: &SessionId) {
+    /// A session is over; ignored if it has come back by now. With a connection: it is over where that carries it, whatever has become of it elsewhere.
+    pub fn gone(&mut self, user: &UserId, session: &SessionId, conn: Option<ConnId>) {
         self.change(user, |slot| {
             if let Some(person) = slot {
-                person.lines.retain(|line| line.session != *session || line.live);
+                let stays = |line: &Line| conn.map_or(line.live, |conn| line.conn != Some(conn));
+                person.lines.retain(|line| line.session != *session || stays(line));
             }
         });
     }
