@@ -1,4 +1,5 @@
-//! No part of a layer needs itself by way of others: read off what the sources import. A part is a file or folder right below the layer's.
+//! No part of a folder needs itself by way of others: read off what the sources import. A part is a file or folder right below it, and the
+//! folders are the layers and everything inside them.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -68,8 +69,8 @@ fn paths(text: &str) -> Vec<String> {
     paths
 }
 
-/// Returns the part of `layer` that a path names, seen from `module`.
-fn part_named(layer: &str, module: &[String], path: &str) -> Option<String> {
+/// Returns the part of `folder` that a path names, seen from `module`.
+fn part_named(folder: &[String], module: &[String], path: &str) -> Option<String> {
     let mut at = module.to_vec();
     let mut steps = path.split("::");
     for step in steps.by_ref() {
@@ -84,22 +85,37 @@ fn part_named(layer: &str, module: &[String], path: &str) -> Option<String> {
         }
     }
     at.extend(steps.map(str::to_owned));
-    (at.first()? == layer).then(|| at.get(1).cloned()).flatten()
+    at.strip_prefix(folder)?.first().cloned()
 }
 
-fn imports_within(layer: &str) -> Imports {
+/// Returns what each part of a folder of `src` imports of its neighbours.
+fn imports_within(folder: &[String]) -> Imports {
     let src = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
     let mut files = Vec::new();
-    sources(&src.join(layer), &mut files);
+    sources(&folder.iter().fold(src.clone(), |dir, name| dir.join(name)), &mut files);
     let files: Vec<_> = files.iter().map(|file| (module_of(file.strip_prefix(&src).unwrap()), file)).collect();
-    let parts: BTreeSet<&String> = files.iter().filter_map(|(module, _)| module.get(1)).collect();
+    let part = |module: &[String]| module.get(folder.len()).cloned();
+    let parts: BTreeSet<String> = files.iter().filter_map(|(module, _)| part(module)).collect();
     let mut imports = Imports::new();
     for (module, file) in &files {
-        let Some(own) = module.get(1) else { continue };
-        let named = paths(&fs::read_to_string(file).unwrap()).into_iter().filter_map(|path| part_named(layer, module, &path));
-        imports.entry(own.clone()).or_default().extend(named.filter(|part| part != own && parts.contains(part)));
+        let Some(own) = part(module) else { continue };
+        let named = paths(&fs::read_to_string(file).unwrap()).into_iter().filter_map(|path| part_named(folder, module, &path));
+        imports.entry(own.clone()).or_default().extend(named.filter(|part| *part != own && parts.contains(part)));
     }
     imports
+}
+
+/// Lists the folders below one, as module paths.
+fn folders(folder: &[String], found: &mut Vec<Vec<String>>) {
+    let src = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    for entry in fs::read_dir(folder.iter().fold(src, |dir, name| dir.join(name))).unwrap() {
+        let entry = entry.unwrap();
+        if entry.path().is_dir() {
+            let below = [folder, &[entry.file_name().into_string().unwrap()]].concat();
+            folders(&below, found);
+            found.push(below);
+        }
+    }
 }
 
 /// Leaves the parts that stand in a circle, and those that need one of them.
@@ -117,11 +133,24 @@ fn without_ground(mut left: Imports) -> Imports {
 #[test]
 fn no_part_needs_itself_by_way_of_others() {
     for (layer, arrows) in [("hub", 60), ("wire", 30), ("server", 80)] {
-        let imports = imports_within(layer);
+        let imports = imports_within(&[layer.to_owned()]);
         let found = imports.values().map(BTreeSet::len).sum::<usize>();
         assert!(found > arrows, "the imports of {layer} are not found any more: {imports:?}");
         let left = without_ground(imports);
         assert!(left.is_empty(), "parts of {layer} need each other in a circle: {left:#?}");
+    }
+}
+
+#[test]
+fn no_file_needs_itself_by_way_of_its_neighbours() {
+    let mut all = Vec::new();
+    for layer in ["hub", "wire", "server"] {
+        folders(&[layer.to_owned()], &mut all);
+    }
+    assert!(all.len() > 20, "the folders are not found any more: {all:?}");
+    for folder in all {
+        let left = without_ground(imports_within(&folder));
+        assert!(left.is_empty(), "files of {} need each other in a circle: {left:#?}", folder.join("/"));
     }
 }
 
@@ -131,6 +160,6 @@ fn what_is_imported_is_found() {
     let found = paths(text);
     assert_eq!(found, ["crate::server::e", "super::a::B", "super::c::self", "super::c::D", "super::super::g::h"]);
     let module = ["server", "x"].map(str::to_owned);
-    let named: Vec<_> = found.iter().filter_map(|path| part_named("server", &module, path)).collect();
+    let named: Vec<_> = found.iter().filter_map(|path| part_named(&["server".to_owned()], &module, path)).collect();
     assert_eq!(named, ["e", "a", "c", "c"]);
 }

@@ -33,6 +33,13 @@ pub enum Scenario {
     Bound,
 }
 
+impl Scenario {
+    /// Tells whether it can be played in a dialect.
+    pub(super) const fn is_in(self, dialect: Dialect) -> bool {
+        matches!(dialect, Dialect::Hub) || matches!(self, Self::Idle | Self::Fanout)
+    }
+}
+
 /// What attackers do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum Attack {

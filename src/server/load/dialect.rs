@@ -1,6 +1,6 @@
 //! What clients say to enter and to write, and how they know the answers: the hub's own way, and Centrifugo's JSON protocol, so that the
 //! same clients can measure a server that people compare the hub with. Only what `idle` and `fanout` need.
-use super::{args::Scenario, frames};
+use super::frames;
 use clap::ValueEnum;
 
 /// How the server is spoken to.
@@ -13,11 +13,6 @@ pub enum Dialect {
 }
 
 impl Dialect {
-    /// Tells whether a scenario can be played in it.
-    pub const fn knows(self, scenario: Scenario) -> bool {
-        matches!(self, Self::Hub) || matches!(scenario, Scenario::Idle | Scenario::Fanout)
-    }
-
     /// Returns the path of the socket, and the headers of its own.
     pub(super) const fn door(self) -> (&'static str, &'static str) {
         match self {

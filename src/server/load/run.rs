@@ -71,7 +71,7 @@ pub(super) fn measure(args: LoadArgs) -> Result<Report, LoadError> {
     if !args.fits() {
         return Err(LoadError::TooMany(args.sockets()));
     }
-    if !args.dialect.knows(args.scenario) {
+    if !args.scenario.is_in(args.dialect) {
         return Err(LoadError::Dialect);
     }
     let threads = args.threads as usize;

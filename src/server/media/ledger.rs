@@ -199,7 +199,7 @@ impl Ledger {
     async fn publish(&self, source: &str, word: &MediaWord) -> bool {
         let Some(redis) = &self.redis else { return true };
         let mut publish = redis::cmd("SPUBLISH");
-        publish.arg(self.channel(redis, source)).arg(json(word));
+        publish.arg(Self::channel(redis, source)).arg(json(word));
         let told = redis.link().run(&publish, redis.deadline()).await;
         if let Err(error) = &told {
             tracing::warn!(source, %error, "other nodes cannot be told what is on air");
@@ -207,7 +207,7 @@ impl Ledger {
         told.is_ok()
     }
 
-    fn channel(&self, redis: &RedisStore, source: &str) -> String {
+    fn channel(redis: &RedisStore, source: &str) -> String {
         redis.keys().hub(&format!("{{{}}}:c", family(source)))
     }
 
@@ -242,7 +242,7 @@ impl Ledger {
                 ear_missed.store(true, Relaxed);
             }
         });
-        let confirmed = redis.live().listen(self.channel(&redis, &source), ear).await;
+        let confirmed = redis.live().listen(Self::channel(&redis, &source), ear).await;
         missed.store(confirmed, Relaxed);
         loop {
             if missed.swap(false, Relaxed) && to.send((index, FromOthers::Notes(self.load(&source).await))).await.is_err() {
@@ -268,7 +268,7 @@ impl Ledger {
     pub async fn first_body(&self, source: &str, nonce: &str, body: &[u8; 32]) -> Option<Vec<u8>> {
         let redis = self.redis.as_ref()?;
         let mut set = redis::cmd("SET");
-        set.arg(self.own_key(redis, source, "n", nonce)).arg(&body[..]).arg("NX").arg("GET").arg("PX").arg(NONCE_MS);
+        set.arg(Self::own_key(redis, source, "n", nonce)).arg(&body[..]).arg("NX").arg("GET").arg("PX").arg(NONCE_MS);
         redis::from_redis_value(redis.link().run(&set, redis.deadline()).await.ok()?).ok()?
     }
 
@@ -276,15 +276,15 @@ impl Ledger {
     pub async fn may_list(&self, source: &str, space: &str, gap_ms: u64, sweep_ms: Option<u64>) -> bool {
         let Some(redis) = &self.redis else { return true };
         if let Some(sweep_ms) = sweep_ms
-            && !self.claim(redis, &self.own_key(redis, source, "s", space), sweep_ms).await
+            && !self.claim(redis, &Self::own_key(redis, source, "s", space), sweep_ms).await
         {
             return false;
         }
-        if !self.claim(redis, &self.own_key(redis, source, "g", space), gap_ms).await {
+        if !self.claim(redis, &Self::own_key(redis, source, "g", space), gap_ms).await {
             return false;
         }
         let second = (self.clock.now().0 / 1000).to_string();
-        let counter = self.own_key(redis, source, "r", &second);
+        let counter = Self::own_key(redis, source, "r", &second);
         let mut pipe = redis::cmd("INCR");
         let count = redis.link().run(pipe.arg(&counter), redis.deadline()).await;
         let _ = redis.link().run(redis::cmd("PEXPIRE").arg(&counter).arg(5_000), redis.deadline()).await;
@@ -295,10 +295,10 @@ impl Ledger {
     /// Tells whether this node ends a stream; another may be about to.
     pub async fn may_kick(&self, source: &str, stream: &str, session: &str, ms: u64) -> bool {
         let Some(redis) = &self.redis else { return true };
-        self.claim(redis, &self.own_key(redis, source, "k", &format!("{stream}\0{session}")), ms).await
+        self.claim(redis, &Self::own_key(redis, source, "k", &format!("{stream}\0{session}")), ms).await
     }
 
-    fn own_key(&self, redis: &RedisStore, source: &str, what: &str, name: &str) -> String {
+    fn own_key(redis: &RedisStore, source: &str, what: &str, name: &str) -> String {
         redis.keys().hub(&format!("{{{}}}:{what}:{}", family(source), short_hash(name)))
     }
 

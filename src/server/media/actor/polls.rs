@@ -102,10 +102,7 @@ impl Actor {
             let mine = media.ledger.may_list(&name, &space, api.least_gap().0, sweep).await;
             // What is claimed may have waited: the list is as old as the question.
             let asked_at = media.clock.now();
-            let outcome = match mine {
-                true => Listed::Here(media.list(&api, source, &space).await),
-                false => Listed::Elsewhere { urgent },
-            };
+            let outcome = if mine { Listed::Here(media.list(&api, source, &space).await) } else { Listed::Elsewhere { urgent } };
             let _ = media.to_actor.send(Ask::Polled { source, space, asked_at, outcome }).await;
         });
     }

@@ -8,14 +8,10 @@ impl Actor {
     pub(super) fn refresh_after(&mut self, key: &Key, facts: &[Fact]) {
         let Some(known) = self.known.get(key) else { return };
         let same_epoch = known.epoch.as_ref() == known.facts.current();
-        let streams: Option<BTreeSet<StreamId>> = match same_epoch {
-            // An epoch that is seen once more changes nothing but what is compared above.
-            true => {
-                facts.iter().filter(|fact| !matches!(fact, Fact::EpochSeen { .. })).map(|fact| fact.stream().cloned()).collect()
-            }
-            false => None,
-        };
-        match streams {
+        // An epoch that is seen once more changes nothing but what is compared above.
+        let changing = facts.iter().filter(|fact| !matches!(fact, Fact::EpochSeen { .. }));
+        let streams: Option<BTreeSet<StreamId>> = changing.map(|fact| fact.stream().cloned()).collect();
+        match streams.filter(|_| same_epoch) {
             Some(streams) => self.refresh_streams(key, streams, true),
             None => self.refresh(key, true),
         }
