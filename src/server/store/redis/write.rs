@@ -1,6 +1,6 @@
 //! Writes that are acked afterwards: as durable as the settings want them, and offered until it is certain what became of them.
 use super::{
-    RedisStore, engine,
+    REPLICAS, RedisStore, engine,
     fault::{Failed, Verdict},
     link::Link,
     script::Lua,
@@ -38,8 +38,8 @@ impl RedisStore {
         if self.durable.is_empty() {
             return Ok((self.link.script(script, keys, args, deadline).await?, true));
         }
-        let (value, replicas) = self.durable_link(keys).script_and_wait(script, keys, args, 1, deadline).await?;
-        Ok((value, replicas >= 1))
+        let (value, replicas) = self.durable_link(keys).script_and_wait(script, keys, args, deadline).await?;
+        Ok((value, replicas >= REPLICAS))
     }
 
     /// As [`Self::write`], for a script that may run twice: it is offered until it is certain what became of it, or the time is over.
