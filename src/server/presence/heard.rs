@@ -323,7 +323,7 @@ impl Actor {
                         self.moved(&user, &session).await;
                     }
                     self.project(&news);
-                    self.news(news);
+                    self.looked(vec![news]);
                 }
                 Err(error) => {
                     for session in self.people.sessions(&user) {
