@@ -15,7 +15,7 @@ pub const OPENS_WITHIN: Millis = Millis::from_seconds(8 * 24 * 3600);
 
 const MINUTE: u64 = 60_000;
 /// How many days the end of an opening is looked for: openings can follow each other without a gap only where the clocks change.
-const NIGHTS: usize = 3;
+const NIGHTS: usize = 5;
 
 /// A day of the week.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -194,11 +194,10 @@ impl Window {
 
     /// Returns the next time at which it is not open, for a window that is open now. `None` = the zone knows no such time.
     fn closes_after(&self, now: UnixMs) -> Option<UnixMs> {
-        let local = self.local(now)?;
-        let tomorrow = self.start > self.end && WallTime::of(local.time()) >= self.start;
-        let date = if tomorrow { local.date().tomorrow().ok()? } else { local.date() };
-        // An end that comes twice or never in that night: the first of its times that lies ahead. Where the next opening has begun by then, the end of that one.
-        let end = date.series(Span::new().days(1)).take(NIGHTS).find_map(|date| {
+        let yesterday = self.local(now)?.date().yesterday().ok()?;
+        // The first end that lies ahead: it may come twice, or never, in a night; where clocks go back, also one of the day before.
+        // Where the next opening has begun by then, the end of that one.
+        let end = yesterday.series(Span::new().days(1)).take(NIGHTS).find_map(|date| {
             let end = self.zone.zone.to_ambiguous_timestamp(date.to_datetime(self.end.civil()));
             let ends = [end.earlier().ok(), end.later().ok()];
             let ahead = ends.into_iter().flatten().filter_map(unix).filter(|at| *at > now);

@@ -149,7 +149,7 @@ fn operation(f: &Fields) -> Result<Command, BadFrame> {
 /// A document with a mistake is no `bad_argument`: the room refuses it as `bad_rules` when its turn comes.
 fn rules_document(f: &Fields) -> Result<Result<Arc<Rules>, BadRules>, BadFrame> {
     let raw = f.raw("rules").ok_or_else(|| f.wrong("rules", "a rules document"))?;
-    Ok(rules::parse(raw.get()).map(Arc::new))
+    Ok(rules::parse_inside(raw).map(Arc::new))
 }
 
 fn needed_text(f: &Fields, name: &str) -> Result<String, BadFrame> {

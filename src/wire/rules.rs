@@ -12,6 +12,7 @@ use crate::hub::{
     windows::{Day, WallTime, Window, Zone},
 };
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use serde_json::value::RawValue;
 use std::{collections::BTreeMap, sync::Arc};
 
 /// The keys of the document.
@@ -57,10 +58,22 @@ const QUEUE_LEN: (u64, u64, &str) = (0, 2000, "0 to 2000 people");
 /// Reads a whole document; missing keys take the default. Errors: the first unknown key, wrong type or value out of range.
 pub fn parse(text: &str) -> Result<Rules, BadRules> {
     if !text.trim_start().starts_with('{') {
-        return Err(BadRules { path: String::new(), message: "an object".to_owned() });
+        return Err(no_object());
     }
-    let read = Fields::parse(text).and_then(|fields| document(&fields));
-    read.map_err(|bad| BadRules { path: bad.path.unwrap_or_default(), message: bad.expected.to_owned() })
+    Fields::parse(text).and_then(|fields| document(&fields)).map_err(bad_rules)
+}
+
+/// As [`parse`], for a document that stands in a frame.
+pub(super) fn parse_inside(raw: &RawValue) -> Result<Rules, BadRules> {
+    document(&Fields::inside(raw).ok_or_else(no_object)?).map_err(bad_rules)
+}
+
+fn no_object() -> BadRules {
+    BadRules { path: String::new(), message: "an object".to_owned() }
+}
+
+fn bad_rules(bad: BadFrame) -> BadRules {
+    BadRules { path: bad.path.unwrap_or_default(), message: bad.expected.to_owned() }
 }
 
 fn document(f: &Fields) -> Result<Rules, BadFrame> {

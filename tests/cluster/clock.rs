@@ -1,7 +1,7 @@
 //! A node whose clock is not that of Redis any more: it says so, and nothing is due by it.
 use crate::{
     history::pause,
-    hub::{Hub, http},
+    hub::{DEADLINE, Hub, http},
     nodes::Nodes,
 };
 use serde_json::json;
@@ -70,7 +70,7 @@ async fn all_say(nodes: &Nodes, wanted: (u16, &str)) {
             }
         }
     };
-    timeout(Duration::from_secs(10), wait).await.unwrap_or_else(|_| panic!("not {wanted:?}"));
+    timeout(DEADLINE, wait).await.unwrap_or_else(|_| panic!("not {wanted:?}"));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

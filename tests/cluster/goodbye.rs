@@ -1,5 +1,9 @@
 //! A node that drains and stops on purpose: the others know, and nobody is shown away for it.
-use crate::{client::Client, history::pause, nodes::Nodes};
+use crate::{
+    client::Client,
+    history::{pause, within},
+    nodes::Nodes,
+};
 use michub::server::clock::Clock;
 use serde_json::json;
 use std::{fs::File, path::PathBuf};
@@ -26,7 +30,7 @@ fn count(logs: &[PathBuf], words: &str) -> usize {
 
 async fn until_counted(logs: &[PathBuf], words: &str, wanted: usize) {
     let clock = Clock::new();
-    let end = clock.mono().plus(TAKEN_OVER);
+    let end = clock.mono().plus(within(TAKEN_OVER));
     while count(logs, words) < wanted {
         assert!(clock.mono() < end, "not said {wanted} times: {words}");
         pause(20).await;

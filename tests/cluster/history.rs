@@ -40,6 +40,12 @@ pub async fn pause(ms: u64) {
     let _: Result<(), _> = timeout(Duration::from_millis(ms), std::future::pending()).await;
 }
 
+/// The time in ms that the hub promises something within; five times as long where others run beside it (`cargo test`), and that alone
+/// where they do not (`cargo xtask faults` sets `MICHUB_PATIENCE` to 1).
+pub fn within(promised_ms: u64) -> u64 {
+    promised_ms * number("MICHUB_PATIENCE", 5)
+}
+
 /// How long a fault lasts, in ms, if nobody has said otherwise.
 pub fn lasting(default: u64) -> u64 {
     number("MICHUB_FAULT_MS", default)

@@ -1,5 +1,9 @@
 //! A hot room: everybody moves somebody all the time, on three nodes, one of which is far from Redis. Nobody's command is refused for that.
-use crate::{client::Client, history::pause, nodes::Nodes};
+use crate::{
+    client::Client,
+    history::{pause, within},
+    nodes::Nodes,
+};
 use michub::server::clock::Clock;
 use serde_json::json;
 use std::{
@@ -14,6 +18,8 @@ use xtask::bed::Proxy;
 const ADMINS: [usize; 3] = [2, 2, 4];
 /// How long everybody moves, in ms.
 const SPAN: u64 = 5_000;
+/// How long a command may wait for its turn, in ms.
+const WAIT: u64 = 2_000;
 
 /// How many moves were acked and refused, and the slowest of them in ms.
 async fn moves(mut admin: Client, clock: Clock, stop: Arc<AtomicBool>) -> (u64, u64, u64) {
@@ -35,7 +41,7 @@ async fn moves(mut admin: Client, clock: Clock, stop: Arc<AtomicBool>) -> (u64, 
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_node_far_away_has_its_turn_in_a_hot_room() {
-    let mut nodes = Nodes::start(2, &[]);
+    let mut nodes = Nodes::start(2, &[("STORE__REDIS__WAIT_MS", Box::leak(within(WAIT).to_string().into_boxed_str()))]);
     let proxy = Proxy::start(vec![([127, 0, 0, 1], nodes.redis.port()).into()], 1).unwrap();
     proxy.delay(Duration::from_millis(4), Duration::from_millis(2));
     nodes.add_reaching(format!("redis://{}", proxy.address()));

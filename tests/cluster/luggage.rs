@@ -1,5 +1,10 @@
 //! What goes with a session to whatever node it moves, its rooms and watches, is what they were last, whatever Redis has been through.
-use crate::{client::Client, history::pause, hub::http, nodes::Nodes};
+use crate::{
+    client::Client,
+    history::{pause, within},
+    hub::http,
+    nodes::Nodes,
+};
 use serde_json::{Value, json};
 
 /// For how long a node may still be telling what it could not tell before, in ms.
@@ -36,7 +41,7 @@ async fn comes_along(away: impl FnOnce(&mut Nodes), back: impl FnOnce(&mut Nodes
             pause(20).await;
         }
     }
-    pause(TOLD).await;
+    pause(within(TOLD)).await;
     for (person, rooms, watched) in [(a, ["r2", "r3"], vec!["c", "own"]), (still, ["r1", "r3"], vec!["b"])] {
         let mut moved = nodes.back(1, &person.welcome).await;
         assert_eq!(moved.welcome["resumed"], true, "{}", moved.welcome);

@@ -39,7 +39,7 @@ impl Nodes {
         nodes
     }
 
-    /// As [`Self::start`], and somebody silent is offline after 1 s.
+    /// As [`Self::start`], and somebody silent is soon offline.
     pub fn quick(count: usize) -> Self {
         Self::start(count, QUICK)
     }

@@ -1,5 +1,9 @@
 //! Presence over nodes: transitions only, once each, and nobody flickers who comes back elsewhere.
-use crate::{client::Client, hub::DEADLINE, nodes::Nodes};
+use crate::{
+    client::Client,
+    hub::{DEADLINE, SILENCE},
+    nodes::Nodes,
+};
 use serde_json::{Value, json};
 use std::time::Duration;
 use tokio::time::timeout;
@@ -71,6 +75,41 @@ async fn nobody_flickers_when_redis_is_emptied_while_it_runs() {
 }
 
 #[tokio::test]
+async fn who_has_left_is_known_on_every_node() {
+    let nodes = Nodes::quick(3);
+    let mut watcher = nodes.user(0, "w").await;
+    watcher.ok("watch_status", json!({"user_ids": ["a"]})).await;
+    let mut a = Client::connect(&nodes.hubs[1].address).await;
+    a.say(json!({"type": "user_online", "user_id": "a", "user_type": "kol"})).await;
+    a.wait("welcome").await;
+    watcher.wait("userOnlineStatus").await;
+    a.say(json!({"type": "user_offline"})).await;
+    let left = watcher.wait("userOnlineStatus").await["user_status"][0].clone();
+    assert_eq!((&left["user_type"], &left["status"]), (&json!("kol"), &json!("offline")));
+    assert!(left["last_seen"].as_u64() > Some(0), "{left}");
+    for hub in [0, 2] {
+        let mut asking = nodes.user(hub, &format!("asking{hub}")).await;
+        let answer = asking.ask("request_online_status", json!({"user_ids": ["a"]})).await;
+        assert_eq!(answer["user_status"][0], left, "on node {hub}");
+    }
+}
+
+#[tokio::test]
+async fn whoever_polls_chooses_his_status_through_any_node() {
+    let nodes = Nodes::quick(2);
+    let mut watcher = nodes.user(0, "w").await;
+    watcher.ok("watch_status", json!({"user_ids": ["p"]})).await;
+    assert_eq!(nodes.hubs[0].post("/api/poll/heartbeat", json!({"user_id": "p"})).await.0, 200);
+    assert_eq!(statuses(&watcher.wait("userOnlineStatus").await), pair("p", "online"));
+    let choose = |user: &str| json!({"type": "status_change", "status": "away", "act_as": user});
+    let (status, ack) = nodes.hubs[1].post("/api/poll/frame", choose("p")).await;
+    assert_eq!((status, &ack["type"]), (200, &json!("ack")), "{ack}");
+    assert_eq!(statuses(&watcher.wait("userOnlineStatus").await), pair("p", "away"));
+    let (status, refusal) = nodes.hubs[1].post("/api/poll/frame", choose("nobody")).await;
+    assert_eq!((status, &refusal["name"]), (409, &json!("user_not_reachable")), "{refusal}");
+}
+
+#[tokio::test]
 async fn a_session_goes_on_on_another_node() {
     let nodes = Nodes::start(3, &[]);
     let mut watcher = nodes.user(0, "w").await;
@@ -105,7 +144,7 @@ async fn whoever_resumes_on_the_same_node_is_there_to_stay() {
     let mut again = nodes.back(0, &before).await;
     assert_eq!(again.welcome["resumed"], true);
     // Longer than the lost line would have been waited for.
-    let patience = Duration::from_millis(2_000);
+    let patience = SILENCE + Duration::from_millis(1_000);
     tokio::join!(listen(&mut watcher, patience), listen(&mut again, patience));
     assert!(watcher.early.is_empty(), "{:?}", watcher.early);
 }

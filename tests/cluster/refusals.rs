@@ -1,6 +1,7 @@
 //! What a Redis refuses, and what each durability promises: `unavailable` with the outcome that is true, and commands again when it is over.
 use crate::{
     client::Client,
+    history::within,
     hub::{DEADLINE, Hub, http},
     nodes::Nodes,
 };
@@ -40,7 +41,7 @@ async fn until_acked(client: &mut Client, on: bool, op_id: &str) -> Value {
             }
         }
     };
-    timeout(Duration::from_secs(5), acked).await.expect("an ack within 5 s")
+    timeout(Duration::from_millis(within(5_000)), acked).await.expect("an ack within 5 s")
 }
 
 /// Makes the next write fail for want of a place to save to.
@@ -84,7 +85,7 @@ async fn a_refused_write_has_not_happened() {
         nodes.redis.ask(cure).unwrap();
         let acked = until_acked(&mut own, on, &op_id).await;
         let again = async { while ready(&nodes).await != 200 {} };
-        timeout(Duration::from_secs(5), again).await.unwrap_or_else(|_| panic!("{name}: not ready"));
+        timeout(Duration::from_millis(within(5_000)), again).await.unwrap_or_else(|_| panic!("{name}: not ready"));
         rev += 1;
         assert_eq!((acked.get("dup"), acked["rev"].as_u64()), (None, Some(rev)), "{name}: it happened, once, now");
     }
@@ -216,8 +217,8 @@ async fn nobody_needs_to_ask_for_a_command_to_be_noticed() {
     assert_eq!(ready(&nodes).await, 200);
     nodes.redis.ask("CONFIG SET maxmemory 1").unwrap();
     let noticed = async { while ready(&nodes).await == 200 {} };
-    timeout(Duration::from_millis(2_500), noticed).await.expect("an idle link is asked each second");
+    timeout(Duration::from_millis(within(2_500)), noticed).await.expect("an idle link is asked each second");
     nodes.redis.ask("CONFIG SET maxmemory 0").unwrap();
     let again = async { while ready(&nodes).await != 200 {} };
-    timeout(Duration::from_secs(5), again).await.expect("ready again, without a command");
+    timeout(Duration::from_millis(within(5_000)), again).await.expect("ready again, without a command");
 }

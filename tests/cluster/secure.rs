@@ -1,5 +1,8 @@
 //! Redis as one meets it behind locks: TLS with an authority of one's own, and a user who may touch one prefix only.
-use crate::hub::{DEADLINE, Hub};
+use crate::{
+    history::within,
+    hub::{DEADLINE, Hub},
+};
 use serde_json::json;
 use std::{fs::File, path::Path, process::Stdio, time::Duration};
 use tokio::time::timeout;
@@ -86,7 +89,7 @@ async fn a_stranger_is_no_redis() {
     let dir = tempfile::tempdir().unwrap();
     let plain = locked.redis.url().replace("redis://", "rediss://");
     let (mut hub, log) = start(dir.path(), &[("STORE__REDIS__URL", &plain), ("STORE__REDIS__CA_FILE", &locked.ca)]);
-    says(&log, "Redis cannot be reached", Duration::from_millis(3_500)).await;
+    says(&log, "Redis cannot be reached", Duration::from_millis(within(3_500))).await;
     says(&log, "a server without TLS does not answer rediss://", DEADLINE).await;
     xtask::bed::kill(&mut hub);
     // The other way round.

@@ -21,6 +21,8 @@ async fn a_cluster_keeps_everything() {
         person.ok("room_join", json!({})).await;
     }
     a.ok("talk_set", json!({"slow_mode_seconds": 3600})).await;
+    // His node must have heard of it, too.
+    b.event("talk_changed").await;
     let chat = json!({"class": "must", "kind": "chat", "body": "hi"});
     b.ok("room_message", chat.clone()).await;
     let mut elsewhere = enter(0, "b").await;

@@ -178,7 +178,7 @@ async fn a_stream_of_somebody_sent_away_ends() {
     // The answer has an end of its own; the line may live on.
     while !heard.contains("\"code\":4003") {
         let mut some = [0; 4096];
-        let read = timeout(std::time::Duration::from_secs(1), stream.read(&mut some)).await.expect("within a second").unwrap();
+        let read = timeout(DEADLINE, stream.read(&mut some)).await.expect("an end in time").unwrap();
         assert!(read > 0, "{heard}");
         heard.push_str(&String::from_utf8_lossy(&some[..read]));
     }

@@ -1,5 +1,5 @@
 //! What `deploy/` watches, against a real scrape: every name that a rule or the dashboard uses is there, and the rules do what they say.
-use crate::hub::{Hub, http};
+use crate::hub::{DEADLINE, Hub};
 use serde_json::{Value, json};
 use std::{
     collections::BTreeSet,
@@ -8,6 +8,7 @@ use std::{
     path::{Path, PathBuf},
     process::{Command, Stdio},
 };
+use tokio::time::timeout;
 
 fn deploy(file: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("deploy").join(file)
@@ -59,9 +60,32 @@ async fn scrape() -> String {
         other.raw("{").await;
     }
     other.close_code().await;
-    let (status, text) = http(&hub.admin, "GET", "/metrics", "", "").await;
-    assert_eq!(status, 200);
-    text.as_str().unwrap().to_owned()
+    // What is counted behind an answer may come a moment after it.
+    let mut text = String::new();
+    let counted = async {
+        while !LAST.iter().all(|name| has_counted(&text, name)) {
+            text = hub.metrics().await;
+        }
+    };
+    let counted = timeout(DEADLINE, counted).await;
+    assert!(counted.is_ok(), "not all of {LAST:?} is counted: {text}");
+    text
+}
+
+/// What the hub counts last of all that [`scrape`] does.
+const LAST: &[&str] = &[
+    "michub_closes_total{name=\"bad_request\"}",
+    "michub_commands_total{outcome=\"refused\"}",
+    "michub_commits_total{outcome=\"ok\"}",
+    "michub_heartbeats_total",
+    "michub_http_seconds_count{route=\"/api/rooms/{room_id}\"}",
+    "michub_message_seconds_count{kind=\"command\"}",
+    "michub_message_seconds_count{kind=\"direct\"}",
+    "michub_status_seconds_count",
+];
+
+fn has_counted(text: &str, name: &str) -> bool {
+    text.lines().any(|line| line.strip_prefix(name).is_some_and(|rest| rest.starts_with(' ') && rest != " 0"))
 }
 
 #[tokio::test]
@@ -189,11 +213,11 @@ fn the_rules_do_what_they_say() {
 /// Starts a hub as systemd does, and reads what it tells.
 #[test]
 fn the_service_manager_is_told() {
-    use std::{os::unix::net::UnixDatagram, time::Duration};
+    use std::os::unix::net::UnixDatagram;
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("notify");
     let socket = UnixDatagram::bind(&path).unwrap();
-    socket.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
+    socket.set_read_timeout(Some(DEADLINE)).unwrap();
     let mut child = Command::new(env!("CARGO_BIN_EXE_michub"))
         .args(["--listen", "127.0.0.1:0", "--data"])
         .arg(dir.path())

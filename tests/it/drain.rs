@@ -5,7 +5,7 @@ use serde_json::json;
 #[tokio::test]
 async fn sigterm_sends_everybody_away_and_ends_well() {
     let dir = tempfile::tempdir().unwrap();
-    let hub = Hub::with(dir.path(), &[("SERVER__DRAIN_TIMEOUT_MS", "5000")]);
+    let hub = Hub::with(dir.path(), &[("SERVER__DRAIN_TIMEOUT_MS", "30000")]);
     let mut people = Vec::new();
     for n in 0..20 {
         people.push(hub.member(&format!("u{n}")).await);

@@ -31,12 +31,13 @@ pub const JWT: &[(&str, &str)] = &[
     ("LIMITS__NEW_CONNECTIONS_PER_SECOND_PER_ADDRESS", "0"),
 ];
 
-/// Settings under which somebody silent is offline after 1 s.
+/// Settings under which somebody silent is offline after [`SILENCE`]: soon, and yet longer than a busy machine keeps anybody waiting.
 pub const QUICK: &[(&str, &str)] = &[
-    ("PRESENCE__HEARTBEAT_INTERVAL_MS", "400"),
-    ("PRESENCE__HEARTBEAT_TIMEOUT_MS", "1000"),
-    ("PRESENCE__PING_INTERVAL_MS", "300"),
+    ("PRESENCE__HEARTBEAT_INTERVAL_MS", "1200"),
+    ("PRESENCE__HEARTBEAT_TIMEOUT_MS", "4000"),
+    ("PRESENCE__PING_INTERVAL_MS", "800"),
 ];
+pub const SILENCE: Duration = Duration::from_millis(4_000);
 
 pub struct Hub {
     child: Child,

@@ -1,5 +1,8 @@
 //! Clients without a socket that take everything a socket would get: in answers that wait, and in one stream.
-use crate::hub::{DEADLINE, Hub, JWT};
+use crate::{
+    client::Client,
+    hub::{DEADLINE, Hub, JWT},
+};
 use serde_json::{Value, json};
 use tokio::{
     io::{AsyncBufReadExt, AsyncWriteExt, BufReader},
@@ -162,27 +165,49 @@ async fn who_is_kicked_hears_why_and_stays_out() {
     assert_eq!((status, &refused["name"]), (409, &json!("not_member")));
 }
 
+/// Waits until the owner has heard that somebody is in the room, or not any more.
+async fn told(own: &mut Client, user: &str, joined: bool) {
+    let is_it = |change: &Value| change["user_id"] == user && change["joined"] == joined;
+    own.until(|frame| frame["changes"].as_array().is_some_and(|all| all.iter().any(is_it))).await;
+}
+
+/// Somebody who has heard everything of the room that he is in, and names it no more.
+async fn inside<'a>(hub: &'a Hub, own: &mut Client, user: &str) -> Listener<'a> {
+    let mut listener = Listener::new(hub, json!({"user_id": user, "rooms": [{"room_id": "r1"}]})).await;
+    told(own, user, true).await;
+    let is_it = |change: &Value| change["user_id"] == user;
+    listener.until(|frame| frame["changes"].as_array().is_some_and(|all| all.iter().any(is_it))).await;
+    listener.body.as_object_mut().unwrap().remove("rooms");
+    listener
+}
+
+/// A request that leaves the room, so that others see when the hub has it, and then waits.
+fn waiting_outside() -> Value {
+    json!({"wait_ms": 25_000, "leave": ["r1"]})
+}
+
 #[tokio::test]
 async fn listening_is_sent_away_as_a_socket_is() {
     let dir = tempfile::tempdir().unwrap();
-    let hub = Hub::with(dir.path(), &[("SERVER__DRAIN_TIMEOUT_MS", "3000")]);
-    let mut taken = Listener::new(&hub, json!({"user_id": "p"})).await;
+    let hub = Hub::with(dir.path(), &[("SERVER__DRAIN_TIMEOUT_MS", "30000")]);
+    let mut own = hub.member("own").await;
+    let mut taken = inside(&hub, &mut own, "p").await;
     let hello = json!({"type": "user_online", "user_id": "p", "session_token": taken.body["session_token"]});
-    let waits = taken.ask(json!({"wait_ms": 25_000}));
-    let (answer, socket) = tokio::join!(waits, async {
+    let (answer, socket) = tokio::join!(taken.ask(waiting_outside()), async {
         // The socket takes the session over while the request waits.
-        hub.get("/api/rooms/none").await;
+        told(&mut own, "p", false).await;
         hub.enter(hello).await
     });
     assert!(answer["frames"].as_array().unwrap().iter().any(|frame| frame["code"] == 4009), "{answer}");
     drop(socket);
-    let mut p = Listener::new(&hub, json!({"user_id": "q"})).await;
-    let (answer, ()) = tokio::join!(p.ask(json!({"wait_ms": 25_000})), async {
-        hub.get("/api/rooms/none").await;
+    let mut q = inside(&hub, &mut own, "q").await;
+    let (answer, ()) = tokio::join!(q.ask(waiting_outside()), async {
+        told(&mut own, "q", false).await;
         hub.terminate();
     });
     assert_eq!(answer["frames"][0]["code"], 4101, "{answer}");
-    drop(p);
+    own.close_code().await;
+    drop((own, q));
     assert!(hub.ended().await.success());
 }
 
@@ -217,7 +242,7 @@ async fn a_stream_tells_everything_until_the_token_ends() {
     let own = hub.mint(json!({"user_id": "own"})).await;
     let mut own = hub.enter(json!({"type": "user_online", "user_id": "own", "token": own})).await;
     own.ok("room_join", json!({})).await;
-    let token = hub.mint(json!({"user_id": "p", "expire_time": 3})).await;
+    let token = hub.mint(json!({"user_id": "p", "expire_time": 8})).await;
     let mut events = stream(&hub, &token, &json!({"own_session": true, "rooms": [{"room_id": "r1"}], "watch": ["own"]})).await;
     let welcome = event(&mut events).await;
     assert_eq!((&welcome["type"], &welcome["user_status"][0]["status"]), (&json!("welcome"), &json!("online")));

@@ -254,8 +254,8 @@ async fn simulated(kind: &str, lose: Option<u32>) {
         "agora" => ("ncs-secret-01", "app:customer"),
         _ => ("cb-secret-01", "app"),
     };
-    // A port that was free a moment ago: the simulator serves the API there.
-    let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string();
+    // The simulator serves the API there.
+    let free = format!("127.0.0.1:{}", xtask::bed::free_port().unwrap());
     let api = format!("http://{free}");
     let mut settings = vec![
         ("MEDIA__M__KIND", kind),

@@ -1,5 +1,5 @@
 //! Presence over sockets: who is seen how, the lost/offline rule, messages between people.
-use crate::hub::{Hub, QUICK};
+use crate::hub::{Hub, QUICK, SILENCE};
 use michub::server::clock::Clock;
 use serde_json::{Value, json};
 
@@ -52,8 +52,8 @@ async fn a_dropped_line_is_offline_only_after_the_timeout() {
     watcher.ok("watch_status", json!({"user_ids": ["p"]})).await;
     drop(person);
     assert_eq!(status(&watcher.wait("userOnlineStatus").await), ("p", "offline"));
-    let took = clock.now().since(before).0;
-    assert!((1000..4000).contains(&took), "offline after {took} ms");
+    let took = u128::from(clock.now().since(before).0);
+    assert!(took >= SILENCE.as_millis(), "offline after {took} ms");
     assert_eq!(hub.status_of("p").await, "offline");
 }
 
@@ -74,9 +74,9 @@ async fn a_silent_client_is_closed_and_a_pong_is_enough_to_stay() {
 #[tokio::test]
 async fn silence_is_counted_once() {
     let slow = [
-        ("PRESENCE__HEARTBEAT_INTERVAL_MS", "900"),
-        ("PRESENCE__HEARTBEAT_TIMEOUT_MS", "2000"),
-        ("PRESENCE__PING_INTERVAL_MS", "500"),
+        ("PRESENCE__HEARTBEAT_INTERVAL_MS", "2500"),
+        ("PRESENCE__HEARTBEAT_TIMEOUT_MS", "6000"),
+        ("PRESENCE__PING_INTERVAL_MS", "1500"),
     ];
     let dir = tempfile::tempdir().unwrap();
     let hub = Hub::with(dir.path(), &slow);
@@ -88,7 +88,7 @@ async fn silence_is_counted_once() {
     assert_eq!(status(&watcher.wait("userOnlineStatus").await), ("silent", "offline"));
     let took = clock.now().since(before).0;
     // The time until the hub gives the line up is not added to the time until he is offline.
-    assert!((2000..3950).contains(&took), "offline after {took} ms");
+    assert!((6000..11_950).contains(&took), "offline after {took} ms");
     assert_eq!(silent.close_code().await, 4108);
 }
 

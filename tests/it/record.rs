@@ -60,7 +60,7 @@ async fn everything_that_can_be_said_is_said_and_fits() {
         &[
             ("ROOM__RULES__MODE_MIN_INTERVAL_SECONDS", "0"),
             ("ROOM__RULES__MODE_GRACE_SECONDS", "0"),
-            ("SERVER__DRAIN_TIMEOUT_MS", "3000"),
+            ("SERVER__DRAIN_TIMEOUT_MS", "30000"),
         ],
     );
     let mut evening = Evening { said: BTreeSet::from(["user_online".to_owned()]), heard: BTreeSet::new() };

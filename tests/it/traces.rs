@@ -1,7 +1,6 @@
 //! Traces as a collector receives them: a small one of our own takes what the hub posts.
-use crate::hub::Hub;
+use crate::hub::{DEADLINE, Hub};
 use serde_json::{Value, json};
-use std::time::Duration;
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::{TcpListener, TcpStream},
@@ -63,7 +62,7 @@ async fn a_collector_is_told_where_the_time_of_a_command_went() {
     assert_eq!(own.ask("queue_leave", json!({"if_rev": 0})).await["name"], "stale_rev");
     let mut roots = Vec::new();
     while roots.len() < 2 {
-        let (line, export) = timeout(Duration::from_secs(20), told.recv()).await.expect("traces in time").unwrap();
+        let (line, export) = timeout(DEADLINE, told.recv()).await.expect("traces in time").unwrap();
         assert_eq!(line, "post /v1/traces http/1.1");
         assert!(!export.to_string().contains("private"), "{export}");
         let resource = &export["resourceSpans"][0];
@@ -91,8 +90,7 @@ async fn a_collector_is_told_where_the_time_of_a_command_went() {
 #[tokio::test]
 async fn a_collector_that_is_away_costs_nothing_but_traces() {
     let dir = tempfile::tempdir().unwrap();
-    let closed = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
-    let endpoint = format!("http://{closed}/own/path");
+    let endpoint = format!("http://127.0.0.1:{}/own/path", xtask::bed::free_port().unwrap());
     let hub = Hub::with(dir.path(), &[("TELEMETRY__OTLP_ENDPOINT", &endpoint), ("TELEMETRY__INTERVAL_MS", "10")]);
     let mut own = hub.member("own").await;
     for turn in 0..100 {
@@ -102,5 +100,5 @@ async fn a_collector_that_is_away_costs_nothing_but_traces() {
         while !hub.metrics().await.lines().any(|line| line.starts_with("michub_traces_dropped_total ") && !line.ends_with(" 0")) {
         }
     };
-    timeout(Duration::from_secs(20), dropped).await.expect("dropped traces are counted");
+    timeout(DEADLINE, dropped).await.expect("dropped traces are counted");
 }

@@ -33,7 +33,7 @@ pub fn frame(opcode: u8, is_final: bool, payload: &[u8]) -> Vec<u8> {
 impl Peer {
     pub fn connect(address: SocketAddr) -> Self {
         let stream = TcpStream::connect(address).unwrap();
-        stream.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
+        stream.set_read_timeout(Some(Duration::from_secs(30))).unwrap();
         stream.set_nodelay(true).unwrap();
         Self(stream)
     }

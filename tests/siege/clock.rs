@@ -1,11 +1,11 @@
 //! The wall clock jumps by two days, there and back: people, places and the order of the log do not care; tokens do.
 use crate::{
     client::Client,
-    hub::{Hub, JWT, QUICK},
+    hub::{Hub, JWT, QUICK, SILENCE},
     pass,
 };
 use serde_json::{Value, json};
-use std::{fs, path::PathBuf, time::Duration};
+use std::{fs, path::PathBuf};
 
 /// Where Debian's libfaketime is.
 fn library() -> PathBuf {
@@ -47,7 +47,7 @@ async fn a_jump_of_the_wall_clock_moves_nobody() {
         fs::write(&file, jump).unwrap();
         // Longer than somebody silent is borne: they answer pings, and heartbeats.
         for n in 0..6 {
-            pass(Duration::from_millis(300)).await;
+            pass(SILENCE / 5).await;
             beat(&mut own).await;
             beat(&mut p1).await;
             own.ok("flag_set", json!({"flag": "mute_all", "on": n % 2 == 0})).await;

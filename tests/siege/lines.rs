@@ -1,15 +1,12 @@
 //! Lines that are bad or break without a word: nobody is offline before his time, nobody is there after it.
 use crate::{
     client::Client,
-    hub::{Hub, QUICK},
+    hub::{DEADLINE, Hub, QUICK, SILENCE},
     pass,
 };
 use serde_json::json;
 use std::{future::Future, time::Duration};
 use xtask::bed::Proxy;
-
-/// Silence that is borne, with `QUICK`.
-const TIMEOUT: Duration = Duration::from_millis(1_000);
 
 async fn watcher(hub: &Hub) -> Client {
     let mut bob = hub.user("bob").await;
@@ -49,16 +46,16 @@ async fn a_bad_line_is_no_end() {
     let proxy = Proxy::start(vec![hub.address.parse().unwrap()], 7).unwrap();
     let mut bob = watcher(&hub).await;
     let mut client = alice(&proxy, json!({"type": "user_online", "user_id": "alice"})).await;
-    assert_eq!(heard(&mut bob, TIMEOUT).await.as_deref(), Some("online"));
+    assert_eq!(heard(&mut bob, DEADLINE).await.as_deref(), Some("online"));
     // What lost packets do to a line that repeats them: everything is late, and unevenly so.
-    proxy.delay(Duration::from_millis(20), Duration::from_millis(150));
+    proxy.delay(Duration::from_millis(50), Duration::from_millis(500));
     let talk = async {
         for _ in 0..8 {
             client.ask("heartbeat", json!({})).await;
-            pass(Duration::from_millis(100)).await;
+            pass(Duration::from_millis(300)).await;
         }
     };
-    let ((), told) = meanwhile(&mut bob, 3 * TIMEOUT, talk).await;
+    let ((), told) = meanwhile(&mut bob, 2 * SILENCE, talk).await;
     assert_eq!(told, None, "nothing has changed for others");
 }
 
@@ -70,14 +67,14 @@ async fn a_line_that_is_gone_without_a_word_is_found_in_time() {
     let mut bob = watcher(&hub).await;
     let hello = json!({"type": "user_online", "user_id": "alice"});
     let mut client = alice(&proxy, hello.clone()).await;
-    assert_eq!(heard(&mut bob, TIMEOUT).await.as_deref(), Some("online"));
+    assert_eq!(heard(&mut bob, DEADLINE).await.as_deref(), Some("online"));
     client.ask("heartbeat", json!({})).await;
     proxy.stall(true, true);
-    assert_eq!(heard(&mut bob, TIMEOUT / 2).await, None, "not before her time is over");
-    assert_eq!(heard(&mut bob, 10 * TIMEOUT).await.as_deref(), Some("offline"));
+    assert_eq!(heard(&mut bob, SILENCE / 2).await, None, "not before her time is over");
+    assert_eq!(heard(&mut bob, DEADLINE).await.as_deref(), Some("offline"));
     proxy.heal();
     let again = alice(&proxy, hello).await;
-    assert_eq!(heard(&mut bob, 10 * TIMEOUT).await.as_deref(), Some("online"));
+    assert_eq!(heard(&mut bob, DEADLINE).await.as_deref(), Some("online"));
     drop((client, again));
-    assert_eq!(heard(&mut bob, 10 * TIMEOUT).await.as_deref(), Some("offline"), "no ghost of the first line is left");
+    assert_eq!(heard(&mut bob, DEADLINE).await.as_deref(), Some("offline"), "no ghost of the first line is left");
 }

@@ -7,11 +7,14 @@ const candidates = [process.env.MICHUB_CHROMIUM, "/usr/bin/chromium-headless-she
 const executablePath = candidates.find((path) => path && existsSync(path));
 export const shots = fileURLToPath(new URL("shots/", import.meta.url));
 
+/** How long anything may take, in ms: nothing is slower for it, and a busy machine needs some of it. */
+const PATIENCE = 60_000;
+
 /** Starts the browser; a missing one fails the run. */
 export async function startBrowser() {
   if (!executablePath) throw new Error("no Chromium: install chromium-headless-shell, or name one in MICHUB_CHROMIUM");
   mkdirSync(shots, { recursive: true });
-  return chromium.launch({ executablePath, args: ["--no-sandbox", "--disable-gpu"] });
+  return chromium.launch({ executablePath, args: ["--no-sandbox", "--disable-gpu"], timeout: PATIENCE });
 }
 
 /** Opens a window with its own storage. `window.bad` collects console errors, failed scripts and policy reports. */
@@ -22,7 +25,7 @@ export async function openWindow(browser, url, options = {}) {
     document.addEventListener("securitypolicyviolation", (event) => globalThis.policyReports.push(`${event.violatedDirective} ${event.blockedURI}`));
   });
   const page = await context.newPage();
-  page.setDefaultTimeout(15_000);
+  page.setDefaultTimeout(PATIENCE);
   const bad = [];
   page.on("console", (message) => { if (message.type() === "error") bad.push(message.text()); });
   page.on("pageerror", (error) => bad.push(String(error)));
@@ -31,7 +34,7 @@ export async function openWindow(browser, url, options = {}) {
 }
 
 /** Waits until `probe` gives true; what it gave last stands in the error. */
-export async function until(what, probe, ms = 15_000) {
+export async function until(what, probe, ms = PATIENCE) {
   const end = Date.now() + ms;
   for (;;) {
     const last = await probe();

@@ -1,6 +1,7 @@
 // The hub binary under test: its own data folder, free ports, ended by its pid.
 import { spawn } from "node:child_process";
 import { mkdtempSync, rmSync } from "node:fs";
+import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -11,11 +12,23 @@ export const binary = process.env.MICHUB_BIN ?? join(resolve(root, process.env.C
 // What is said to the tests is no setting of the hub.
 const { MICHUB_BIN, MICHUB_CHROMIUM, ...own } = process.env;
 
+/** A port that nobody uses, below those that the system gives to outgoing lines: nobody takes it while the hub is down. */
+async function freePort() {
+  for (;;) {
+    const port = 10_240 + Math.floor(Math.random() * 12_000);
+    const server = createServer();
+    const free = await new Promise((done) => server.once("error", () => done(false)).listen(port, "127.0.0.1", () => done(true)));
+    if (!free) continue;
+    await new Promise((done) => server.close(done));
+    return port;
+  }
+}
+
 /** Starts a hub on free ports; `env` sets configuration keys. `restart()` comes back on the same port and data. */
 export async function startHub(env = {}) {
   const data = mkdtempSync(join(tmpdir(), "michub-web-"));
   let child;
-  let port = 0;
+  let port = await freePort();
 
   const spawnOne = () => new Promise((done, refuse) => {
     const settings = { MICHUB_ADMIN__LISTEN: "127.0.0.1:0", MICHUB_LOG__LEVEL: "warn", ...env };
@@ -24,7 +37,7 @@ export async function startHub(env = {}) {
     });
     let out = "";
     let err = "";
-    const late = setTimeout(() => refuse(new Error(`no start line in 30 s: ${out}${err}`)), 30_000);
+    const late = setTimeout(() => refuse(new Error(`no start line in a minute: ${out}${err}`)), 60_000);
     child.stderr.on("data", (bytes) => { err = (err + bytes).slice(-4000); });
     child.on("error", refuse);
     child.on("exit", (code, signal) => refuse(new Error(`the hub ended (${code ?? signal}): ${err}`)));

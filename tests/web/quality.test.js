@@ -140,17 +140,20 @@ test("sixty people: a drag stays smooth", async () => {
   const { page, room } = await fresh();
   await crowd(page, room, Array.from({ length: 57 }, (_, index) => `person ${index}`));
   const [first, second, third] = await settled(page, 60);
+  // What the page's thread works, and not how long it waits for its turn: the same on a busy machine.
+  const cdp = await page.context().newCDPSession(page);
+  await cdp.send("Performance.enable", { timeDomain: "threadTicks" });
+  const worked = async () => (await cdp.send("Performance.getMetrics")).metrics.find(({ name }) => name === "TaskDuration").value * 1000;
   await page.evaluate(() => {
-    globalThis.frames = [];
-    let last = performance.now();
-    const tick = (now) => { globalThis.frames.push(now - last); last = now; if (globalThis.frames) requestAnimationFrame(tick); };
+    globalThis.frames = 0;
+    const tick = () => { globalThis.frames++; requestAnimationFrame(tick); };
     requestAnimationFrame(tick);
   });
+  const before = await worked();
   for (let round = 0; round < 3; round++) { await carry(page, first, third); await carry(page, first, second); await page.mouse.up(); }
-  const frames = (await page.evaluate(() => globalThis.frames)).slice(2).sort((x, y) => x - y);
-  const p90 = frames[Math.floor(frames.length * 0.9)];
-  console.log(`60 rows: ${frames.length} frames, median ${frames[frames.length >> 1].toFixed(1)} ms, p90 ${p90.toFixed(1)} ms`);
-  assert.ok(frames[frames.length >> 1] <= 40, `median ${frames[frames.length >> 1]} ms`);
+  const [work, frames] = [await worked() - before, await page.evaluate(() => globalThis.frames)];
+  console.log(`60 rows: ${frames} frames, ${(work / frames).toFixed(1)} ms of work each`);
+  assert.ok(frames > 5 && work / frames <= 40, `${work} ms of work in ${frames} frames`);
   assert.equal((await order(page)).length, 60);
   await healthy(page);
 });

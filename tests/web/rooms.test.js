@@ -165,7 +165,7 @@ test("without a network nothing is tried; with it everybody is back at once", as
   await page.waitForTimeout(4000);
   assert.equal(await tries(), before, "tries without a network");
   await page.context().setOffline(false);
-  await until("everybody is back", async () => (await page.locator("#people .c-down").count()) === 0, 5000);
+  await until("everybody is back", async () => (await page.locator("#people .c-down").count()) === 0, 20_000);
   await shows(page, waiting);
   page.bad.splice(0); // the browser reports what it could not fetch
   await healthy(page);

@@ -21,14 +21,14 @@ export function makeKit(michub, base, control, transport) {
       return client.room(room);
     },
     /** Waits until `probe` holds. */
-    async until(what, probe, ms = 15_000) {
+    async until(what, probe, ms = 60_000) {
       const end = Date.now() + ms;
       while (!probe()) {
         if (Date.now() > end) throw new Error(`not within ${ms} ms: ${what}`);
         await new Promise((wake) => setTimeout(wake, 10));
       }
     },
-    once: (source, event, probe = () => true, ms = 20_000) => new Promise((done, refuse) => {
+    once: (source, event, probe = () => true, ms = 60_000) => new Promise((done, refuse) => {
       const late = setTimeout(() => { off(); refuse(new Error(`no ${event} within ${ms} ms`)); }, ms);
       const off = source.on(event, (value) => { if (probe(value)) { clearTimeout(late); off(); done(value); } });
     }),
@@ -128,7 +128,7 @@ export const scenarios = [
   { name: "expired token: 4301, a new one, resumed", async run(kit) {
     const asked = [];
     const mint = async (seconds) => (await (await fetch(`${kit.base}/api/online-status/rts-token`, { method: "POST", body: JSON.stringify({ user_id: kit.id("t"), expire_time: seconds }) })).json()).token;
-    const client = kit.client("t", { getToken: ({ reason }) => { asked.push(reason); if (reason === "refresh") throw new Error("the backend sleeps"); return mint(reason === "connect" ? 2 : 600); } });
+    const client = kit.client("t", { getToken: ({ reason }) => { asked.push(reason); if (reason === "refresh") throw new Error("the backend sleeps"); return mint(reason === "connect" ? 5 : 600); } });
     await client.connect();
     const lost = await kit.once(client, "state", ({ state }) => state === "disconnected");
     kit.equal([lost.code, lost.nextDelayMs], [4301, 0]);

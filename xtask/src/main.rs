@@ -1,6 +1,6 @@
 //! The project's own commands: `cargo xtask test` runs every check and test there is; `load`, `measure` and `bench` are in `measure/`.
 use cargo::cargo;
-use std::process::ExitCode;
+use std::{process::ExitCode, time::Instant};
 
 mod cargo;
 mod cluster;
@@ -11,13 +11,24 @@ mod setup;
 mod sim;
 mod web;
 
-const STEPS: &[(&str, &[&str])] = &[
-    ("format", &["fmt", "--all", "--check"]),
-    ("hub and wire build without a runtime", &["check", "--lib", "--no-default-features"]),
-    ("lints", &["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"]),
-    ("tests", &["test", "--workspace"]),
-    ("1,000 simulated rooms", &["run", "-q", "--profile", "sim", "-p", "michub-sim", "--", "--seeds", "1000"]),
-    ("1,000 simulated clusters", &["run", "-q", "--profile", "sim", "-p", "michub-sim", "--", "--cluster", "--seeds", "1000"]),
+/// A part of `cargo xtask test`: its name, and what it does.
+type Step = (&'static str, fn() -> Result<(), String>);
+
+const STEPS: &[Step] = &[
+    ("programs of the system", setup::servers),
+    ("licences, bans and sources of the dependencies", deny_what_is_certain),
+    ("format", || cargo("format", &["fmt", "--all", "--check"], [])),
+    ("hub and wire build without a runtime", || cargo("check", &["check", "--lib", "--no-default-features"], [])),
+    ("lints", || cargo("lints", &["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"], [])),
+    // What one of them says of a failure, others may say, too: all are played.
+    ("tests", || cargo("tests", &["test", "--workspace", "--no-fail-fast"], [])),
+    ("1,000 simulated rooms", || sim::run(&["--seeds", "1000"].map(str::to_owned))),
+    ("1,000 simulated clusters", || sim::run(&["--cluster", "--seeds", "1000"].map(str::to_owned))),
+    // Fewer made-up requests than by command.
+    ("schemathesis", || conform::conform(&["schemathesis", "--", "--max-examples", "10"].map(str::to_owned))),
+    ("simulated rooms on a running hub", sim::on_a_hub),
+    ("foreign clients", conform::quick),
+    ("browsers and the web client", web::test),
 ];
 
 fn main() -> ExitCode {
@@ -31,6 +42,7 @@ fn main() -> ExitCode {
         Some("load") => done(measure::load(&rest)),
         Some("measure") => done(measure::measure(&rest)),
         Some("bench") => done(measure::bench()),
+        Some("beside") => done(measure::beside::beside(&rest)),
         Some("sim") if rest == ["--own-hub"] => done(sim::on_a_hub()),
         Some("sim") => done(sim::run(&rest)),
         Some("cluster") => done(cluster::run(&rest)),
@@ -46,7 +58,7 @@ fn main() -> ExitCode {
             );
             eprintln!("       cargo xtask cluster [HUBS] [standalone|cluster|sentinel]");
             eprintln!("       cargo xtask sim [--seed S] [--seeds N] [--steps K] [--cluster] [--hub URL] | --own-hub");
-            eprintln!("       cargo xtask load SCENARIO... | measure [--json] [--write] [NAME...] | bench");
+            eprintln!("       cargo xtask load SCENARIO... | measure [--json] [--write] [NAME...] | bench | beside BINARY");
             eprintln!("       cargo xtask conform [--write] [SUITE]... [-- ARGUMENTS]    lets foreign programs try the hub");
             eprintln!("       cargo xtask types    writes the client's frame types");
             ExitCode::from(2)
@@ -54,41 +66,38 @@ fn main() -> ExitCode {
     }
 }
 
-/// Everything, in every language; the first thing that fails ends it.
+/// Everything, in every language; the first step that fails ends it. The end says which that was, and how long each has taken.
+#[expect(clippy::disallowed_methods, reason = "programs outside the hub are waited for, in real time")]
 fn all() -> Result<(), String> {
-    setup::servers()?;
-    deny()?;
-    for (name, args) in STEPS {
+    let mut times = Vec::new();
+    for (name, step) in STEPS {
         println!("== {name}");
-        cargo(name, args, [])?;
+        let begun = Instant::now();
+        let outcome = step();
+        times.push(format!("{:>5} s  {name}", begun.elapsed().as_secs()));
+        if let Err(why) = outcome {
+            println!("{}", times.join("\n"));
+            return Err(format!("FAILED in the step \"{name}\": {why}"));
+        }
     }
-    // Fewer made-up requests than by command.
-    conform::conform(&["schemathesis", "--", "--max-examples", "10"].map(str::to_owned))?;
-    println!("== simulated rooms on a running hub");
-    sim::on_a_hub()?;
-    println!("== foreign clients");
-    conform::quick()?;
-    web::test()
+    println!("{}\nall is well", times.join("\n"));
+    Ok(())
 }
 
-/// Checks licences, bans, sources and known weaknesses of all dependencies; installs cargo-deny if it is missing (some minutes). Where the
-/// database of weaknesses cannot be reached, the others are checked all the same.
+/// Checks licences, bans, sources and known weaknesses of all dependencies; installs cargo-deny if it is missing (some minutes).
 fn deny() -> Result<(), String> {
-    let run = |args: &[&str]| cargo("deny", args, []).is_ok();
-    if !run(&["deny", "--version"]) {
-        println!("== cargo-deny");
-        run(&["install", "cargo-deny", "--locked"]);
-    }
-    println!("== licences, bans and sources of the dependencies");
-    if !run(&["deny", "check", "licenses", "bans", "sources"]) {
-        return Err("cargo deny refuses, or is missing".to_owned());
-    }
+    deny_what_is_certain()?;
     println!("== known weaknesses of the dependencies");
-    if !run(&["deny", "fetch", "db"]) {
-        println!("the database of weaknesses cannot be reached: not checked");
-        return Ok(());
+    setup::again("the fetch of known weaknesses", || cargo("fetch", &["deny", "fetch", "db"], []))?;
+    cargo("a dependency has a known weakness", &["deny", "check", "advisories"], [])
+}
+
+/// Checks licences, bans and sources: what changes with the project alone, and not with what somebody has found out today.
+fn deny_what_is_certain() -> Result<(), String> {
+    if cargo("deny", &["deny", "--version"], []).is_err() {
+        setup::again("the installation of cargo-deny", || cargo("install", &["install", "cargo-deny", "--locked"], []))?;
     }
-    if run(&["deny", "check", "advisories"]) { Ok(()) } else { Err("a dependency has a known weakness".to_owned()) }
+    cargo("cargo deny refuses", &["deny", "check", "licenses", "bans", "sources"], [])
 }
 
 /// Breaks what three hubs on one Redis live on, and checks the history: `[SEED [MILLISECONDS [NAME]]]`.
@@ -105,7 +114,9 @@ fn faults(rest: &[String]) -> Result<(), String> {
     }
     let args = [&["test", "--test", "cluster", "--", "--nocapture"], &names[..]].concat();
     let env = ms.map(|ms| ("MICHUB_FAULT_MS", ms.as_str()));
-    cargo("faults", &args, env.into_iter().chain([("MICHUB_SEED", seed.as_str())]))
+    // Nobody else is at work: what is promised within a time comes within that.
+    let own = [("MICHUB_SEED", seed.as_str()), ("MICHUB_PATIENCE", "1")];
+    cargo("faults", &args, env.into_iter().chain(own))
 }
 
 /// Lets a real SRS ask the hub who may publish. `binary`: SRS, built from its sources (7.0.18 was).

@@ -1,4 +1,5 @@
 //! The browser tests' set-up and run: Node, Debian's headless Chromium, fonts, the packages. Refuses to skip: what is missing is installed, or the run fails.
+use crate::setup;
 use std::{
     path::Path,
     process::{Command, Stdio},
@@ -13,12 +14,8 @@ const NODE_MIN: u32 = 20;
 fn run(what: &str, program: &str, args: &[&str], dir: &str) -> Result<(), String> {
     println!("== {what}");
     let mut command = Command::new(program);
-    command.args(args).current_dir(dir).env("PLAYWRIGHT_SKIP_BROWSER_DOWNLOAD", "1").env("DEBIAN_FRONTEND", "noninteractive");
-    match command.status() {
-        Ok(status) if status.success() => Ok(()),
-        Ok(status) => Err(format!("{what}: {status}")),
-        Err(error) => Err(format!("{what}: {program} cannot be started: {error}")),
-    }
+    command.args(args).current_dir(dir).env("PLAYWRIGHT_SKIP_BROWSER_DOWNLOAD", "1");
+    setup::done(&mut command).map_err(|why| format!("{what}: {why}"))
 }
 
 fn answers(program: &str, args: &[&str]) -> Option<String> {
@@ -49,29 +46,13 @@ fn missing_packages() -> Vec<&'static str> {
     missing
 }
 
-fn install(packages: &[&str]) -> Result<(), String> {
-    if answers("apt-get", &["--version"]).is_none() {
-        return Err(format!("the browser tests need {}; this system has no apt-get", packages.join(", ")));
-    }
-    let root = answers("id", &["-u"]).is_some_and(|id| id.trim() == "0");
-    let apt = |args: &[&str]| {
-        if root {
-            run("apt-get", "apt-get", args, ".")
-        } else {
-            run("apt-get", "sudo", &[&["-n", "apt-get"], args].concat(), ".")
-        }
-    };
-    apt(&["update", "-qq"])?;
-    apt(&[&["install", "-y", "-qq", "--no-install-recommends"], packages].concat())
-}
-
 /// Installs what the browser tests need and is not there yet.
 ///
 /// Errors: no apt-get, a failed installation, a Node older than 20.
 pub fn set_up() -> Result<(), String> {
     let missing = missing_packages();
     if !missing.is_empty() {
-        install(&missing)?;
+        setup::packages(&missing)?;
     }
     let version = answers("node", &["--version"]).ok_or("node cannot be started")?;
     let major = version.trim().trim_start_matches('v').split('.').next().and_then(|text| text.parse::<u32>().ok());
@@ -79,9 +60,18 @@ pub fn set_up() -> Result<(), String> {
         return Err(format!("the browser tests need Node {NODE_MIN} or newer, this is {}", version.trim()));
     }
     for folder in FOLDERS {
-        run("packages", "npm", &["ci", "--no-audit", "--no-fund", "--loglevel=error"], folder)?;
+        npm_ci(folder)?;
     }
     Ok(())
+}
+
+/// Installs what a folder's `package-lock.json` names. Errors: the registry cannot be reached.
+pub fn npm_ci(folder: &str) -> Result<(), String> {
+    setup::again(&format!("the packages of {folder}"), || {
+        let mut npm = Command::new("npm");
+        npm.args(["ci", "--no-audit", "--no-fund", "--loglevel=error"]).current_dir(folder);
+        setup::done(npm.env("PLAYWRIGHT_SKIP_BROWSER_DOWNLOAD", "1"))
+    })
 }
 
 /// Builds the hub and runs every browser and client test against it.

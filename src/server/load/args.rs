@@ -1,4 +1,5 @@
 //! What a load is made of: the command line of `michub load`. Every count and time has a bound.
+use super::dialect::Dialect;
 use clap::{Args, ValueEnum};
 use std::net::SocketAddr;
 
@@ -120,6 +121,9 @@ pub struct LoadArgs {
     /// The hub's process, or those of several nodes: their processor time and memory are shown too
     #[arg(long, value_name = "PID", value_delimiter = ',')]
     pub hub_pid: Vec<u32>,
+    /// How the server is spoken to
+    #[arg(long, value_enum, default_value_t = Dialect::Hub)]
+    pub dialect: Dialect,
     /// Print the result as JSON
     #[arg(long)]
     pub json: bool,

@@ -1,5 +1,5 @@
 //! One lean client: a socket, a handshake, frames in and out. Reading shares one buffer per thread; a client keeps only a frame's torn rest.
-use super::frames;
+use super::{dialect::Dialect, frames};
 use std::{
     cell::RefCell,
     io::ErrorKind,
@@ -66,21 +66,24 @@ pub(super) struct Client {
     most: usize,
     /// How many bytes came in.
     pub bytes: u64,
+    /// How the server is spoken to.
+    pub dialect: Dialect,
 }
 
 impl Client {
     /// Connects from the `source`-th address of the loopback net, and upgrades.
     pub async fn connect(target: SocketAddr, source: u32) -> Result<Self, Failure> {
-        Self::connect_with(target, source, None).await
+        Self::connect_as(Dialect::Hub, target, source, None).await
     }
 
-    /// As `connect`, with a receive buffer of its own size.
-    pub async fn connect_with(target: SocketAddr, source: u32, receive: Option<u32>) -> Result<Self, Failure> {
+    /// As `connect`, in a dialect, and with a receive buffer of its own size.
+    pub async fn connect_as(dialect: Dialect, target: SocketAddr, source: u32, receive: Option<u32>) -> Result<Self, Failure> {
         let stream = timeout(ANSWER, dial(target, source, receive)).await.map_err(|_| Failure::NoAnswer)??;
-        let mut client = Self { stream, torn: Vec::new(), most: usize::MAX, bytes: 0 };
+        let mut client = Self { stream, torn: Vec::new(), most: usize::MAX, bytes: 0, dialect };
+        let (path, headers) = dialect.door();
         let request = format!(
-            "GET /ws HTTP/1.1\r\nHost: {target}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\n\
-             Sec-WebSocket-Key: bWljaHViIGxvYWQgdGVzdA==\r\nSec-WebSocket-Protocol: hub.v1.json\r\n\r\n"
+            "GET {path} HTTP/1.1\r\nHost: {target}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\n\
+             Sec-WebSocket-Key: bWljaHViIGxvYWQgdGVzdA==\r\n{headers}\r\n"
         );
         client.write(request.as_bytes()).await?;
         timeout(ANSWER, client.read_head()).await.map_err(|_| Failure::NoAnswer)??;
@@ -149,7 +152,7 @@ impl Client {
         };
         for _ in 0..pings {
             let mut pong = Vec::new();
-            frames::put(&mut pong, 10, &[]);
+            self.dialect.pong(&mut pong);
             self.write(&pong).await?;
         }
         Ok(())
@@ -161,7 +164,7 @@ impl Client {
             return Ok(None);
         }
         let torn = std::mem::take(&mut self.torn);
-        let (rest, pings) = walk(&torn, each)?;
+        let (rest, pings) = walk(self.dialect, &torn, each)?;
         self.torn = rest.to_vec();
         Ok(Some(pings))
     }
@@ -181,7 +184,7 @@ impl Client {
                 Ok(0) => Err(Failure::Ended),
                 Ok(n) => {
                     self.bytes += n as u64;
-                    let (rest, pings) = walk(buffer.get(..kept + n).unwrap_or_default(), each)?;
+                    let (rest, pings) = walk(self.dialect, buffer.get(..kept + n).unwrap_or_default(), each)?;
                     self.torn = rest.to_vec();
                     Ok(pings)
                 }
@@ -211,9 +214,10 @@ impl Client {
 
     /// Sends a request and waits for its answer; everything else that comes is passed over. Errors: also what the hub refuses.
     pub async fn ask(&mut self, id: u64, text: &str) -> Result<Vec<u8>, Failure> {
+        let dialect = self.dialect;
         self.send(text).await?;
-        let answer = self.wait(|payload| (answer_id(payload) == Some(id)).then(|| payload.to_vec())).await?;
-        match refusal(&answer) {
+        let answer = self.wait(|payload| (dialect.answer_id(payload) == Some(id)).then(|| payload.to_vec())).await?;
+        match dialect.refusal(&answer) {
             Some(name) => Err(Failure::Answered(name)),
             None => Ok(answer),
         }
@@ -221,35 +225,33 @@ impl Client {
 
     /// Says hello. Returns the welcome.
     pub async fn hello(&mut self, user: &str, more: &str) -> Result<Vec<u8>, Failure> {
-        self.send(&format!(r#"{{"type":"user_online","user_id":"{user}"{more}}}"#)).await?;
-        let is_answer = |payload: &[u8]| payload.starts_with(br#"{"type":"welcome""#) || refusal(payload).is_some();
+        let dialect = self.dialect;
+        self.send(&dialect.hello(user, more)).await?;
+        let is_answer = |payload: &[u8]| dialect.is_welcome(payload) || dialect.refusal(payload).is_some();
         let answer = self.wait(|payload| is_answer(payload).then(|| payload.to_vec())).await?;
-        match refusal(&answer) {
+        match dialect.refusal(&answer) {
             Some(name) => Err(Failure::Answered(name)),
             None => Ok(answer),
         }
     }
 }
 
-/// Returns the `id` of an ack or error.
+/// Returns the `id` of an ack or error of the hub.
 pub(super) fn answer_id(payload: &[u8]) -> Option<u64> {
-    let rest = payload.strip_prefix(br#"{"type":"ack","id":"#).or_else(|| payload.strip_prefix(br#"{"type":"error","id":"#))?;
-    Some(frames::number(rest))
+    Dialect::Hub.answer_id(payload)
 }
 
-/// Returns the name of an error.
+/// Returns the name of an error of the hub.
 pub(super) fn refusal(payload: &[u8]) -> Option<String> {
-    let rest = payload.strip_prefix(br#"{"type":"error""#)?;
-    let name = frames::after(rest, br#""name":""#).map(frames::quoted).unwrap_or_default();
-    Some(String::from_utf8_lossy(name).into_owned())
+    Dialect::Hub.refusal(payload)
 }
 
 /// Goes through whole frames. Returns what is left, and how many pings there were.
-fn walk<'a>(mut input: &'a [u8], each: &mut impl FnMut(&[u8])) -> Result<(&'a [u8], u32), Failure> {
+fn walk<'a>(dialect: Dialect, mut input: &'a [u8], each: &mut impl FnMut(&[u8])) -> Result<(&'a [u8], u32), Failure> {
     let mut pings = 0;
     while let Some((opcode, payload, rest)) = frames::split(input) {
         match opcode {
-            1 => each(payload),
+            1 => pings += dialect.each(payload, each),
             8 => {
                 let code = payload.first_chunk::<2>().map_or(1005, |code| u16::from_be_bytes(*code));
                 return Err(Failure::Closed(code));

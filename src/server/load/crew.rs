@@ -132,7 +132,7 @@ impl Crew {
     }
 
     async fn try_enter(&self, kind: char, number: u32) -> Result<Client, Failure> {
-        let mut client = Client::connect(self.target(number), number % self.args().sources).await?;
+        let mut client = Client::connect_as(self.args().dialect, self.target(number), number % self.args().sources, None).await?;
         client.hello(&self.user(kind, number), "").await?;
         self.shared.open.fetch_add(1, Relaxed);
         Ok(client)
@@ -149,7 +149,7 @@ impl Crew {
 
     /// Enters a room. Returns the ack.
     pub async fn join(&self, client: &mut Client, room: &str) -> Option<Vec<u8>> {
-        let joined = client.ask(1, &format!(r#"{{"type":"room_join","id":1,"room_id":"{room}"}}"#)).await;
+        let joined = client.ask(1, &client.dialect.join(1, room)).await;
         self.checked(joined)
     }
 

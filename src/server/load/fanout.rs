@@ -1,6 +1,6 @@
 //! Rooms with many subscribers and a few writers: every frame that is delivered counts, and the last one of each message is timed.
 use super::{
-    client::{self, Client, Failure},
+    client::{Client, Failure},
     crew::{Crew, DRAIN_US},
     frames,
 };
@@ -57,12 +57,7 @@ pub(super) async fn part(crew: Crew) {
         let crew = crew.clone();
         async move {
             let (room, seat) = (crew.room(number / per_room), 1 + number % per_room);
-            let text = |sent, at| {
-                let id = sent + 10;
-                format!(
-                    r#"{{"type":"seat_extra","id":{id},"room_id":"{room}","seat_no":{seat},"extra":"t{at}.{number}.{sent}"}}"#
-                )
-            };
+            let text = |sent, at| crew.args().dialect.write(sent + 10, &room, seat, &format!("t{at}.{number}.{sent}"));
             let wrote = write(&crew, number, &mut writer, deadline, text).await;
             crew.checked(wrote);
             writer
@@ -131,7 +126,7 @@ pub(super) async fn write(
     deadline: u64,
     text: impl Fn(u64, u64) -> String,
 ) -> Result<(), Failure> {
-    let args = crew.args();
+    let (args, dialect) = (crew.args(), writer.dialect);
     let begin = crew.micros();
     let (mut sent, mut open) = (0u64, 0u64);
     let refused: Rc<Cell<u64>> = Rc::default();
@@ -150,8 +145,8 @@ pub(super) async fn write(
             let refused = refused.clone();
             writer
                 .wait(|payload| {
-                    answered += u64::from(client::answer_id(payload).is_some());
-                    if let Some(name) = client::refusal(payload) {
+                    answered += u64::from(dialect.answer_id(payload).is_some());
+                    if let Some(name) = dialect.refusal(payload) {
                         refused.set(refused.get() + 1);
                         crew.tally.borrow_mut().failed(&Failure::Answered(name));
                     }

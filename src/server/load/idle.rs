@@ -2,6 +2,7 @@
 use super::{
     client::{ANSWER, Client, Failure},
     crew::Crew,
+    dialect::Dialect,
     frames,
 };
 use futures_util::future::join_all;
@@ -49,7 +50,9 @@ async fn all(crew: Crew, life: impl AsyncFn(&Crew, u32, &mut Client, u64) -> Res
 async fn rest(crew: &Crew, number: u32, client: &mut Client, deadline: u64) -> Result<(), Failure> {
     let interval = crew.args().interval_ms * 1000;
     let beat = beat(&crew.user('c', number));
-    let mut next = crew.micros() + interval * u64::from(number % 997) / 997;
+    let first = crew.micros() + interval * u64::from(number % 997) / 997;
+    // In another dialect only the server pings.
+    let mut next = if client.dialect == Dialect::Hub { first } else { deadline };
     while crew.micros() < deadline {
         let wait = Duration::from_micros(next.min(deadline).saturating_sub(crew.micros()));
         let mut acked = 0;

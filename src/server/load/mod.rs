@@ -6,6 +6,7 @@ mod bound;
 mod client;
 mod copy;
 mod crew;
+mod dialect;
 mod fanout;
 mod frames;
 mod http;
@@ -22,5 +23,6 @@ mod usage;
 mod watch;
 
 pub use args::{LoadArgs, Scenario};
+pub use dialect::Dialect;
 pub use report::Report;
 pub use run::{LoadError, run};

@@ -36,6 +36,9 @@ pub enum LoadError {
     /// More sockets than a process may hold.
     #[error("{0} sockets are more than one process can hold; at most 19900")]
     TooMany(u32),
+    /// A scenario that has only the hub's own words.
+    #[error("only idle and fanout can be played in another dialect")]
+    Dialect,
     /// A thread cannot be started.
     #[error("a thread: {0}")]
     Thread(#[from] std::io::Error),
@@ -67,6 +70,9 @@ pub fn run(args: LoadArgs) -> Result<(), LoadError> {
 pub(super) fn measure(args: LoadArgs) -> Result<Report, LoadError> {
     if !args.fits() {
         return Err(LoadError::TooMany(args.sockets()));
+    }
+    if !args.dialect.knows(args.scenario) {
+        return Err(LoadError::Dialect);
     }
     let threads = args.threads as usize;
     let shared = Arc::new(Shared {

@@ -4,6 +4,7 @@ use super::{
     client::{Client, Failure},
     copy::{self, Copy, field},
     crew::Crew,
+    dialect::Dialect,
     fanout, frames,
 };
 use std::{
@@ -118,7 +119,7 @@ async fn follow(crew: &Crew, person: &Person, mut client: Client, hurry: &Cell<b
 impl Person {
     async fn connect(&self, crew: &Crew) -> Result<Client, Failure> {
         let receive = self.copy.slow.then_some(RECEIVE_BYTES);
-        Client::connect_with(crew.target(self.number), self.number % crew.args().sources, receive).await
+        Client::connect_as(Dialect::Hub, crew.target(self.number), self.number % crew.args().sources, receive).await
     }
 
     async fn enter(&self, crew: &Crew) -> Result<Client, Failure> {

@@ -1,5 +1,5 @@
 //! The shard's dispatcher: takes what rooms and presence say, and joins the frames of a room into one write per member.
-use super::{shard::Shard, ws};
+use super::{conn, shard::Shard, ws};
 use crate::hub::id::RoomId;
 use crate::server::{
     msg::{Class, ConnId, Frame, ShardMsg, room_key},
@@ -105,13 +105,18 @@ impl Shard {
             if count > 0 {
                 tokio::task::yield_now().await;
             }
-            self.each(some, |conn| match waiting.early.get(&conn.id()) {
-                None => conn.deliver_joined(&joined, &waiting.frames),
-                Some(had) => {
-                    for (frame, class) in waiting.frames.iter().skip(*had) {
-                        conn.deliver(frame.clone(), *class);
-                    }
+            self.with(some, |mut conns| {
+                // Who has some of them already is alone in it: mostly whoever has caused them, behind his ack.
+                if !waiting.early.is_empty() {
+                    conns.retain(|conn| {
+                        let Some(had) = waiting.early.get(&conn.id()) else { return true };
+                        for (frame, class) in waiting.frames.iter().skip(*had) {
+                            conn.deliver(frame.clone(), *class);
+                        }
+                        false
+                    });
                 }
+                conn::deliver_to_all(&conns, &joined, &waiting.frames);
             });
         }
     }

@@ -3,6 +3,7 @@ use rustls::ServerConnection;
 use std::{
     cell::{Cell, RefCell},
     io::{self, ErrorKind, IoSlice, Read, Write},
+    os::fd::{AsFd, BorrowedFd},
     pin::Pin,
     task::{Context, Poll, ready},
 };
@@ -159,6 +160,14 @@ impl Stream {
         match self {
             Self::Plain(tcp) => tcp,
             Self::Tls(tls) => &tls.tcp,
+        }
+    }
+
+    /// Returns the socket if what is written to it leaves as it is.
+    pub fn bare(&self) -> Option<BorrowedFd<'_>> {
+        match self {
+            Self::Plain(tcp) => Some(tcp.as_fd()),
+            Self::Tls(_) => None,
         }
     }
 

@@ -48,8 +48,10 @@ impl Watches {
             return false;
         }
         for user in users {
+            // Every frame has texts of its own: one of them is kept for all who watch the same person.
+            let user = self.by_user.get_key_value(user).map_or(user, |(first, _)| first).clone();
             known.insert(user.clone());
-            self.by_user.entry(user.clone()).or_default().insert(conn.id());
+            self.by_user.entry(user).or_default().insert(conn.id());
         }
         true
     }

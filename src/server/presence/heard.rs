@@ -99,11 +99,11 @@ impl Actor {
         news: Result<Option<PersonNews>, Unreachable>,
         reply: Option<oneshot::Sender<bool>>,
     ) {
-        if let (Err(_), Some(shared)) = (&news, &mut self.shared) {
+        if let (Err(_), true, Some(shared)) = (&news, self.people.is_here(user), &mut self.shared) {
             shared.choices.insert(user.clone(), status);
             shared.retry_at = self.clock.now().plus(RETRY);
         }
-        let done = self.people.choose(user, status);
+        let done = self.people.choose(user, status) || matches!(news, Ok(Some(_)));
         if let Ok(Some(news)) = news {
             self.project(&news);
             self.news(news);
@@ -323,6 +323,9 @@ impl Actor {
                         self.moved(&user, &session).await;
                     }
                     self.project(&news);
+                    if !news.elsewhere.known && !self.people.is_here(&user) && !self.people.is_elsewhere(&user) {
+                        self.left_for_good(&user);
+                    }
                     self.looked(vec![news]);
                 }
                 Err(error) => {

@@ -4,7 +4,7 @@ use std::{net::TcpStream, time::Duration};
 use tungstenite::{Message, WebSocket};
 
 /// How long the hub may take for anything.
-const DEADLINE: Duration = Duration::from_secs(10);
+const DEADLINE: Duration = Duration::from_secs(30);
 
 /// One session.
 pub struct Line {

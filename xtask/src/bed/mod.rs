@@ -20,7 +20,7 @@ use std::{
 };
 
 /// How long a process has for being ready.
-pub const READY: Duration = Duration::from_secs(20);
+pub const READY: Duration = Duration::from_secs(60);
 
 /// Where ports are looked for: below those that the system gives to outgoing connections, as the port of a server that is down for a while
 /// must not become anybody else's; and so that a Redis Cluster's own port, 10,000 above, is below them, too.

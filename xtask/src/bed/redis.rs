@@ -17,6 +17,9 @@ pub struct RedisOptions {
     pub sentinel: bool,
 }
 
+/// How long a server has for an answer.
+const ANSWER: Duration = Duration::from_secs(20);
+
 /// How often a server is tried on another port.
 const TRIES: usize = 5;
 
@@ -105,8 +108,8 @@ impl Redis {
 
     /// Sends one command and returns the raw answer (up to 64 KiB of what comes at once).
     pub fn ask_words(&self, words: &[&str]) -> io::Result<String> {
-        let mut stream = TcpStream::connect_timeout(&local(self.port), Duration::from_secs(2))?;
-        stream.set_read_timeout(Some(Duration::from_secs(5)))?;
+        let mut stream = TcpStream::connect_timeout(&local(self.port), ANSWER)?;
+        stream.set_read_timeout(Some(ANSWER))?;
         let mut line = format!("*{}\r\n", words.len());
         for word in words {
             line.push_str(&format!("${}\r\n{word}\r\n", word.len()));

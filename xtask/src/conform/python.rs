@@ -1,8 +1,9 @@
 //! A Python environment of our own with the packages of `requirements`, made once per folder.
+use crate::setup;
 use std::{
     fs,
     path::{Path, PathBuf},
-    process::{Command, Stdio},
+    process::Command,
 };
 
 /// Returns the folder with the programs of a virtual environment that holds these packages, `name==version` each.
@@ -15,23 +16,15 @@ pub fn environment(name: &str, packages: &[&str]) -> Result<PathBuf, String> {
     if fs::read_to_string(&mark).is_ok_and(|there| there == wanted) {
         return Ok(programs);
     }
-    println!("== {}", packages.join(", "));
-    let make = || run("python3", &["-m", "venv", "--clear", &folder.to_string_lossy()]);
+    let make = || setup::done(Command::new("python3").args(["-m", "venv", "--clear"]).arg(&folder));
     if make().is_err() {
-        crate::setup::program("python3", "python3")?;
-        let _ = run("apt-get", &["install", "-y", "-qq", "--no-install-recommends", "python3-venv"]);
+        setup::packages(&["python3", "python3-venv"])?;
         make()?;
     }
     let pip = programs.join("pip");
-    run(&pip.to_string_lossy(), &[&["install", "-q", "--disable-pip-version-check"], packages].concat())?;
+    setup::again(&format!("the installation of {}", packages.join(", ")), || {
+        setup::done(Command::new(&pip).args(["install", "-q", "--disable-pip-version-check"]).args(packages))
+    })?;
     fs::write(&mark, wanted).map_err(|error| format!("{}: {error}", mark.display()))?;
     Ok(programs)
-}
-
-fn run(program: &str, args: &[&str]) -> Result<(), String> {
-    match Command::new(program).args(args).stdin(Stdio::null()).status() {
-        Ok(status) if status.success() => Ok(()),
-        Ok(status) => Err(format!("{program} {}: {status}", args.join(" "))),
-        Err(error) => Err(format!("{program} cannot be started: {error}")),
-    }
 }

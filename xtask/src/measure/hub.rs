@@ -9,7 +9,7 @@ use std::{
 use xtask::bed;
 
 /// More than the load generator has sockets.
-const CONNECTIONS: &str = "19900";
+pub const CONNECTIONS: &str = "19900";
 
 /// Returns what is measured: the release build, unless `XTASK_BINARY` names another one: an older build, say, to compare with.
 pub fn binary() -> Result<PathBuf, String> {
@@ -134,7 +134,7 @@ impl Hub {
 
     /// Puts a load on it and shows what comes of it.
     pub fn show(&self, args: &[String]) -> Result<(), String> {
-        match command(&[self], args)?.status() {
+        match command(&self.address, &self.pid().to_string(), args)?.status() {
             Ok(status) if status.success() => Ok(()),
             Ok(status) => Err(format!("michub load: {status}")),
             Err(error) => Err(format!("michub load cannot be started: {error}")),
@@ -147,19 +147,26 @@ impl Hub {
     }
 }
 
-fn command(hubs: &[&Hub], args: &[String]) -> Result<Command, String> {
-    let list = |of: &dyn Fn(&Hub) -> String| hubs.iter().map(|hub| of(hub)).collect::<Vec<_>>().join(",");
+fn command(target: &str, pids: &str, args: &[String]) -> Result<Command, String> {
     let mut command = Command::new(binary()?);
-    command.arg("load").args(args);
-    command.args(["--target", &list(&|hub| hub.address.clone()), "--hub-pid", &list(&|hub| hub.pid().to_string())]);
+    command.arg("load").args(args).args(["--target", target]);
+    if !pids.is_empty() {
+        command.args(["--hub-pid", pids]);
+    }
     Ok(command)
 }
 
 /// Puts a load on several nodes, which share its clients, shows the progress and returns the report. Errors: also errors that the load has met.
 pub fn load(hubs: &[&Hub], args: &str) -> Result<Report, String> {
+    let list = |of: &dyn Fn(&Hub) -> String| hubs.iter().map(|hub| of(hub)).collect::<Vec<_>>().join(",");
+    load_on(&list(&|hub| hub.address.clone()), &list(&|hub| hub.pid().to_string()), args)
+}
+
+/// As `load`, for whatever listens on these addresses and has these numbers; commas between them.
+pub fn load_on(target: &str, pids: &str, args: &str) -> Result<Report, String> {
     let args: Vec<String> = args.split_whitespace().map(str::to_owned).collect();
     eprintln!("   michub load {}", args.join(" "));
-    let output = command(hubs, &args)?
+    let output = command(target, pids, &args)?
         .arg("--json")
         .stderr(Stdio::inherit())
         .output()

@@ -1,5 +1,6 @@
 //! `cargo xtask load`, `measure` and `bench`: loads on a hub of one's own, the README's numbers, and the counts that must not grow.
 mod attacks;
+pub mod beside;
 mod core;
 mod counts;
 mod gate;

@@ -9,7 +9,7 @@ const ONE_SHARD: &[(&str, &str)] = &[("SERVER__SHARDS", "1")];
 /// How often a ratio is taken; the median counts.
 const ROUNDS: usize = 3;
 
-fn median(mut values: Vec<f64>) -> f64 {
+pub fn median(mut values: Vec<f64>) -> f64 {
     values.sort_by(f64::total_cmp);
     values.get(values.len() / 2).copied().unwrap_or(f64::NAN)
 }

@@ -150,3 +150,28 @@ impl MemberList {
         self.local
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::hub::decide::Members;
+
+    #[test]
+    fn whoever_is_back_is_granted_no_handover_any_more() {
+        let (user, gone, other) = (UserId::parse("a").expect("an id"), Node::from("gone"), Node::from("other"));
+        let people = |part| News::People(vec![(user.clone(), UserType::plain(), Some(part))]);
+        let handed = Part::Handed { hold: Millis(45_000), shown_from: UnixMs(0) };
+        let mut list = MemberList::default();
+        list.hear(&gone, people(handed));
+        assert_eq!(list.hold_at_least(&user), Millis(45_000));
+        list.hear(&other, people(Part::Live));
+        list.hear(&other, people(Part::Lost));
+        assert_eq!(list.hold_at_least(&user), Millis(0), "he was back, and his line broke anew");
+        // He is faster than the news of the node's death.
+        list.hear(&other, people(Part::Live));
+        list.hear(&gone, people(Part::Live));
+        list.hear(&gone, News::Dead(handed));
+        list.hear(&other, people(Part::Lost));
+        assert_eq!(list.hold_at_least(&user), Millis(0));
+    }
+}

@@ -86,6 +86,15 @@ impl Person {
         Self { user_type, status: None, told: None, lines: Vec::new(), elsewhere: BTreeMap::new() }
     }
 
+    /// Whoever is back needs no longer what he was granted when another node went away.
+    fn give_back(&mut self) {
+        if self.lines.iter().any(|line| line.live) || self.elsewhere.values().any(|part| *part == Part::Live) {
+            for part in self.elsewhere.values_mut().filter(|part| matches!(part, Part::Handed { .. })) {
+                *part = Part::Lost;
+            }
+        }
+    }
+
     /// Returns what other nodes hear of him.
     fn part(&self) -> Option<Part> {
         if self.lines.is_empty() {
@@ -177,11 +186,12 @@ impl MemberList {
         self.looks.extend(handover.map(|handover| handover.shown_from).filter(|at| *at > self.now));
     }
 
-    /// A session is over; ignored if it has come back by now.
-    pub fn gone(&mut self, user: &UserId, session: &SessionId) {
+    /// A session is over; ignored if it has come back by now. With a connection: it is over where that carries it, whatever has become of it elsewhere.
+    pub fn gone(&mut self, user: &UserId, session: &SessionId, conn: Option<ConnId>) {
         self.change(user, |slot| {
             if let Some(person) = slot {
-                person.lines.retain(|line| line.session != *session || line.live);
+                let stays = |line: &Line| conn.map_or(line.live, |conn| line.conn != Some(conn));
+                person.lines.retain(|line| line.session != *session || stays(line));
             }
         });
     }
@@ -311,6 +321,7 @@ impl MemberList {
             }
         }
         let result = change(&mut slot);
+        slot.iter_mut().for_each(Person::give_back);
         let slot = slot.filter(|person| !person.lines.is_empty() || !person.elsewhere.is_empty());
         self.local += usize::from(slot.as_ref().is_some_and(|person| !person.lines.is_empty()));
         for line in slot.iter().flat_map(|person| &person.lines) {

@@ -206,13 +206,14 @@ impl Task {
         self.home.rooms.deps().clock.is_in_time()
     }
 
-    async fn live(mut self, first: Option<RoomMsg>) {
-        let mut inbox = Vec::with_capacity(BATCH);
+    async fn live(&mut self, first: Option<RoomMsg>) {
+        // Most rooms are quiet most of the time: what a rush has needed is given back when a timer ends a wait.
+        let mut inbox = Vec::new();
         let mut queue: VecDeque<RoomMsg> = first.into_iter().collect();
         self.follow(None).await;
         if !self.held_at_load {
             self.held_at_load = self.is_open_elsewhere();
-            self.batch(Vec::new()).await;
+            Box::pin(self.batch(Vec::new())).await;
         }
         loop {
             let wait = if queue.is_empty() { self.wake_at().since(self.now()) } else { Millis(0) };
@@ -223,6 +224,9 @@ impl Task {
                     if taken == Ok(0) && queue.is_empty() {
                         return;
                     }
+                    if taken.is_err() && queue.is_empty() {
+                        (inbox, queue) = (Vec::new(), VecDeque::new());
+                    }
                     None
                 }
                 heard = Follow::next(self.follow.as_mut()) => heard,
@@ -230,11 +234,12 @@ impl Task {
             self.follow(heard).await;
             queue.extend(inbox.drain(..));
             if self.standing.is_none() || self.standing != self.standing_now() {
-                self.refuse_in_doubt(&mut queue).await;
+                Box::pin(self.refuse_in_doubt(&mut queue)).await;
             }
             let batch = take_batch(&mut queue);
             if !batch.is_empty() || self.due_at().is_some_and(|at| at <= self.now()) {
-                for message in self.batch(batch).await.into_iter().rev() {
+                // Boxed: a room that sleeps has no place for it.
+                for message in Box::pin(self.batch(batch)).await.into_iter().rev() {
                     queue.push_front(message);
                 }
             }

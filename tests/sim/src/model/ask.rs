@@ -141,6 +141,7 @@ impl Model {
         self.s.check_unseated(me)?;
         self.s.check_here(me)?;
         self.s.check_banned(me)?;
+        self.s.check_host_seat(invite.seat.unwrap_or(0), me)?;
         self.end_invite(id, "accepted");
         self.leave_queue(me, "seated");
         self.sit(me, invite.seat.unwrap_or(0), "invite");

@@ -23,10 +23,15 @@ impl State {
         if seat.occ.is_some() && !matches!(policy, "replace" | "swap") {
             return no("seat_taken");
         }
-        if self.reserved(number).is_some() || (seat.host && self.level_of(user) < 600) {
+        if self.reserved(number).is_some() {
             return no("seat_reserved");
         }
-        Ok(number)
+        self.check_host_seat(number, user).map(|()| number)
+    }
+
+    pub fn check_host_seat(&self, number: u64, user: &str) -> Result<(), Refusal> {
+        let host = self.seat(number).is_some_and(|seat| seat.host);
+        if host && self.level_of(user) < 600 { no("seat_reserved") } else { Ok(()) }
     }
 
     fn occupant(&self, number: u64) -> Option<String> {
@@ -156,9 +161,7 @@ impl Model {
             if back.locked || back.closing {
                 return no("seat_locked");
             }
-            if back.host && self.s.level_of(other) < 600 {
-                return no("seat_reserved");
-            }
+            self.s.check_host_seat(from, other)?;
         } else if let Some(other) = &other {
             self.unsit(other, "replaced", "replaced", 0);
         }

@@ -9,7 +9,7 @@ use std::{
 use xtask::bed;
 
 /// How long anything may take.
-const DEADLINE: Duration = Duration::from_secs(10);
+const DEADLINE: Duration = Duration::from_secs(30);
 
 /// What a client has seen.
 #[derive(Debug, PartialEq)]

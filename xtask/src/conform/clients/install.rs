@@ -1,5 +1,5 @@
 //! Where the foreign clients come from: each is installed below `target/conform` if it is not there, in a fixed version.
-use crate::{conform::python, setup};
+use crate::{conform::python, setup, web};
 use std::{
     path::{Path, PathBuf},
     process::{Command, Stdio},
@@ -64,7 +64,7 @@ fn python_client(package: &str) -> Result<Program, String> {
 fn ws() -> Result<Program, String> {
     setup::program("node", "nodejs")?;
     setup::program("npm", "npm")?;
-    run(Command::new("npm").args(["ci", "--no-audit", "--no-fund", "--loglevel=error"]).current_dir(SOURCES))?;
+    web::npm_ci(SOURCES)?;
     let ask = "process.stdout.write(`ws ${require('ws/package.json').version}, node ${process.version}`)";
     let version = said(Command::new("node").args(["--input-type=commonjs", "-e", ask]).current_dir(SOURCES))?;
     let mut command = Command::new("node");
@@ -87,7 +87,9 @@ fn gorilla() -> Result<Program, String> {
     }
     let sources = Path::new(SOURCES).join("go");
     let binary = folder()?.join("gorilla");
-    run(Command::new(go).args(["build", "-o"]).arg(&binary).arg(".").current_dir(&sources))?;
+    setup::again("the build of the Go client", || {
+        run(Command::new(go).args(["build", "-o"]).arg(&binary).arg(".").current_dir(&sources))
+    })?;
     let module = said(Command::new(go).args(["list", "-m", "github.com/gorilla/websocket"]).current_dir(&sources))?;
     let version = module.rsplit('/').next().unwrap_or(&module).to_owned();
     Ok(Program { command: Command::new(binary), version })
