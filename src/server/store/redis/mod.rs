@@ -192,8 +192,11 @@ impl Store for RedisStore {
 
     fn confirm<'a>(&'a self, room: &'a RoomId, at: Cursor) -> Later<'a, Result<(), CommitError>> {
         Box::pin(async move {
-            self.after_reconnect(self.deadline()).await;
-            self.confirm_head(room, at).await
+            if self.after_reconnect(self.deadline()).await {
+                self.confirm_head(room, at).await
+            } else {
+                Err(CommitError::NotDone(engine(write::TOO_SOON)))
+            }
         })
     }
 

@@ -17,6 +17,8 @@ const PAUSE_MS: u64 = 30;
 
 /// Said of a write that may not survive its server.
 pub(super) const TOO_FEW: &str = "too few replicas have confirmed it";
+/// Said of a write that would come before what a server has lost.
+pub(super) const TOO_SOON: &str = "Redis is away, or has only just come back";
 
 /// What an error says about a write that was offered once.
 pub(super) fn certainly(failed: Failed) -> WriteFault {
@@ -43,15 +45,21 @@ impl RedisStore {
     }
 
     /// As [`Self::write`], for a script that may run twice: it is offered until it is certain what became of it, or the time is over.
+    /// `settled`: not to a server that has just come back, each time that it is offered.
     pub(super) async fn write_surely(
         &self,
         script: &Lua,
         keys: &[String],
         args: &[&[u8]],
         deadline: Mono,
+        settled: bool,
     ) -> Result<(Value, bool), WriteFault> {
         let mut unsure = None;
         loop {
+            if settled && !self.after_reconnect(deadline).await {
+                let fault = engine(TOO_SOON);
+                return Err(unsure.map_or(WriteFault::NotDone(fault), WriteFault::Unknown));
+            }
             let failed = match self.write(script, keys, args, deadline).await {
                 Ok(said) => return Ok(said),
                 Err(failed) => failed,
