@@ -123,6 +123,16 @@ fn every_command_and_frame_is_in_the_table() {
 }
 
 #[test]
+fn everything_in_the_table_is_explained() {
+    let page = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/PROTOCOL.md")).unwrap();
+    let events = spec::definitions().into_iter().filter_map(|(name, _)| Some(name.strip_prefix("event_")?.to_owned()));
+    let frames = spec::client_frames().into_iter().chain(spec::hub_frames()).map(|(name, _)| name.to_owned());
+    let words: BTreeSet<&str> = page.split(|c: char| !c.is_alphanumeric() && c != '_').collect();
+    let untold: Vec<String> = frames.chain(events).filter(|name| !words.contains(name.as_str())).collect();
+    assert!(untold.is_empty(), "docs/PROTOCOL.md does not name {untold:?}");
+}
+
+#[test]
 fn good_frames_are_good_by_the_schema() {
     let parts = spec::definitions();
     let mut seen = 0;

@@ -149,7 +149,7 @@ pub enum HistoryWhat {
 }
 
 /// What is to be done with webhooks.
-#[derive(Clone, Subcommand)]
+#[derive(Subcommand)]
 pub enum WebhooksWhat {
     /// Prints how every endpoint is doing
     List,
@@ -176,9 +176,9 @@ pub enum WebhooksWhat {
     },
 }
 
-impl From<&WebhooksWhat> for webhooks::Ask {
-    fn from(what: &WebhooksWhat) -> Self {
-        match what.clone() {
+impl From<WebhooksWhat> for webhooks::Ask {
+    fn from(what: WebhooksWhat) -> Self {
+        match what {
             WebhooksWhat::List => Self::List,
             WebhooksWhat::Dead { name, limit } => Self::Dead { name, limit: limit.into() },
             WebhooksWhat::Replay { name, key } => Self::Replay { name, key },

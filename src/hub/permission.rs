@@ -1,52 +1,71 @@
 //! Permissions: which role may use which command. What a command allows on whom is judged by the command itself.
 use super::{actor::Actor, command::Command, roles, room::Room};
 
-/// What the rules may add to a role beyond its level's set: the names of the commands, and `history`, reading the audit.
-pub const NAMES: &[&str] = &[
-    "queue_join",
-    "queue_leave",
-    "queue_insert",
-    "queue_remove",
-    "queue_move",
-    "queue_reorder",
-    "queue_clear",
-    "queue_restore",
-    "queue_resort",
-    "apply_submit",
-    "apply_cancel",
-    "apply_resolve",
-    "invite_send",
-    "invite_reply",
-    "invite_cancel",
-    "seat_take",
-    "seat_leave",
-    "seat_assign",
-    "seat_move",
-    "seat_kick",
-    "seat_lock",
-    "seat_mute",
-    "seat_extra",
-    "turn_next",
-    "turn_extend",
-    "turn_pause",
-    "turn_resume",
-    "turn_yield",
-    "mode_set",
-    "flag_set",
-    "rules_set",
-    "role_set",
-    "owner_transfer",
-    "user_kick",
-    "user_ban",
-    "user_unban",
-    "queue_ban",
-    "room_close",
-    "talk_set",
-    "talk_mute",
-    "batch",
-    "explain",
-    "history",
-];
+/// Writes the names and [`Command::name`] from one table, so that no command is missing from either.
+macro_rules! names {
+    ($($command:ident $name:literal)*; without: $($own:ident)*) => {
+        /// What the rules may add to a role beyond its level's set: the names of the commands, and `history`, reading the audit.
+        pub const NAMES: &[&str] = &[$($name,)* "history"];
+
+        impl Command {
+            /// Returns the name on the wire; `None` = the hub's own command, which has none.
+            #[must_use]
+            pub const fn name(&self) -> Option<&'static str> {
+                match self {
+                    $(Self::$command { .. } => Some($name),)*
+                    $(Self::$own { .. })|* => None,
+                }
+            }
+        }
+    };
+}
+
+names! {
+    QueueJoin "queue_join"
+    QueueLeave "queue_leave"
+    QueueInsert "queue_insert"
+    QueueRemove "queue_remove"
+    QueueMove "queue_move"
+    QueueReorder "queue_reorder"
+    QueueClear "queue_clear"
+    QueueRestore "queue_restore"
+    QueueResort "queue_resort"
+    ApplySubmit "apply_submit"
+    ApplyCancel "apply_cancel"
+    ApplyResolve "apply_resolve"
+    InviteSend "invite_send"
+    InviteReply "invite_reply"
+    InviteCancel "invite_cancel"
+    SeatTake "seat_take"
+    SeatLeave "seat_leave"
+    SeatAssign "seat_assign"
+    SeatMove "seat_move"
+    SeatKick "seat_kick"
+    SeatLock "seat_lock"
+    SeatMute "seat_mute"
+    SeatExtra "seat_extra"
+    TurnNext "turn_next"
+    TurnExtend "turn_extend"
+    TurnPause "turn_pause"
+    TurnResume "turn_resume"
+    TurnYield "turn_yield"
+    ModeSet "mode_set"
+    FlagSet "flag_set"
+    RulesSet "rules_set"
+    RoleSet "role_set"
+    OwnerTransfer "owner_transfer"
+    UserKick "user_kick"
+    UserBan "user_ban"
+    UserUnban "user_unban"
+    QueueBan "queue_ban"
+    RoomClose "room_close"
+    TalkSet "talk_set"
+    TalkMute "talk_mute"
+    Batch "batch"
+    Explain "explain"
+    ;
+    without: Lost Returned Left HoldExpired TurnOver ApplyOver InviteOver StreamStarted StreamStopped StreamOver TokenRole Promote
+}
 
 /// Returns the level that a command needs. Own seat and own mute are judged by the command itself.
 #[must_use]
@@ -106,69 +125,6 @@ pub const fn level_for(command: &Command) -> u32 {
         | Command::StreamOver { .. }
         | Command::TokenRole { .. }
         | Command::Promote => u32::MAX,
-    }
-}
-
-impl Command {
-    /// Returns the name on the wire; `None` = the hub's own command, which has none.
-    #[must_use]
-    pub const fn name(&self) -> Option<&'static str> {
-        Some(match self {
-            Self::QueueJoin { .. } => "queue_join",
-            Self::QueueLeave => "queue_leave",
-            Self::QueueInsert { .. } => "queue_insert",
-            Self::QueueRemove { .. } => "queue_remove",
-            Self::QueueMove { .. } => "queue_move",
-            Self::QueueReorder { .. } => "queue_reorder",
-            Self::QueueClear => "queue_clear",
-            Self::QueueRestore { .. } => "queue_restore",
-            Self::QueueResort => "queue_resort",
-            Self::SeatTake { .. } => "seat_take",
-            Self::SeatLeave => "seat_leave",
-            Self::SeatAssign { .. } => "seat_assign",
-            Self::SeatMove { .. } => "seat_move",
-            Self::SeatKick { .. } => "seat_kick",
-            Self::SeatLock { .. } => "seat_lock",
-            Self::SeatMute { .. } => "seat_mute",
-            Self::SeatExtra { .. } => "seat_extra",
-            Self::ApplySubmit { .. } => "apply_submit",
-            Self::ApplyCancel { .. } => "apply_cancel",
-            Self::ApplyResolve { .. } => "apply_resolve",
-            Self::InviteSend { .. } => "invite_send",
-            Self::InviteReply { .. } => "invite_reply",
-            Self::InviteCancel { .. } => "invite_cancel",
-            Self::TurnNext { .. } => "turn_next",
-            Self::TurnExtend { .. } => "turn_extend",
-            Self::TurnPause { .. } => "turn_pause",
-            Self::TurnResume { .. } => "turn_resume",
-            Self::TurnYield { .. } => "turn_yield",
-            Self::ModeSet { .. } => "mode_set",
-            Self::FlagSet { .. } => "flag_set",
-            Self::RulesSet { .. } => "rules_set",
-            Self::RoleSet { .. } => "role_set",
-            Self::OwnerTransfer { .. } => "owner_transfer",
-            Self::UserKick { .. } => "user_kick",
-            Self::UserBan { .. } => "user_ban",
-            Self::UserUnban { .. } => "user_unban",
-            Self::QueueBan { .. } => "queue_ban",
-            Self::RoomClose { .. } => "room_close",
-            Self::TalkSet { .. } => "talk_set",
-            Self::TalkMute { .. } => "talk_mute",
-            Self::Batch { .. } => "batch",
-            Self::Explain { .. } => "explain",
-            Self::Lost { .. }
-            | Self::Returned { .. }
-            | Self::Left { .. }
-            | Self::HoldExpired { .. }
-            | Self::TurnOver { .. }
-            | Self::ApplyOver { .. }
-            | Self::InviteOver { .. }
-            | Self::StreamStarted { .. }
-            | Self::StreamStopped { .. }
-            | Self::StreamOver { .. }
-            | Self::TokenRole { .. }
-            | Self::Promote => return None,
-        })
     }
 }
 

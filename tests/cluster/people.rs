@@ -51,6 +51,93 @@ async fn watchers_on_other_nodes_see_transitions() {
 }
 
 #[tokio::test]
+async fn nobody_flickers_when_redis_is_emptied_while_it_runs() {
+    let nodes = Nodes::start(2, &[]);
+    let mut watcher = nodes.user(0, "w").await;
+    watcher.ok("watch_status", json!({"user_ids": ["both"]})).await;
+    let mut here = nodes.user(0, "both").await;
+    assert_eq!(statuses(&watcher.wait("userOnlineStatus").await), pair("both", "online"));
+    let mut there = nodes.user(1, "both").await;
+    let _far = nodes.user(1, "far").await;
+    there.ok("status_change", json!({"status": "busy"})).await;
+    assert_eq!(statuses(&watcher.wait("userOnlineStatus").await), pair("both", "busy"));
+    nodes.redis.ask("FLUSHALL").unwrap();
+    here.say(json!({"type": "user_offline"})).await;
+    assert_eq!(here.close_code().await, 1000);
+    let shown = watcher.ask("request_online_status", json!({"user_ids": ["far", "both"]})).await;
+    assert!(statuses(&shown).iter().all(|(_, status)| status != "offline"), "{shown}");
+    there.ok("status_change", json!({"status": "away"})).await;
+    let mut told = Vec::new();
+    while told.last() != Some(&("both".to_owned(), "away".to_owned())) {
+        told.extend(statuses(&watcher.wait("userOnlineStatus").await));
+    }
+    assert!(told.iter().all(|(_, status)| status != "offline"), "{told:?}");
+}
+
+#[tokio::test]
+async fn who_has_left_is_known_on_every_node() {
+    let nodes = Nodes::quick(3);
+    let mut watcher = nodes.user(0, "w").await;
+    watcher.ok("watch_status", json!({"user_ids": ["a"]})).await;
+    let mut a = Client::connect(&nodes.hubs[1].address).await;
+    a.say(json!({"type": "user_online", "user_id": "a", "user_type": "kol"})).await;
+    a.wait("welcome").await;
+    watcher.wait("userOnlineStatus").await;
+    a.say(json!({"type": "user_offline"})).await;
+    let left = watcher.wait("userOnlineStatus").await["user_status"][0].clone();
+    assert_eq!((&left["user_type"], &left["status"]), (&json!("kol"), &json!("offline")));
+    assert!(left["last_seen"].as_u64() > Some(0), "{left}");
+    for hub in [0, 2] {
+        let mut asking = nodes.user(hub, &format!("asking{hub}")).await;
+        let answer = asking.ask("request_online_status", json!({"user_ids": ["a"]})).await;
+        assert_eq!(answer["user_status"][0], left, "on node {hub}");
+    }
+}
+
+#[tokio::test]
+async fn whoever_polls_chooses_his_status_through_any_node() {
+    let nodes = Nodes::quick(2);
+    let mut watcher = nodes.user(0, "w").await;
+    watcher.ok("watch_status", json!({"user_ids": ["p"]})).await;
+    assert_eq!(nodes.hubs[0].post("/api/poll/heartbeat", json!({"user_id": "p"})).await.0, 200);
+    assert_eq!(statuses(&watcher.wait("userOnlineStatus").await), pair("p", "online"));
+    let choose = |user: &str| json!({"type": "status_change", "status": "away", "act_as": user});
+    let (status, ack) = nodes.hubs[1].post("/api/poll/frame", choose("p")).await;
+    assert_eq!((status, &ack["type"]), (200, &json!("ack")), "{ack}");
+    assert_eq!(statuses(&watcher.wait("userOnlineStatus").await), pair("p", "away"));
+    let (status, refusal) = nodes.hubs[1].post("/api/poll/frame", choose("nobody")).await;
+    assert_eq!((status, &refusal["name"]), (409, &json!("user_not_reachable")), "{refusal}");
+}
+
+#[tokio::test]
+async fn of_resumes_at_the_same_moment_one_lives() {
+    let nodes = Nodes::quick(2);
+    let mut watcher = nodes.user(0, "w").await;
+    let mut first = nodes.user(0, "a").await;
+    let hello = json!({"type": "user_online", "user_id": "a", "session_token": first.welcome["session_token"]});
+    let mut lines = tokio::task::JoinSet::new();
+    lines.spawn(async move { first.close_code().await });
+    for _ in 0..5 {
+        let mut clients = Vec::new();
+        for place in 0..4 {
+            clients.push(Client::connect(&nodes.hubs[place % 2].address).await);
+        }
+        for client in &mut clients {
+            client.say(hello.clone()).await;
+        }
+        for mut client in clients {
+            lines.spawn(async move { client.close_code().await });
+        }
+        for _ in 0..4 {
+            assert_eq!(lines.join_next().await.unwrap().unwrap(), 4009);
+        }
+        let told = watcher.ok("message", json!({"to_user_id": "a", "message": "hello"})).await;
+        assert_eq!(told["delivered"], 1, "the last one lives");
+    }
+    lines.abort_all();
+}
+
+#[tokio::test]
 async fn a_session_goes_on_on_another_node() {
     let nodes = Nodes::start(3, &[]);
     let mut watcher = nodes.user(0, "w").await;

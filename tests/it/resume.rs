@@ -59,6 +59,24 @@ async fn without_naming_rooms_a_session_is_in_all_of_them_again() {
 }
 
 #[tokio::test]
+async fn whoever_says_goodbye_leaves_what_a_lost_line_had() {
+    let dir = tempfile::tempdir().unwrap();
+    let hub = Hub::start(dir.path());
+    let mut own = hub.member("own").await;
+    own.ok("seat_lock", json!({"seat_nos": "all", "on": true})).await;
+    let mut p = hub.member("p").await;
+    p.ok("queue_join", json!({})).await;
+    drop(p);
+    own.event("queue_held").await;
+    // Back without a token, and not in the room: then gone for good.
+    let mut again = hub.user("p").await;
+    again.ok("user_offline", json!({})).await;
+    assert_eq!(own.event("queue_left").await["reason"], "left");
+    let out = |frame: &serde_json::Value| frame["type"] == "room_presence" && frame["changes"][0]["joined"] == false;
+    assert_eq!(own.until(out).await["online"], 1);
+}
+
+#[tokio::test]
 async fn a_live_session_moves_to_another_socket() {
     let dir = tempfile::tempdir().unwrap();
     let hub = Hub::start(dir.path());

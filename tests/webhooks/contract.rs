@@ -17,9 +17,8 @@ use std::{
 /// Writes a configuration with one endpoint, `a`; `more` are further lines of its section.
 fn configure(dir: &Path, receiver: &Receiver, more: &str) {
     let section = format!(
-        "[webhook.a]\nurl = \"http://{}/hook?key=1\"\nallow_http = true\nallow_private = true\n{}{}\n{more}\n",
+        "[webhook.a]\nurl = \"http://{}/hook?key=1\"\nallow_http = true\nallow_private = true\n{}\n{more}\n",
         receiver.address,
-        if more.contains("timeout_ms") { "" } else { "timeout_ms = 10000\n" },
         if more.contains("secrets") { String::new() } else { format!("secrets = [\"{SECRET}\"]") },
     );
     let quick = if more.contains("retry_ms") { "" } else { "retry_ms = [20, 40, 80, 160, 320, 640, 1000, 1000, 1000, 1000]" };
@@ -35,6 +34,11 @@ async fn hub(dir: &Path) -> (Hub, crate::client::Client) {
 
 fn michub(hub: &Hub, args: &[&str]) -> Output {
     Command::new(env!("CARGO_BIN_EXE_michub")).args(args).env("MICHUB_ADMIN__LISTEN", &hub.admin).output().unwrap()
+}
+
+/// What `michub webhooks` prints.
+pub fn webhooks(hub: &Hub, args: &[&str]) -> String {
+    text(&michub(hub, &[&["webhooks"], args].concat()))
 }
 
 fn text(output: &Output) -> String {
@@ -187,7 +191,7 @@ async fn what_a_receiver_says_it_wants_is_obeyed() {
     let dir = tempfile::tempdir().unwrap();
     let answers = Mutex::new(vec![Reply::Status(410), Reply::With(429, "retry-after: 1\r\n")]);
     let receiver = Receiver::start(move |_| answers.lock().unwrap().pop().unwrap_or(Reply::Status(200))).await;
-    configure(dir.path(), &receiver, "types = [\"room.opened\"]\nretry_ms = [1, 1, 1]\ntimeout_ms = 30000");
+    configure(dir.path(), &receiver, "types = [\"room.opened\"]\nretry_ms = [1, 1, 1]");
     let (hub, _own) = hub(dir.path()).await;
     let got = receiver.wait("the second attempt", |got| got.len() == 2).await;
     let seconds: Vec<u64> = got.iter().map(|delivery| delivery.timestamp.parse().unwrap()).collect();
@@ -210,6 +214,8 @@ async fn private_addresses_are_refused_unless_allowed() {
         std::fs::write(dir.path().join("config.toml"), open).unwrap();
         let (hub, _own) = hub(dir.path()).await;
         until(&hub, "given up", |state| state["dead"] == 1).await;
+        let list = webhooks(&hub, &["list"]);
+        assert!(list.contains("the last attempt failed: ") && list.contains(why), "{list}");
         let dead = text(&michub(&hub, &["webhooks", "dead", "a"]));
         assert!(dead.contains(why), "{dead}");
     }

@@ -60,6 +60,8 @@ async fn a_private_key_signs_and_its_public_one_is_shown() {
     let got = receiver.wait("room.opened", |got| !of(got, "room.opened").is_empty()).await;
     let (_, state) = crate::hub::http(&hub.admin, "GET", "/webhooks", "", "").await;
     let public = state["webhooks"][0]["public_keys"][0].as_str().unwrap().strip_prefix("whpk_").unwrap();
+    let list = crate::contract::webhooks(&hub, &["list"]);
+    assert!(list.contains(&format!("\n  public key: whpk_{public}\n")), "{list}");
     let public: [u8; 32] = STANDARD.decode(public).unwrap().try_into().unwrap();
     assert_eq!(public, key.verifying_key().to_bytes());
     let verifier = VerifyingKey::from_bytes(&public).unwrap();

@@ -17,7 +17,7 @@ use crate::server::{
 use bytes::Bytes;
 use redis::Value;
 use serde::Deserialize;
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, time::Duration};
 
 /// How many lost sessions a user keeps beside a live one.
 const LOST_MAX: &str = "16";
@@ -259,7 +259,8 @@ impl Cluster {
 
     /// Says what this node has of a person. Returns the sessions that are another node's by now, and what the others have.
     pub async fn sync(&self, mine: &Mine) -> Result<(Vec<SessionId>, PersonNews), Unreachable> {
-        let keys = [self.bucket(&mine.user), self.store.keys().luggage(&mine.user)];
+        let keys = self.store.keys();
+        let keys = [self.bucket(&mine.user), keys.luggage(&mine.user), keys.left(bucket_of(&mine.user))];
         let (me, last_seen, former) = (self.me(), mine.last_seen.0.to_string(), self.former());
         let ends = |one: &MySession| one.ends.map_or_else(|| "0".to_owned(), |at| at.0.to_string());
         let luggage = |one: &MySession| one.luggage.as_ref().map(Luggage::encode).unwrap_or_default();
@@ -300,21 +301,37 @@ impl Cluster {
         for user in users {
             by_bucket.entry(bucket_of(user)).or_default().push(user);
         }
-        let looks = by_bucket.into_values().map(|users| async move {
+        let looks = by_bucket.into_iter().map(|(bucket, users)| async move {
             let args: Vec<&[u8]> = users.iter().map(|user| user.as_str().as_bytes()).collect();
-            let Some(first) = users.first() else { return Ok(Vec::new()) };
-            let value = self.script(&self.scripts.look, &[self.bucket(first)], &args).await?;
+            let keys = [self.store.keys().bucket(bucket), self.store.keys().left(bucket)];
+            let value = self.script(&self.scripts.look, &keys, &args).await?;
             let (stamp, records): (String, Vec<Option<String>>) = redis::from_redis_value(value)?;
             let read = |(user, record): (&&UserId, Option<String>)| {
                 self.person((*user).clone(), &stamp, record.unwrap_or_default().as_bytes())
             };
-            Ok::<_, Unreachable>(users.iter().zip(records).filter_map(read).collect())
+            Ok::<Vec<PersonNews>, Unreachable>(users.iter().zip(records).filter_map(read).collect())
         });
         let mut all = Vec::with_capacity(users.len());
         for looked in futures_util::future::join_all(looks).await {
             all.extend(looked?);
         }
         Ok(all)
+    }
+
+    /// As [`Self::look`], for whoever is told how they are: if Redis may have begun anew, the other nodes have `time` to tell of their people.
+    pub async fn look_surely(&self, users: &[UserId], time: Duration) -> Result<Vec<PersonNews>, Unreachable> {
+        let news = self.look(users).await?;
+        if news.iter().all(|one| one.elsewhere.known) {
+            return Ok(news);
+        }
+        self.check_forgotten().await;
+        match self.back_for().and_then(|back| time.checked_sub(back)) {
+            None => Ok(news),
+            Some(rest) => {
+                tokio::time::sleep(rest).await;
+                self.look(users).await
+            }
+        }
     }
 
     /// Counts somebody's sessions on all nodes, lost ones included.

@@ -121,7 +121,8 @@ pub enum RoomMsg {
     /// A session's line is gone without a goodbye.
     Lost { session: SessionId, conn: Option<ConnId>, by_hub: Option<EndedByHub> },
     /// The 60 s of a lost session are over: it is not counted any more.
-    Gone { user: UserId, session: SessionId },
+    /// `conn`: the session goes on over another connection, and is lost only where this one carries it still.
+    Gone { user: UserId, session: SessionId, conn: Option<ConnId> },
     /// A command; `rated`: it counts against the room's rate (those of an API key do not).
     Command { request: Request, rated: bool, reply: Reply },
     /// Somebody says something; `rated` as in `Command`.

@@ -49,7 +49,7 @@ struct NoAddress {
 }
 
 /// Says all of an error: its causes say more than it does.
-fn chain(error: &reqwest::Error) -> String {
+pub(in crate::server) fn chain(error: &reqwest::Error) -> String {
     let mut text = error.to_string();
     let mut cause = std::error::Error::source(error);
     while let Some(error) = cause {

@@ -1,6 +1,7 @@
 //! The actor: takes what it is asked in order, and looks at the clock in between.
 use super::{
     Answer, Ask, Inbox, LastSeen, PresenceSettings, Seen, Watcher,
+    later::Later,
     shared::{Purpose, Shared},
 };
 use crate::server::{
@@ -21,7 +22,7 @@ use crate::{
     wire::{close::Close, session::SessionRecord},
 };
 use std::{
-    collections::{BTreeMap, BTreeSet, HashMap, VecDeque},
+    collections::{BTreeSet, HashMap, VecDeque},
     sync::Arc,
     time::Duration,
 };
@@ -41,6 +42,8 @@ pub(super) struct Line {
     pub seen: Seen,
     /// What other nodes may read of that.
     pub seen_written: UnixMs,
+    /// When this node got it, on the clock of Redis, in µs; 0 = not from another node.
+    pub since: u64,
     /// It was a dead node's: nothing else is known of it here.
     pub adopted: bool,
     /// When its token was issued, wall time in ms.
@@ -57,7 +60,7 @@ pub(super) struct Line {
 impl Line {
     pub fn new(conn: Option<ConnId>, seen: Seen, set: RoomSet, watches: Vec<UserId>) -> Self {
         let rooms = set.list();
-        Self { conn, seen, seen_written: UnixMs(0), adopted: false, issued_ms: 0, rooms, set, watches, kept: true }
+        Self { conn, seen, seen_written: UnixMs(0), since: 0, adopted: false, issued_ms: 0, rooms, set, watches, kept: true }
     }
 }
 
@@ -65,8 +68,7 @@ pub(super) struct Actor {
     pub people: People,
     pub lines: HashMap<SessionId, Line>,
     /// What rooms are to hear later, about sessions and connections that were replaced.
-    pub later: BTreeMap<(UnixMs, u64), (RoomId, RoomMsg)>,
-    pub later_count: u64,
+    pub later: Later,
     pub watchers: HashMap<UserId, BTreeSet<Watcher>>,
     /// What rooms were told of people before everybody was: whatever becomes of those people until then, the rooms hear it.
     pub told_early: BTreeSet<(RoomId, UserId)>,
@@ -103,8 +105,7 @@ impl Inbox {
         let mut actor = Actor {
             people: People::new(settings.timeout, settings.busy_on_seat),
             lines: HashMap::new(),
-            later: BTreeMap::new(),
-            later_count: 0,
+            later: Later::default(),
             watchers: HashMap::new(),
             told_early: BTreeSet::new(),
             kept: HashMap::new(),
@@ -141,7 +142,7 @@ impl Actor {
         loop {
             let now = self.clock.now();
             let timed = self.people.next_deadline().filter(|_| self.clock.is_in_time());
-            let deadline = timed.into_iter().chain(self.later.keys().next().map(|(at, _)| *at)).chain(flush_at);
+            let deadline = timed.into_iter().chain(self.later.next_deadline()).chain(flush_at);
             let shared = self.shared.as_ref();
             let deadline = deadline.chain(shared.and_then(|shared| shared.next_deadline(now)));
             let deadline = deadline.chain(shared.and_then(|shared| shared.seen.next_look(self.lines.len())));
@@ -342,6 +343,16 @@ impl Actor {
         }
         if let Some(user) = user {
             self.touched(&user);
+            if self.shared.is_none() && !self.people.is_here(&user) {
+                self.left_for_good(&user);
+            }
+        }
+    }
+
+    /// Somebody has no session any more, anywhere: what sessions that were replaced still had in rooms ends with his last one.
+    pub(super) fn left_for_good(&mut self, user: &UserId) {
+        for (room, session) in self.later.take_ends(user) {
+            self.rooms.post(&room, RoomMsg::Leave { session, reply: None });
         }
     }
 
@@ -360,8 +371,7 @@ impl Actor {
                 self.kept.remove(&user);
             }
         }
-        while let Some(entry) = self.later.first_entry().filter(|entry| entry.key().0 <= now) {
-            let (room, message) = entry.remove();
+        while let Some((room, message)) = self.later.due(now) {
             self.rooms.post(&room, message);
         }
     }
@@ -370,7 +380,7 @@ impl Actor {
         for room in rooms {
             // Somebody who polls has no connection whose end the room could have heard of.
             self.rooms.post(&room, RoomMsg::Lost { session: session.clone(), conn: None, by_hub: None });
-            self.rooms.post(&room, RoomMsg::Gone { user: user.clone(), session: session.clone() });
+            self.rooms.post(&room, RoomMsg::Gone { user: user.clone(), session: session.clone(), conn: None });
         }
     }
 }

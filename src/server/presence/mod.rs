@@ -4,6 +4,7 @@
 mod actor;
 mod asked;
 mod heard;
+mod later;
 mod projection;
 mod seen;
 pub mod session_store;

@@ -86,7 +86,7 @@ impl Actor {
         let Some(line) = self.take_line(session) else { return };
         let at = line.seen.at().plus(self.settings.timeout).max(self.clock.now());
         for room in line.set.list() {
-            self.later(at, room, RoomMsg::Gone { user: user.clone(), session: session.clone() });
+            self.later(at, room, RoomMsg::Gone { user: user.clone(), session: session.clone(), conn: None });
         }
     }
 
@@ -98,19 +98,17 @@ impl Actor {
         rooms: Vec<RoomId>,
         by_hub: Option<EndedByHub>,
     ) {
-        let gone = |room: &RoomId| (room.clone(), RoomMsg::Lost { session: session.clone(), conn: Some(conn), by_hub });
         let Some(line) = self.lines.get_mut(&session).filter(|line| line.conn == Some(conn)) else {
             // The session goes on over another connection, which enters the rooms that it wants to be in: the others lose it.
             let at = reentered(self.clock.now());
-            for (room, lost) in rooms.iter().map(gone) {
-                self.later(at, room.clone(), lost);
-                self.later(at, room, RoomMsg::Gone { user: user.clone(), session: session.clone() });
+            for room in rooms {
+                self.later(at, room, RoomMsg::Gone { user: user.clone(), session: session.clone(), conn: Some(conn) });
             }
             return;
         };
         line.conn = None;
-        for (room, lost) in rooms.iter().map(gone) {
-            self.rooms.post(&room, lost);
+        for room in rooms {
+            self.rooms.post(&room, RoomMsg::Lost { session: session.clone(), conn: Some(conn), by_hub });
         }
         self.people.lost(&session, line.seen.at());
         self.touched(&user);
@@ -121,13 +119,12 @@ impl Actor {
         let at = reentered(self.clock.now());
         for room in rooms {
             self.later(at, room.clone(), RoomMsg::Lost { session: session.clone(), conn: None, by_hub: None });
-            self.later(at, room, RoomMsg::Gone { user: user.clone(), session: session.clone() });
+            self.later(at, room, RoomMsg::Gone { user: user.clone(), session: session.clone(), conn: None });
         }
     }
 
     pub(super) fn later(&mut self, at: UnixMs, room: RoomId, message: RoomMsg) {
-        self.later_count += 1;
-        self.later.insert((at, self.later_count), (room, message));
+        self.later.push(at, room, message);
     }
 
     fn record(&self, user: &UserId, session: SessionId) -> SessionRecord {

@@ -91,6 +91,8 @@ pub(super) struct Shared {
     pub dirty: BTreeSet<UserId>,
     pub syncing: BTreeSet<UserId>,
     pub opening: BTreeMap<UserId, usize>,
+    /// What came in for people meanwhile about sessions that are not here yet.
+    pub early: BTreeMap<UserId, Vec<Mail>>,
     /// Openings that wait until what was told of their user before is settled.
     pub waiting: Vec<(Opening, OpenReply)>,
     /// Choices that could not be told yet.
@@ -113,6 +115,7 @@ impl Shared {
             dirty: BTreeSet::new(),
             syncing: BTreeSet::new(),
             opening: BTreeMap::new(),
+            early: BTreeMap::new(),
             waiting: Vec::new(),
             choices: BTreeMap::new(),
             retry_at: UnixMs(0),
@@ -253,7 +256,12 @@ impl Shared {
             // While Redis is away whoever asks is answered from here; the gap is told when the path is back.
             let wait = if cluster.is_up() { LISTEN } else { Duration::from_millis(1) };
             drop(tokio::time::timeout(wait, futures_util::future::join_all(listening)).await);
-            let news = if cluster.is_up() { cluster.look(&users).await.unwrap_or_default() } else { Vec::new() };
+            let news = match purpose {
+                _ if !cluster.is_up() => Ok(Vec::new()),
+                Purpose::Answer(..) | Purpose::Room(..) => cluster.look_surely(&users, TOLD_AGAIN).await,
+                Purpose::News | Purpose::LastLook => cluster.look(&users).await,
+            };
+            let news = news.unwrap_or_default();
             FromCluster::Looked { news, purpose }
         });
     }

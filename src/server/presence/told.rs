@@ -6,7 +6,7 @@ use super::{
     shared::{FromCluster, OpenReply},
 };
 use crate::hub::{
-    id::{UserId, UserType},
+    id::UserId,
     presence::{OwnSession, Status},
     time::UnixMs,
 };
@@ -97,7 +97,7 @@ impl Actor {
                 sessions.push(MySession { session, ends, polls, luggage });
             }
             all.push(Mine {
-                user_type: self.people.type_of(&user).cloned().unwrap_or_else(UserType::plain),
+                user_type: view.user_type,
                 last_seen: view.last_seen.unwrap_or(UnixMs(0)),
                 choice: self.people.choice(&user),
                 seated: is_here && self.people.is_seated(&user),
@@ -121,7 +121,8 @@ impl Actor {
         reply: oneshot::Sender<bool>,
     ) -> Option<oneshot::Sender<bool>> {
         let here = self.people.is_here(user);
-        let Some(shared) = self.shared.as_ref().filter(|_| here) else { return Some(reply) };
+        // Somebody who polls may be on another node.
+        let Some(shared) = self.shared.as_ref().filter(|shared| here || shared.cluster.is_up()) else { return Some(reply) };
         let user = user.clone();
         shared.ask(move |cluster| async move {
             let news = cluster.choose(&user, Some(status).filter(|status| *status != Status::Online)).await;

@@ -253,8 +253,12 @@ fn lines(list: Option<&Value>, line: impl Fn(&Value) -> String) -> String {
 fn listed(answer: &Value) -> String {
     let text = |value: &Value, key: &str| value.get(key).and_then(Value::as_str).unwrap_or_default().to_owned();
     let shown = lines(answer.get("webhooks"), |one| {
+        let failure = text(one, "failure");
+        let failure = if failure.is_empty() { failure } else { format!("\n  the last attempt failed: {failure}") };
+        let keys = one.get("public_keys").and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str);
+        let keys: String = keys.map(|key| format!("\n  public key: {key}")).collect();
         format!(
-            "{}  {}  {}  rooms pending {} failing {}, oldest {} ms, dead {}, sent {} failed {}",
+            "{}  {}  {}  rooms pending {} failing {}, oldest {} ms, dead {}, sent {} failed {}{failure}{keys}",
             text(one, "name"),
             text(one, "state"),
             text(one, "url"),

@@ -30,7 +30,7 @@ use std::{
 };
 use tokio::sync::{Notify, Semaphore};
 
-/// How long the log says nothing more about an endpoint that is not there.
+/// How long the log says nothing more about an endpoint that takes nothing.
 const QUIET: Millis = Millis(60_000);
 
 /// What is known of an endpoint over restarts.
@@ -78,8 +78,10 @@ pub struct Endpoint {
     rooms: Mutex<BTreeMap<RoomId, Waiting>>,
     /// The last attempts found nobody there.
     pub(super) down: AtomicBool,
-    /// The log says so, since this time.
-    told_down: Mutex<Option<UnixMs>>,
+    /// Why the newest attempt has failed, if it has.
+    failure: Mutex<Option<String>>,
+    /// When the log said last that messages are not taken.
+    told: Mutex<Option<UnixMs>>,
     /// It is there again: whoever waits may try.
     up: Notify,
     pub(super) sent: AtomicU64,
@@ -118,7 +120,8 @@ impl Endpoint {
             known: Mutex::new(known),
             rooms: Mutex::default(),
             down: AtomicBool::new(false),
-            told_down: Mutex::default(),
+            failure: Mutex::default(),
+            told: Mutex::default(),
             up: Notify::new(),
             sent: AtomicU64::new(0),
             failed: AtomicU64::new(0),
@@ -249,6 +252,7 @@ impl Endpoint {
         let (why, asked, absent) = match self.outgoing.load().clone().post(&headers, body.into()).await {
             Ok(answer) if answer.status.is_success() => {
                 self.sent.fetch_add(1, Relaxed);
+                self.set_failure(None);
                 metrics::counter!("michub_webhook_sent_total", "endpoint" => name).increment(1);
                 if self.down.swap(false, Relaxed) {
                     tracing::debug!(endpoint = self.name, "the endpoint takes messages again");
@@ -272,16 +276,27 @@ impl Endpoint {
         };
         self.failed.fetch_add(1, Relaxed);
         metrics::counter!("michub_webhook_failed_total", "endpoint" => name).increment(1);
-        if absent && !self.down.swap(true, Relaxed) {
-            self.tell_down(&why);
+        if absent {
+            self.down.store(true, Relaxed);
         }
+        self.tell_failing(&why);
+        self.set_failure(Some(why.clone()));
         Tried::Failed { why, asked }
     }
 
-    /// Says in the log that nobody takes messages; not again for a while, because some come and go all the time.
-    fn tell_down(&self, why: &str) {
+    fn set_failure(&self, why: Option<String>) {
+        *self.failure.lock().unwrap_or_else(PoisonError::into_inner) = why;
+    }
+
+    /// Returns why the newest attempt has failed, if it has.
+    pub(super) fn failure(&self) -> Option<String> {
+        self.failure.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Says in the log that messages are not taken; not again for a while, because endpoints come and go.
+    fn tell_failing(&self, why: &str) {
         let now = self.clock.now();
-        let mut told = self.told_down.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
         if told.is_none_or(|at| now.since(at) >= QUIET) {
             *told = Some(now);
             tracing::warn!(endpoint = self.name, why, "the endpoint takes no messages");

@@ -17,6 +17,9 @@ pub struct EndpointState {
     /// The age of the oldest message that has failed.
     pub oldest_ms: u64,
     pub dead: usize,
+    /// Why the newest attempt has failed, if it has.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub failure: Option<String>,
     /// What receivers verify with, where a private key signs.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub public_keys: Vec<String>,
@@ -46,6 +49,7 @@ impl Endpoint {
             failing_rooms: failing.len(),
             oldest_ms: failing.iter().min().map_or(0, |at| now.since(*at).0),
             dead: self.dead.count(),
+            failure: self.failure(),
             public_keys: self.settings().keys.iter().filter_map(Key::public).collect(),
             sent: self.sent.load(Relaxed),
             failed: self.failed.load(Relaxed),

@@ -1,7 +1,8 @@
 -- A node says what it has of a person; what another node has is left alone, except that a line here beats a lost one there.
--- KEYS: people, watches. ARGV: user, type, incarnation, last sign of life, choice ('' = none), 1 = seated here,
+-- KEYS: people, watches, those who have left. ARGV: user, type, incarnation, last sign of life, choice ('' = none), 1 = seated here,
 -- former names of this node with blanks between them, then per session: name, end (0 = live), 1 = it polls,
 -- what goes with it ('' = as before, ';' = nothing)
+local LEFT_MAX = 1024
 local record = read(KEYS[1], ARGV[1])
 local before = sign(record)
 local fresh = next(record.n) == nil
@@ -32,4 +33,9 @@ if fresh and ARGV[5] ~= '' then record.c = ARGV[5] end
 if ARGV[2] ~= '' then record.t = ARGV[2] end
 record.a = math.max(record.a or 0, tonumber(ARGV[4]))
 local text = write(KEYS[1], ARGV[1], record, before)
+if next(record.n) == nil and record.a > 0 then
+  -- When he was here last is asked for long after.
+  redis.call('HSET', KEYS[3], ARGV[1], cjson.encode({t = record.t, a = record.a, n = {}}))
+  if redis.call('HLEN', KEYS[3]) > LEFT_MAX then redis.call('HDEL', KEYS[3], redis.call('HRANDFIELD', KEYS[3])) end
+end
 return {moved, string.format('%.0f', stamp), text}

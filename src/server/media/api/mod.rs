@@ -11,7 +11,7 @@ use crate::{
         media::{Live, Sighting},
         time::Millis,
     },
-    server::{clock::Clock, config::MediaConfig, media::hooks::Kind},
+    server::{clock::Clock, config::MediaConfig, media::hooks::Kind, outgoing::chain},
 };
 use reqwest::{Client, RequestBuilder, redirect::Policy};
 use serde::de::DeserializeOwned;
@@ -26,7 +26,7 @@ const ANSWER_BYTES: usize = 8 * 1024 * 1024;
 #[derive(Debug, thiserror::Error)]
 pub(super) enum ApiError {
     /// No connection, no answer in time, or one that broke off.
-    #[error("{0}")]
+    #[error("{}", chain(.0))]
     Http(#[from] reqwest::Error),
     /// An answer with another status than 200.
     #[error("status {0}")]

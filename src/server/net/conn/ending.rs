@@ -36,6 +36,13 @@ pub(in crate::server) struct Deadlines {
     pub waiting_bytes: usize,
 }
 
+impl Deadlines {
+    /// Returns how often connections are looked at: with short settings so often that a ping and its answer come in time.
+    pub fn look_every_ms(self) -> u64 {
+        (self.ping_ms.min(self.idle_ms.saturating_sub(self.ping_ms)) / 4).clamp(10, 250)
+    }
+}
+
 impl Conn {
     /// Ends the connection: `closing` (application codes only), the close frame, then a short time to read them.
     pub fn close(&self, close: Close, retry_after_ms: u64) {
@@ -135,5 +142,19 @@ impl Conn {
             State::Closed(since) if now.since(since) >= ANSWER_MS => self.end_our_half(),
             _ => {}
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn short_settings_are_looked_at_often() {
+        let every = |ping_ms, idle_ms| Deadlines { ping_ms, idle_ms, message_ms: 10_000, waiting_bytes: 0 }.look_every_ms();
+        assert_eq!(every(25_000, 60_000), 250);
+        assert_eq!(every(300, 1_000), 75);
+        assert_eq!(every(100, 200), 25);
+        assert_eq!(every(199, 200), 10);
     }
 }

@@ -21,8 +21,6 @@ use tokio::sync::mpsc;
 
 /// How many messages may wait for a shard.
 const INBOX: usize = 8_192;
-/// How often a shard looks at its connections' deadlines.
-const SWEEP_MS: u64 = 250;
 /// What a connection may take when memory is short: the time for a message that has begun, and the bytes that wait for a reader.
 const SHORT_MESSAGE_MS: u64 = 250;
 const SHORT_WAITING_BYTES: usize = 16 * 1024;
@@ -170,7 +168,7 @@ impl Shard {
         self.slots.borrow().iter().filter_map(|slot| slot.conn.clone()).collect()
     }
 
-    /// Looks at all deadlines four times a second.
+    /// Looks at all deadlines again and again.
     pub async fn sweep(self: Rc<Self>) {
         let settings = &self.settings;
         let deadlines = Deadlines {
@@ -182,10 +180,11 @@ impl Shard {
         let short =
             Deadlines { message_ms: SHORT_MESSAGE_MS.min(deadlines.message_ms), waiting_bytes: SHORT_WAITING_BYTES, ..deadlines };
         let mut last: Mono = settings.clock.mono();
+        let every = deadlines.look_every_ms();
         loop {
-            tokio::time::sleep(Duration::from_millis(SWEEP_MS)).await;
+            tokio::time::sleep(Duration::from_millis(every)).await;
             let now = settings.clock.mono();
-            let late = now.since(last).saturating_sub(SWEEP_MS);
+            let late = now.since(last).saturating_sub(every);
             last = now;
             let gap = if late > PAUSED_MS { late } else { 0 };
             if self.index == 0 {

@@ -165,7 +165,8 @@ impl MemberList {
         let (out, last) = self.change(&user, |slot| {
             let Some(person) = slot else { return (None, true) };
             let at = person.lines.iter().position(|line| line.session == *session);
-            (at.map(|at| person.lines.remove(at)), !person.lines.iter().any(|line| line.live))
+            let out = at.map(|at| person.lines.remove(at));
+            (out, !person.lines.iter().any(|line| line.live) && !person.elsewhere.values().any(|part| *part == Part::Live))
         });
         let conn = out.as_ref().and_then(|line| line.conn);
         self.outs.extend(out.map(|line| line.rooms));
@@ -186,11 +187,12 @@ impl MemberList {
         self.looks.extend(handover.map(|handover| handover.shown_from).filter(|at| *at > self.now));
     }
 
-    /// A session is over; ignored if it has come back by now.
-    pub fn gone(&mut self, user: &UserId, session: &SessionId) {
+    /// A session is over; ignored if it has come back by now. With a connection: it is over where that carries it, whatever has become of it elsewhere.
+    pub fn gone(&mut self, user: &UserId, session: &SessionId, conn: Option<ConnId>) {
         self.change(user, |slot| {
             if let Some(person) = slot {
-                person.lines.retain(|line| line.session != *session || line.live);
+                let stays = |line: &Line| conn.map_or(line.live, |conn| line.conn != Some(conn));
+                person.lines.retain(|line| line.session != *session || stays(line));
             }
         });
     }

@@ -105,7 +105,7 @@ impl Task {
                 let handover = by_hub.map(|ended| self.handover(ended));
                 self.members.lost(session, *conn, handover);
             }
-            RoomMsg::Gone { user, session } => self.members.gone(user, session),
+            RoomMsg::Gone { user, session, conn } => self.members.gone(user, session, *conn),
             _ => {}
         }
     }

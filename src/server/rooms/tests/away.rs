@@ -122,9 +122,27 @@ fn the_end_of_a_session_that_has_come_back_means_nothing() {
         bench.enter(&["a"]).await;
         bench.say("a", Command::SeatTake { seat_no: Some(1) });
         bench.out(2).await;
-        bench.send(RoomMsg::Gone { user: user("a"), session: session("a") });
+        bench.send(RoomMsg::Gone { user: user("a"), session: session("a"), conn: None });
         bench.say("a", Command::QueueLeave);
         assert_eq!(bench.out(1).await, ["a: error 3 not_queued -"]);
+    });
+}
+
+#[test]
+fn an_older_connection_ends_only_what_it_still_carries() {
+    run(settings(), |mut bench| async move {
+        bench.enter(&["a", "b"]).await;
+        bench.say("a", Command::SeatTake { seat_no: Some(1) });
+        bench.out(2).await;
+        let gone = |name: &str| RoomMsg::Gone { user: user("a"), session: session("a"), conn: Some(conn(name)) };
+        bench.lose("a");
+        assert_eq!(bench.out(1).await, ["all: update seat_held"]);
+        bench.send(gone("x"));
+        bench.join("a");
+        bench.send(gone("x"));
+        assert_eq!(bench.out(2).await, ["all: update seat_returned", "a in: ack 4 | room_snapshot"], "he was lost, not gone");
+        bench.send(gone("a"));
+        assert_eq!(bench.out(1).await, ["all: update seat_held"], "a line that was never entered again");
     });
 }
 

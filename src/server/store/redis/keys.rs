@@ -52,6 +52,12 @@ impl Keys {
         format!("{}{{p{bucket}}}:s", self.0)
     }
 
+    /// `{p<B>}:d`, when those of a bucket's people who have left were seen last.
+    #[must_use]
+    pub fn left(&self, bucket: u16) -> String {
+        format!("{}{{p{bucket}}}:d", self.0)
+    }
+
     /// The messages kept for somebody whose lines are all lost.
     #[must_use]
     pub fn kept(&self, user: &UserId) -> String {
