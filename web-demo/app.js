@@ -1,7 +1,7 @@
 // The demo page: six people over six real sockets in one room. What is drawn is what their own replicas say; two of them stand side by side.
 import { admin, adminId, calm, everybody, nameOf, open, roomId } from "./cast.js";
 import { chatTools, composer, drawChat, openChat, redrawChat } from "./chat.js";
-import { h, icon, iconButton, render } from "./dom.js";
+import { h, icon, iconButton, memory, render } from "./dom.js";
 import { latency } from "./latency.js";
 import { drawLog, listen, logTools } from "./log.js";
 import { line, people, sync, viewer, viewerLine, viewerTabs } from "./people.js";
@@ -22,13 +22,13 @@ let hub = null;
 let isReached = false;
 /** Why there is no room to show, if it is so for good. */
 let broken = "";
-let theme = localStorage.getItem("michub.theme") ?? "auto";
+let theme = memory.get("michub.theme") ?? "auto";
 
 function wearTheme() { document.documentElement.style.colorScheme = theme === "auto" ? "light dark" : theme; }
 
 function nextTheme() {
   theme = { auto: "light", light: "dark", dark: "auto" }[theme];
-  localStorage.setItem("michub.theme", theme);
+  memory.set("michub.theme", theme);
   wearTheme();
   schedule();
 }
@@ -122,7 +122,7 @@ setInterval(() => { if (document.visibilityState === "visible") schedule(); }, 5
 setInterval(look, 5000);
 look();
 open().then(() => {
-  if (!calm && !localStorage.getItem("michub.toured")) startTour();
+  if (!calm && !memory.get("michub.toured")) startTour();
   return openChat();
 }).catch((error) => {
   broken = error.name === "auth" ? t("noToken") : `${error.name}: ${error.message}`;

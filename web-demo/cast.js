@@ -1,5 +1,6 @@
-// The people of this window: an owner and five others, each a real client over a real socket; how they open a room, and the little life of their own that they have.
+// The people of this window: an owner and five others, each a real client over a real socket, and how they open a room.
 import { HubClient, persistent, standard } from "./vendor/michub.js";
+import { windowMemory } from "./dom.js";
 import { LateSocket } from "./faults.js";
 
 const query = new URLSearchParams(location.search);
@@ -7,8 +8,8 @@ export const roomId = query.get("room") ?? "demo";
 /** No life of its own, no tour: for tests and pictures. */
 export const calm = query.has("calm");
 const url = `${location.protocol === "https:" ? "wss" : "ws"}://${location.host}/ws`;
-const tag = sessionStorage.getItem("michub.window") ?? Math.random().toString(36).slice(2, 5).padEnd(3, "0");
-sessionStorage.setItem("michub.window", tag);
+const tag = windowMemory.get("michub.window") ?? Math.random().toString(36).slice(2, 5).padEnd(3, "0");
+windowMemory.set("michub.window", tag);
 
 export const NAMES = ["mei", "jun", "ana", "leo", "kai", "noor", "yuki", "omar", "zoe", "ivan", "lucia", "tao", "ada", "ravi", "elin", "hugo", "mina", "paul", "xia", "sara"];
 const offset = query.has("room") && calm ? 0 : [...tag].reduce((sum, letter) => sum + letter.charCodeAt(0), 0);
@@ -84,7 +85,7 @@ function note(event) {
 /** Has the room its furniture? A fresh one has other seats first, which nobody needs to see. */
 export let isFurnished = false;
 
-/** A fresh room gets rules that show something: four seats, two of them locked, turns of 90 s, a VIP role. In every room this window's people get their roles. */
+/** A fresh room gets rules that show something; in every room this window's people get their roles. */
 async function furnish() {
   const { room } = admin;
   const fresh = room.state.owner_user_id === admin.id && room.state.rev === 0;

@@ -1,4 +1,4 @@
-// A page as a function of its state: `h` describes an element, `render` makes the document agree with as few changes as it can. Plus the icons.
+// A page as a function of its state: `h` describes an element, `render` makes the document agree with as few changes as it can. Plus the icons, and what the page remembers.
 
 const SVG = new Set(["svg", "path", "circle", "polyline", "line", "g"]);
 
@@ -92,3 +92,14 @@ export const button = (label, onclick, props = {}, ...inside) => h("button", { t
 
 /** A countdown as m:ss. */
 export const clock = (ms) => { const s = Math.max(0, Math.ceil(ms / 1000)); return `${Math.floor(s / 60)}:${String(s % 60).padStart(2, "0")}`; };
+
+/** What is remembered of the user; where a browser keeps nothing, as long as the page lives. */
+const own = new Map();
+const drawer = (storage) => ({
+  get(name) { try { return storage().getItem(name); } catch { return own.get(name) ?? null; } },
+  set(name, value) { try { storage().setItem(name, value); } catch { own.set(name, value); } },
+});
+
+export const memory = drawer(() => localStorage);
+/** For this window alone. */
+export const windowMemory = drawer(() => sessionStorage);

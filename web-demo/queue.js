@@ -75,21 +75,20 @@ export class QueueView {
     ]);
   }
 
-  row(entry, index, count, now) {
+  row(entry, index, order, now) {
     const user = entry.user_id;
     const name = nameOf(user);
     const { sorter, mayMove, room } = this;
     const lifted = sorter.user === user;
     const y = lifted && !sorter.byKey ? sorter.y : index * ROW;
-    const order = sorter.shown();
     const held = entry.held_until_ms && chip("held", t("heldFor", clock(entry.held_until_ms - now)), "clock");
     return h("li", { key: user, "data-user": user, class: `${lifted ? `lifted ${sorter.byKey ? "" : "drag"}` : ""} ${held ? "held" : ""} ${entry.on_deck ? "deck" : ""}`, vars: { "--y": `${y}px` } },
       mayMove && h("button", { type: "button", class: "ib grip", "data-act": "grip", "aria-label": t("grip", name, index + 1), "aria-describedby": "keys", "aria-pressed": String(lifted) }, icon("grip")),
       h("span", { class: "n" }, index + 1), face(user, "small"),
-      h("span", { class: "who" }, h("span", { class: "top" }, h("b", null, name), roleChip(room.state, user), entry.on_deck && chip("deck", t("next")), held, entry.pinned && h("span", { class: "pin", title: t("pinned") }, icon("pin", 14))),
+      h("span", { class: "who" }, h("span", { class: "top" }, h("b", { title: name.length > 20 ? name : null }, name), roleChip(room.state, user), entry.on_deck && chip("deck", t("next")), held, entry.pinned && h("span", { class: "pin", title: t("pinned") }, icon("pin", 14))),
         h("span", { class: "note" }, entry.note ?? t("waits", clock(now - entry.joined_at_ms)))),
       mayMove && iconButton("up", `${t("up")}: ${name}`, () => this.move(user, { before: order[index - 1] }), { class: "arrow", "data-act": "up", disabled: index === 0 }),
-      mayMove && iconButton("down", `${t("down")}: ${name}`, () => this.move(user, { after: order[index + 1] }), { class: "arrow", "data-act": "down", disabled: index === count - 1 }),
+      mayMove && iconButton("down", `${t("down")}: ${name}`, () => this.move(user, { after: order[index + 1] }), { class: "arrow", "data-act": "down", disabled: index === order.length - 1 }),
       iconButton("dots", t("more", name), (event) => this.menu(event.currentTarget, entry), { "data-act": "more" }));
   }
 
@@ -99,7 +98,7 @@ export class QueueView {
     const order = this.sorter.shown().filter((user) => byUser.has(user));
     const empty = order.length === 0 && h("p", { class: "empty" }, this.room.state ? t("nobody") : t("waitsForRoom"));
     return h("div", { class: "scroll", tabindex: order.length > 6 ? "0" : null, role: "group", "aria-label": t("queue") }, empty,
-      h("ol", { id: this.id, class: this.mayMove ? "rows may" : "rows", vars: { "--count": String(order.length) }, ...this.events }, order.map((user, index) => this.row(byUser.get(user), index, order.length, now))));
+      h("ol", { id: this.id, class: this.mayMove ? "rows may" : "rows", vars: { "--count": String(order.length) }, ...this.events }, order.map((user, index) => this.row(byUser.get(user), index, order, now))));
   }
 
   after(still) { glide(document.getElementById(this.id), still); }

@@ -1,4 +1,4 @@
-// Reordering a list by pointer and by keys. Rows stand where a transform puts them, so nothing else on the page moves; while somebody drags, what others do is shown around him.
+// Reordering a list by pointer and by keys. A transform places rows, so nothing else moves; what others do meanwhile is shown.
 
 export const ROW = 60;
 const EDGE = 36;

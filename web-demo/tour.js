@@ -1,5 +1,5 @@
 // Four steps that point at what is worth a look. Shown once, and whenever somebody asks.
-import { h, icon, render } from "./dom.js";
+import { h, icon, memory, render } from "./dom.js";
 import { t } from "./words.js";
 
 const STEPS = [[".stage", "tour1"], [".mine", "tour2"], [".other", "tour3"], [".folk", "tour4"]];
@@ -8,7 +8,7 @@ let step = -1;
 
 function end() {
   step = -1;
-  localStorage.setItem("michub.toured", "1");
+  memory.set("michub.toured", "1");
   show();
 }
 

@@ -1,4 +1,6 @@
 // The page's words: English, Chinese.
+import { memory } from "./dom.js";
+
 const WORDS = {
   tagline: ["who is here, who is free, who speaks next", "谁在线，谁空闲，下一个谁发言"],
   stage: ["On stage", "麦位"], queue: ["Mic queue", "麦序"], people: ["People in this window", "本窗口的成员"], log: ["Frames on the wire", "收发记录"],
@@ -49,7 +51,7 @@ const WORDS = {
   noToken: ["This hub wants tokens; the demo page needs `auth.mode = \"dev\"`.", "此服务需要令牌；演示页需要 auth.mode = \"dev\"。"],
 };
 
-let language = localStorage.getItem("michub.language") ?? (navigator.language.startsWith("zh") ? "zh" : "en");
+let language = memory.get("michub.language") ?? (navigator.language.startsWith("zh") ? "zh" : "en");
 
 /** The page's word for `key`; unknown keys (the protocol's own words) stay as they are. */
 export function t(key, ...values) {
@@ -68,6 +70,6 @@ export function markLanguage() { document.documentElement.lang = language === "z
 
 export function switchLanguage() {
   language = language === "zh" ? "en" : "zh";
-  localStorage.setItem("michub.language", language);
+  memory.set("michub.language", language);
   markLanguage();
 }

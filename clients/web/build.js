@@ -1,7 +1,7 @@
-// Builds dist/ (one ESM file, the polling fallback that it loads when it must, the types) and the page's copy. `--check` fails if the page's copy is not what the sources give.
+// Builds dist/ (one ESM file, the polling fallback that it loads when it must, the types, the licences) and the page's copy. `--check` fails if the page's copy is not what the sources give.
 import { build } from "esbuild";
 import { execFileSync } from "node:child_process";
-import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { copyFileSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { gzipSync } from "node:zlib";
 import { minify } from "terser";
@@ -9,6 +9,9 @@ import { minify } from "terser";
 /** 6,000 bytes, and what GNU gzip needs more than zlib. */
 const MAX_GZIP = 5955;
 const at = (path) => fileURLToPath(new URL(path, import.meta.url));
+// The package has the licences with it.
+mkdirSync(at("dist"), { recursive: true });
+for (const name of ["LICENSE-MIT", "LICENSE-APACHE"]) copyFileSync(at(`../../${name}`), at(`dist/${name}`));
 const { version } = JSON.parse(readFileSync(at("package.json"), "utf8"));
 const check = process.argv.includes("--check");
 

@@ -86,6 +86,34 @@ async fn whoever_polls_chooses_his_status_through_any_node() {
 }
 
 #[tokio::test]
+async fn of_resumes_at_the_same_moment_one_lives() {
+    let nodes = Nodes::quick(2);
+    let mut watcher = nodes.user(0, "w").await;
+    let mut first = nodes.user(0, "a").await;
+    let hello = json!({"type": "user_online", "user_id": "a", "session_token": first.welcome["session_token"]});
+    let mut lines = tokio::task::JoinSet::new();
+    lines.spawn(async move { first.close_code().await });
+    for _ in 0..5 {
+        let mut clients = Vec::new();
+        for place in 0..4 {
+            clients.push(Client::connect(&nodes.hubs[place % 2].address).await);
+        }
+        for client in &mut clients {
+            client.say(hello.clone()).await;
+        }
+        for mut client in clients {
+            lines.spawn(async move { client.close_code().await });
+        }
+        for _ in 0..4 {
+            assert_eq!(lines.join_next().await.unwrap().unwrap(), 4009);
+        }
+        let told = watcher.ok("message", json!({"to_user_id": "a", "message": "hello"})).await;
+        assert_eq!(told["delivered"], 1, "the last one lives");
+    }
+    lines.abort_all();
+}
+
+#[tokio::test]
 async fn a_session_goes_on_on_another_node() {
     let nodes = Nodes::start(3, &[]);
     let mut watcher = nodes.user(0, "w").await;

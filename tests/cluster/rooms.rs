@@ -15,6 +15,31 @@ async fn follow(client: &mut crate::client::Client, mut from: Value, to: &Value)
 }
 
 #[tokio::test]
+async fn a_room_is_left_when_the_last_device_on_any_node_leaves() {
+    let nodes = Nodes::start(2, &[]);
+    let mut own = nodes.user(0, "own").await;
+    own.ok("room_join", json!({})).await;
+    own.ok("seat_lock", json!({"seat_nos": "all", "on": true})).await;
+    let mut phone = nodes.user(0, "p").await;
+    let mut web = nodes.user(1, "p").await;
+    phone.ok("room_join", json!({})).await;
+    web.ok("room_join", json!({})).await;
+    phone.ok("queue_join", json!({})).await;
+    own.event("queue_joined").await;
+    // A node tells of its people in order: with the second of them the first is known.
+    nodes.user(1, "q").await.ok("room_join", json!({})).await;
+    let with_q = |frame: &Value| frame["changes"].as_array().is_some_and(|all| all.iter().any(|one| one["user_id"] == "q"));
+    own.until(with_q).await;
+    phone.ok("room_leave", json!({})).await;
+    let marked = own.ok("seat_extra", json!({"seat_no": 1, "extra": "x"})).await;
+    let told =
+        own.until(|frame| frame["events"].as_array().is_some_and(|all| all.iter().any(|one| one["rev"] == marked["rev"]))).await;
+    assert!(told["events"].as_array().unwrap().iter().all(|one| one["event"] != "queue_left"), "{told}");
+    web.ok("room_leave", json!({})).await;
+    assert_eq!(own.event("queue_left").await["reason"], "left");
+}
+
+#[tokio::test]
 async fn three_nodes_have_one_order() {
     let nodes = Nodes::start(3, &[]);
     let mut own = nodes.user(0, "own").await;

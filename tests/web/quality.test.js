@@ -112,6 +112,17 @@ test("on a phone every target is at least 44 pixels wide and high", async () => 
   await healthy(page);
 });
 
+test("nothing is wider than the window, whatever its width", async () => {
+  for (const locale of ["en-US", "zh-CN"]) {
+    const { page } = await fresh({ locale });
+    for (const width of [320, 360, 390, 600, 768, 1024, 1280, 1920]) {
+      await page.setViewportSize({ width, height: 800 });
+      await until(`${width} pixels, ${locale}`, async () => { const wide = await page.evaluate(() => document.documentElement.scrollWidth); return wide <= width || wide; });
+    }
+    await healthy(page);
+  }
+});
+
 test("every control can be reached and seen by Tab, from top to bottom", async () => {
   const { page } = await fresh();
   const wanted = await page.evaluate(() => [...document.querySelectorAll("button, a, select, input, [tabindex='0']")].filter((one) => one.offsetParent && !one.disabled).length);

@@ -9,6 +9,8 @@ import { makeKit, scenarios } from "./scenarios.js";
 let hub;
 let browser;
 const TRANSPORTS = ["ws", "poll", "sse"];
+/** The slowest of them takes a hundredth of that. */
+const TEST_MS = 300_000;
 const table = [];
 before(async () => { hub = await startHub({ MICHUB_ROOM__RULES__MODE_MIN_INTERVAL_SECONDS: "0" }); browser = await startBrowser(); });
 after(async () => {
@@ -76,7 +78,7 @@ async function inChromium(scenario, transport) {
 
 for (const scenario of scenarios) {
   for (const transport of scenario.transports ?? TRANSPORTS) {
-    test(`node, ${transport}: ${scenario.name}`, () => timed(scenario.name, `node ${transport}`, () => inNode(scenario, transport)));
-    test(`chromium, ${transport}: ${scenario.name}`, () => timed(scenario.name, `chromium ${transport}`, () => inChromium(scenario, transport)));
+    test(`node, ${transport}: ${scenario.name}`, { timeout: TEST_MS }, () => timed(scenario.name, `node ${transport}`, () => inNode(scenario, transport)));
+    test(`chromium, ${transport}: ${scenario.name}`, { timeout: TEST_MS }, () => timed(scenario.name, `chromium ${transport}`, () => inChromium(scenario, transport)));
   }
 }

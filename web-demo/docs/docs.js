@@ -1,11 +1,11 @@
 // The page `/docs`: the protocol as the hub's own tables tell it (protocol.json), to be searched and read in two languages.
-import { h, icon, iconButton, render } from "/dom.js";
+import { h, icon, iconButton, memory, render } from "/dom.js";
 import { CHINESE, CLOSES, EVENTS, PAGE } from "/docs/words.js";
 
 const $ = (id) => document.getElementById(id);
 const SECTIONS = ["command", "client", "hub", "event", "http", "error", "close"];
-let language = localStorage.getItem("michub.language") ?? (navigator.language.startsWith("zh") ? "zh" : "en");
-let theme = localStorage.getItem("michub.theme") ?? "auto";
+let language = memory.get("michub.language") ?? (navigator.language.startsWith("zh") ? "zh" : "en");
+let theme = memory.get("michub.theme") ?? "auto";
 let query = "";
 let copied = "";
 let spoken = { items: [], errors: [], closes: [] };
@@ -103,8 +103,8 @@ function draw() {
   $("count").textContent = t("results", all.length);
   render($("tools"), [
     h("a", { key: "demo", class: "btn", href: "/", "aria-label": t("demo") }, icon("window", 18), h("span", { class: "wide" }, t("demo"))),
-    iconButton("theme", t("theme"), () => { theme = { auto: "light", light: "dark", dark: "auto" }[theme]; localStorage.setItem("michub.theme", theme); wearTheme(); }, { key: "theme" }),
-    h("button", { key: "language", type: "button", id: "language", lang: language === "zh" ? "en" : "zh-CN", onclick: () => { language = language === "zh" ? "en" : "zh"; localStorage.setItem("michub.language", language); draw(); } }, t("language")),
+    iconButton("theme", t("theme"), () => { theme = { auto: "light", light: "dark", dark: "auto" }[theme]; memory.set("michub.theme", theme); wearTheme(); }, { key: "theme" }),
+    h("button", { key: "language", type: "button", id: "language", lang: language === "zh" ? "en" : "zh-CN", onclick: () => { language = language === "zh" ? "en" : "zh"; memory.set("michub.language", language); draw(); } }, t("language")),
   ]);
   render($("contents"), contents(all));
   render($("page"), [!query && start(), ...SECTIONS.map((side) => section(side, all)), !all.length && h("p", { key: "nothing", class: "card empty-note" }, t("nothing"))]);

@@ -1,8 +1,10 @@
 // One line to the hub that comes back by itself: states, reconnecting, resuming, liveness, requests that are never silently lost.
 import { Emitter } from "./emitter.js";
+import { HubError } from "./error.js";
 import type { Ack, ClientFrames, Closing, Commands, DirectMessage, Envelope, ErrorFrame, ServerFrame, Status, UserStatus, Welcome } from "./frames.js";
+import type { Line } from "./line.js";
 import { standard, type ReconnectPolicy } from "./reconnect.js";
-import { Room } from "./room.js";
+import { newOpId, Room } from "./room.js";
 
 export type State = "connecting" | "connected" | "disconnected" | "failed";
 /** How frames travel. */
@@ -32,19 +34,6 @@ export interface Options {
   WebSocket?: typeof WebSocket;
 }
 
-/** What the hub refused, or what became of a request without a line: `disconnected`, `timeout`, `offline_full`, or why the client ended: `closed`, `exhausted`, `terminal`, `auth`. */
-export class HubError extends Error {
-  /** 0 = not from the hub. */
-  code = 0;
-  /** The same request may succeed later, not before `retry_after_ms`. */
-  temporary = false;
-  retry_after_ms = 0;
-  details: Record<string, any> = {};
-  constructor(fields: { name: string } & Partial<Omit<ErrorFrame, "type">>) {
-    super(fields.message ?? fields.name);
-    Object.assign(this, fields);
-  }
-}
 const isOffline = () => page.navigator?.onLine === false;
 const lost = (name: string) => new HubError({ name });
 
@@ -72,13 +61,6 @@ export interface Events {
   frame: { out: boolean; frame: any };
 }
 interface Waiting { _frame: any; _resolve: (ack: any) => void; _reject: (error: unknown) => void; _timer?: ReturnType<typeof setTimeout> }
-/** What a line must do: a WebSocket, or polling dressed as one. */
-export interface Line {
-  onopen: any; onmessage: any; onclose: any; onerror?: any;
-  send(text: string): void;
-  close(code?: number): void;
-}
-
 const page = globalThis as unknown as Partial<Window & typeof globalThis>;
 const DEFAULTS = { url: "/ws", offlineMax: 100, timeoutMs: 30_000, watchdogMs: 10_000, transport: "auto" as "auto" | Transport, reconnect: standard() };
 const WELCOME_MS = 10_000;
@@ -101,20 +83,20 @@ export class HubClient extends Emitter<Events> {
   private _queue: Waiting[] = [];
   private _watched: string[] = [];
   declare private _token: string | undefined;
-  private _tokenReason: TokenContext["reason"] = "connect";
+  declare private _isExpired: boolean;
   declare private _retry: any;
   /** Runs out when a line is without a welcome for too long, then when it has been up for a while. */
   declare private _stable: any;
   declare private _beat: any;
   declare private _renew: any;
-  private _lostAt = 0;
-  private _lastIn = 0;
-  private _lastBeat = 0;
-  private _probe = 0;
-  private _advice = 0;
+  declare private _lostAt: number;
+  declare private _lastIn: number;
+  declare private _lastBeat: number;
+  declare private _probe: number;
+  declare private _advice: number;
   private _refused = 0;
-  private _wanted = false;
-  private _halfOpen = false;
+  declare private _wanted: boolean;
+  declare private _halfOpen: boolean;
   /** Up to where a session without a socket was heard; it goes on over any transport. */
   private _mail: { heard?: string } = {};
   declare private _worker: Worker | undefined;
@@ -130,7 +112,11 @@ export class HubClient extends Emitter<Events> {
     const on = (name: string, run: (event: any) => void) => page.addEventListener?.(name, run, true);
     for (const name of ["online", "pageshow", "resume"]) on(name, () => this.wake());
     on("visibilitychange", () => page.document!.hidden || this.wake());
-    on("pagehide", ({ persisted }) => persisted && this._lost(1001));
+    // A page that is put aside, or ends, opens nothing more; `pageshow` wakes it.
+    on("pagehide", () => {
+      this._lost(1001);
+      clearTimeout(this._retry);
+    });
     if (options.worker && page.Worker) {
       const source = "setInterval(()=>postMessage(0),5e3)";
       this._worker = new Worker(URL.createObjectURL(new Blob([source])));
@@ -171,8 +157,9 @@ export class HubClient extends Emitter<Events> {
   /** Sends a request; resolves with its answer, rejects with a `HubError`. Without a line it waits for one. */
   request<Name extends keyof ClientFrames>(type: Name, ...fields: {} extends ClientFrames[Name] ? [ClientFrames[Name]?] : [ClientFrames[Name]]): Promise<Ack>;
   request<Name extends keyof Commands>(type: Name, fields: Commands[Name] & Envelope & { room_id: string }): Promise<Ack>;
-  request(type: string, fields: object = {}): Promise<Ack> {
-    return new Promise((_resolve, _reject) => this._ask({ _frame: { type, id: ++this._nextId, ...fields }, _resolve, _reject }));
+  request(type: string, fields: any = {}): Promise<Ack> {
+    // A command without a key would happen twice if its line broke in the middle.
+    return new Promise((_resolve, _reject) => this._ask({ _frame: { type, id: ++this._nextId, ...(fields.room_id && !/^room_[^c]|explain/.test(type) && { op_id: newOpId() }), ...fields }, _resolve, _reject }));
   }
 
   setStatus(status: Status): Promise<Ack> { return this.request("status_change", { status }); }
@@ -197,10 +184,11 @@ export class HubClient extends Emitter<Events> {
 
   /** Tries at once when there is no line; asks for a sign of life when there is one. Called on `online`, wake-up and when the page is shown. */
   wake(): void {
-    if (this.state === "connected") { this._heartbeat(1000); return; }
-    if (this.state === "connecting" || !this._wanted) return;
-    this.attempt = 0;
-    void this._open();
+    if (this.state === "connected") this._heartbeat(1000);
+    else if (this.state !== "connecting" && this._wanted) {
+      this.attempt = 0;
+      void this._open();
+    }
   }
 
   /** Makes a fault, for tests and demonstrations. */
@@ -225,18 +213,21 @@ export class HubClient extends Emitter<Events> {
     const isMine = () => this._line === line;
     this._set({ state: "connecting" });
     const { getToken, url: where, transport, WebSocket: Given = page.WebSocket! } = this.options;
-    let isRefused = false;
+    let isTried = false;
     const onclose = (line.onclose = ({ code, reason }: { code: number; reason?: string }) => {
       if (!isMine()) return;
-      this._refused = isRefused ? this._refused + 1 : 0;
+      // Without a welcome it was no line, whether the upgrade was refused, or let in and then swallowed.
+      this._refused = isTried && (this.transport !== "ws" || this.state === "connecting") ? this._refused + 1 : 0;
       // After polling the next try is an upgrade again, and one refusal is enough to poll on.
       if (transport === "auto") this.transport = this.transport === "ws" && this._refused >= REFUSALS_MAX ? "poll" : "ws";
       this._lost(code, reason);
     });
+    // For the token too, which may never come. Whatever the line becomes, this timer goes with it: a program that is done must end.
+    this._stable = setTimeout(() => onclose({ code: 1006, reason: "no sign of life" }), WELCOME_MS);
     try {
-      if (getToken) this._token = await getToken({ reason: this._tokenReason });
+      if (getToken) this._token = await getToken({ reason: this._isExpired ? "expired" : "connect" });
       if (!isMine()) return;
-      isRefused = true;
+      isTried = true;
       const url = new URL(where, page.location?.href);
       url.protocol = url.protocol.replace("http", "ws");
       if (this.transport === "ws") this._line = line = new Given(url, ["hub.v1.json"]) as Line;
@@ -246,15 +237,10 @@ export class HubClient extends Emitter<Events> {
         this._line = line = new PollLine(url, this._token, this._mail, this.transport === "sse", transport === "auto" && Given);
       }
     } catch (error) {
-      if (isMine() && (error as Error).name === "Unauthorized") this._end("auth");
-      else onclose({ code: 1006, reason: String(error) });
-      return;
+      return onclose({ code: (error as Error).name === "Unauthorized" ? 4001 : 1006, reason: String(error) });
     }
-    // Whatever the line becomes, this timer goes with it: a program that is done must end.
-    this._stable = setTimeout(() => this._lost(1006, "no sign of life"), WELCOME_MS);
     line.onopen = () => {
       if (!isMine()) return;
-      isRefused = this.transport !== "ws";
       const rooms = [...this.rooms.values()].filter((room) => room.joined).map((room) => room._since());
       this._tell("user_online", { token: this._token, session_token: this.welcome?.session_token, ...this._mail, rooms, ...(this._lostAt && { attempt: this.attempt, down_ms: Date.now() - this._lostAt }) });
     };
@@ -264,7 +250,7 @@ export class HubClient extends Emitter<Events> {
     };
     line.onclose = onclose;
     // A browser says `close` after every error; not everybody does.
-    line.onerror = () => isRefused && onclose({ code: 1006 });
+    line.onerror = () => this.state === "connecting" && onclose({ code: 1006 });
   }
 
   /** The line is gone, by whatever way; decides what comes next. */
@@ -272,19 +258,18 @@ export class HubClient extends Emitter<Events> {
     if (!this._line && this.state !== "disconnected") return;
     const wasUp = this.state === "connected";
     for (const timer of [this._retry, this._stable, this._beat, this._renew]) clearTimeout(timer);
-    this._drop();
+    const line = this._line;
+    this._line = undefined;
+    try { line?.close(); } catch { /* it is closed already, or was none yet */ }
     if (wasUp || !this._lostAt) this._lostAt = Date.now();
-    const resend: Waiting[] = [];
     // What had been sent goes out again, its op_id makes that harmless; a direct message has none, and resuming does what a sync would.
-    for (const one of this._sent.values()) {
-      clearTimeout(one._timer);
-      if (/^(message|room_sync)$/.test(one._frame.type)) one._reject(lost("disconnected"));
-      else resend.push(one);
-    }
+    this._queue.unshift(...[...this._sent.values()].filter(({ _frame, _timer, _reject }) => {
+      clearTimeout(_timer);
+      return !/^(message|room_sync)$/.test(_frame.type) || _reject(lost("disconnected"));
+    }));
     this._sent.clear();
-    this._queue.unshift(...resend);
     const band = (code / 100) | 0;
-    this._tokenReason = band === 43 ? "expired" : "connect";
+    this._isExpired = band === 43;
     const why = !this._wanted ? "closed" : code === 4001 ? "auth" : /^(40..|10(0[023789]|10))$/.test(`${code}`) ? "terminal" : "";
     if (why) return this._end(why, code, reason);
     if (isOffline()) return this._pause(code, reason);
@@ -300,15 +285,8 @@ export class HubClient extends Emitter<Events> {
     this._set({ state: "disconnected", willRetry: true, nextDelayMs, code, reason });
   }
 
-  private _drop(): void {
-    const line = this._line;
-    this._line = undefined;
-    try { line?.close(); } catch { /* it is closed already, or was none yet */ }
-  }
-
   private _end(why: StateChange["why"], code?: number, reason?: string): void {
-    this._drop();
-    if (why !== "exhausted") this._wanted = false;
+    this._wanted = why === "exhausted";
     this._set({ state: why === "closed" ? "disconnected" : "failed", willRetry: false, why, code, reason });
     for (const one of this._queue.splice(0)) one._reject(lost(why!));
   }
@@ -327,20 +305,21 @@ export class HubClient extends Emitter<Events> {
   private _ask(one: Waiting): void {
     if (this.state === "connected") {
       this._sent.set(one._frame.id, one);
-      one._timer = setTimeout(() => { if (this._sent.delete(one._frame.id)) one._reject(lost("timeout")); }, this.options.timeoutMs);
+      one._timer = setTimeout(() => {
+        this._sent.delete(one._frame.id);
+        one._reject(lost("timeout"));
+      }, this.options.timeoutMs);
       this._send(one._frame);
       return;
     }
     if (this.state === "failed" || !this._wanted) return one._reject(lost("disconnected"));
     this._queue.push(one);
-    if (this._queue.length <= this.options.offlineMax) return;
     // What may be dropped gives way first; without such it is the last one (-1).
-    const [gone] = this._queue.splice(this._queue.findIndex(({ _frame }) => _frame.class === "droppable"), 1);
-    gone!._reject(lost("offline_full"));
+    if (this._queue.length > this.options.offlineMax) this._queue.splice(this._queue.findIndex(({ _frame }) => _frame.class === "droppable"), 1)[0]!._reject(lost("offline_full"));
   }
 
   private _watch(user_ids: string[]): void {
-    this.request("watch_status", { user_ids }).then(({ user_status }) => this.emit("status", user_status)).catch(() => {});
+    this.request("watch_status", { user_ids }).then(({ user_status }) => this.emit("status", user_status), () => {});
   }
 
   private _take(frame: ServerFrame): void {
@@ -357,7 +336,10 @@ export class HubClient extends Emitter<Events> {
     this.emit("frame", { out: false, frame });
     switch (frame.type) {
       case "welcome": this._welcome(frame as Welcome); break;
-      case "heartbeat_ack": this.emit("latency", Date.now() - frame.ts_ms!); this.skewMs = frame.server_ts_ms - Date.now(); break;
+      case "heartbeat_ack":
+        this.skewMs = frame.server_ts_ms - Date.now();
+        this.emit("latency", Date.now() - frame.ts_ms!);
+        break;
       case "userOnlineStatus": this.emit("status", frame.user_status); break;
       case "ack": if (one && /^room_(sync|join)$/.test(one._frame.type)) this.rooms.get(one._frame.room_id)?._take(frame); break;
       case "closing": this._advice = frame.retry_after_ms;
@@ -370,8 +352,8 @@ export class HubClient extends Emitter<Events> {
 
   private _welcome(welcome: Welcome): void {
     this.welcome = welcome;
+    this.skewMs = welcome.server_time_ms - Date.now();
     this._lostAt = 0;
-    this._tokenReason = "connect";
     this._set({ state: "connected" });
     clearTimeout(this._stable);
     this._stable = setTimeout(() => { this.attempt = 0; }, STABLE_MS);
@@ -387,26 +369,25 @@ export class HubClient extends Emitter<Events> {
     this._lastBeat = Date.now();
     this._probe = Math.min(this._probe || Infinity, this._lastBeat + patience);
     this._tell("heartbeat", { ts_ms: this._lastBeat });
-    this._sleep(this._probe - this._lastBeat);
-  }
-
-  private _sleep(ms: number): void {
-    clearTimeout(this._beat);
-    this._beat = setTimeout(() => this._tick(), ms);
+    this._tick();
   }
 
   /** Sends what is due, ends a line without a sign of life, and sleeps until the next of these. */
   private _tick(): void {
+    clearTimeout(this._beat);
     if (this.state !== "connected") return;
     const now = Date.now();
     const { heartbeat_interval_ms, ping_interval_ms } = this.welcome!;
     const due = this._probe || Math.min(this._lastBeat + heartbeat_interval_ms, this._lastIn + ping_interval_ms);
+    // Much later than planned: the machine slept, or a hidden page's timers are slow. What the hub said meanwhile may be still unread: ask, but do not wait long.
+    if (now > due + 2 * heartbeat_interval_ms) {
+      this._probe = 0;
+      this._heartbeat(1000);
     // A clock that was put back would hold everything up.
-    if (now < this._lastBeat) this._heartbeat();
-    else if (now < due) this._sleep(Math.max(50, due - now));
+    } else if (now < this._lastBeat) this._heartbeat();
+    else if (now < due) this._beat = setTimeout(() => this._tick(), Math.max(50, due - now));
     else if (this._probe) this._lost(1006, "no sign of life");
-    // Much later than planned: the machine slept, or a hidden page's timers are slow. Ask, but do not wait long.
-    else this._heartbeat(now > due + 2 * heartbeat_interval_ms ? 1000 : undefined);
+    else this._heartbeat();
   }
 
   /** Plans to bring a new token before the old one ends. */
@@ -414,7 +395,7 @@ export class HubClient extends Emitter<Events> {
     clearTimeout(this._renew);
     const { getToken } = this.options;
     let left = 0;
-    try { left = JSON.parse(atob(this._token!.split(".")[1]!.replace(/-/g, "+").replace(/_/g, "/"))).exp * 1000 - Date.now(); } catch { /* no token, or no JWT */ }
+    try { left = JSON.parse(atob(this._token!.split(".")[1]!.replace(/-/g, "+").replace(/_/g, "/"))).exp * 1000 - Date.now() - this.skewMs; } catch { /* no token, or no JWT */ }
     if (getToken && left) this._renew = setTimeout(async () => {
       try {
         const token = await getToken({ reason: "refresh" });

@@ -7,7 +7,7 @@ export class Emitter<Events> {
   on<Name extends keyof Events>(name: Name, listener: (event: Events[Name]) => void): () => void {
     const listeners = (this._listeners[name] ??= new Set());
     listeners.add(listener);
-    return () => void listeners.delete(listener);
+    return () => listeners.delete(listener);
   }
 
   /** A listener that throws stops neither the others nor the client. */

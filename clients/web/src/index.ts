@@ -1,6 +1,7 @@
 // @michub/client: presence, rooms and the live mic queue over one line that comes back by itself.
-export { HubClient, HubError } from "./client.js";
+export { HubClient } from "./client.js";
 export type { Events, Fault, Options, State, StateChange, TokenContext, Transport } from "./client.js";
+export { HubError } from "./error.js";
 export { derive, fold, levelOf } from "./fold.js";
 export * from "./frames.js";
 export { persistent, standard } from "./reconnect.js";

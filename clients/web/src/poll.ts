@@ -1,10 +1,12 @@
 // HTTP dressed as a WebSocket, for networks that refuse upgrades: frames out become requests, and one request that waits, or one stream of events, brings the frames in.
-import type { Line } from "./client.js";
+import type { Line } from "./line.js";
 
 const WAIT_MS = 25_000;
 /** An upgrade is tried beside the polling, soon (it may have been the hub that was down) and then every five minutes; the session goes on over the first that is let in. */
 const SOON_MS = 6000;
 const UPGRADE_MS = 300_000;
+/** When a client last left polling for an upgrade, by its mail. Whoever is back soon after that met a network that lets upgrades in and their frames not: he waits the long time. */
+const upgraded = new WeakMap<object, number>();
 const CODES: Record<string, number> = { room_not_found: 1002, room_closed: 1003, forbidden: 1005, rate_limited: 1008, unavailable: 1017, too_many: 1018, busy: 1019, internal: 1020 };
 /** What is refused for now only. */
 const TEMPORARY = /^(rate_limited|unavailable|busy|internal)$/;
@@ -45,8 +47,9 @@ export class PollLine implements Line {
     const over = (isIn: boolean) => {
       probe.onopen = probe.onclose = probe.onerror = null;
       probe.close();
-      if (isIn) this._end(4200, "an upgrade is let in");
-      else this._later(UPGRADE_MS);
+      if (!isIn) return this._later(UPGRADE_MS);
+      upgraded.set(this._mail, Date.now());
+      this._end(4200, "an upgrade is let in");
     };
     probe.onopen = () => over(true);
     probe.onclose = probe.onerror = () => over(false);
@@ -138,7 +141,7 @@ export class PollLine implements Line {
         if (user_status) this._say({ type: "userOnlineStatus", user_status });
         this._news({ frames, heard });
         this._listen();
-        this._later(SOON_MS);
+        this._later(Date.now() - (upgraded.get(this._mail) ?? -Infinity) < UPGRADE_MS ? UPGRADE_MS : SOON_MS);
         break;
       }
       case "heartbeat": {

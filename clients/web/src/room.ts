@@ -1,6 +1,7 @@
 // One room as a client sees it: a replica folded from the log, and the moves that this client has made but not yet seen confirmed.
-import type { HubClient, HubError } from "./client.js";
+import type { HubClient } from "./client.js";
 import { Emitter } from "./emitter.js";
+import type { HubError } from "./error.js";
 import { derive, fold, levelOf, placed } from "./fold.js";
 import type { Ack, CommandName, Commands, Entry, Envelope, Place, RoomEvent, RoomMessage, RoomPresence, RoomState } from "./frames.js";
 
@@ -34,9 +35,16 @@ export class Room extends Emitter<RoomEvents> {
   online = 0;
   joined = false;
   private _pending = new Set<Pending>();
-  private _deaf = false;
+  declare private _deaf: boolean;
 
-  constructor(readonly client: HubClient, readonly id: string) { super(); }
+  declare readonly client: HubClient;
+  declare readonly id: string;
+
+  constructor(client: HubClient, id: string) {
+    super();
+    this.client = client;
+    this.id = id;
+  }
 
   /** Hub time minus local time, for countdowns. */
   get skewMs() { return this.client.skewMs; }
@@ -66,7 +74,7 @@ export class Room extends Emitter<RoomEvents> {
   /** Sends a command; resolves when it is committed, rejects with the hub's error. */
   send<Name extends CommandName>(type: Name, ...fields: {} extends Commands[Name] ? [(Commands[Name] & Envelope)?] : [Commands[Name] & Envelope]): Promise<Ack>;
   send(type: any, fields: any = {}): Promise<Ack> {
-    return this.client.request(type, { room_id: this.id, ...(type !== "explain" && { op_id: newOpId() }), ...fields });
+    return this.client.request(type, { room_id: this.id, ...fields });
   }
 
   /** Moves somebody in the queue; shown at once, taken back if refused. */
@@ -90,21 +98,19 @@ export class Room extends Emitter<RoomEvents> {
     return this.client.request("room_message", { room_id: this.id, class: "normal", kind: "text", body, dedup_id: newOpId(), ...options });
   }
 
-  private async _try(_show: Pending["_show"], reply: Promise<Ack>): Promise<Ack> {
+  private _try(_show: Pending["_show"], reply: Promise<Ack>): Promise<Ack> {
     const pending = { _show, _rev: Infinity };
     this._pending.add(pending);
     this.emit("change", this);
-    try {
-      const ack = await reply;
+    reply.then((ack) => {
       pending._rev = ack.noop ? 0 : ack.rev ?? 0;
-      return ack;
-    } catch (error) {
+      this._settle();
+    }, (error) => {
       this._pending.delete(pending);
       this.emit("rollback", error);
-      throw error;
-    } finally {
       this._settle();
-    }
+    });
+    return reply;
   }
 
   private _settle(): void {
@@ -151,17 +157,18 @@ export class Room extends Emitter<RoomEvents> {
         this.cursor = frame.cursor;
         this._settle();
         break;
-      case "room_update": {
-        const { state } = this;
+      case "room_update":
         if (this._deaf || !this.joined) break;
-        if (!state || frame.prev !== this.cursor) { void this._catchUp("room_sync"); break; }
         try {
-          for (const event of frame.events) fold(state, event);
-          derive(state);
+          if (frame.prev !== this.cursor) throw 0;
+          // Until all of it fits, this client stands nowhere.
+          this.cursor = "";
+          for (const event of frame.events) fold(this.state!, event);
+          derive(this.state!);
           this.cursor = frame.cursor;
         } catch {
-          this.cursor = "";
           void this._catchUp("room_sync");
+          break;
         }
         for (const event of frame.events as RoomEvent[]) {
           if (/^member_(kick|bann)ed/.test(event.event) && (event as any).user_id === this.client.userId) this.joined = false;
@@ -169,7 +176,6 @@ export class Room extends Emitter<RoomEvents> {
         }
         this._settle();
         break;
-      }
       case "room_reset": this.cursor = ""; this._pending.clear(); this.emit("reset", frame.reason); break;
       case "room_presence": this.online = frame.online; this.emit("presence", frame); break;
       case "room_message": this.msgCursor = frame.msg_cursor ?? this.msgCursor; this.emit("message", frame); break;

@@ -4,7 +4,7 @@ import type { UserStatus } from "./frames.js";
 
 export class OnlineStatusManager {
   /** The client beneath, with everything else. */
-  readonly client: HubClient;
+  declare readonly client: HubClient;
 
   constructor(options: Options | HubClient) { this.client = options instanceof HubClient ? options : new HubClient(options); }
 

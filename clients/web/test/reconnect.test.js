@@ -266,6 +266,18 @@ test("a command in flight goes out again with the same op_id; a direct message i
   assert.equal((await moved).dup, true);
 });
 
+test("every room command has a key, however it is sent; what changes no room has none", async () => {
+  const client = await connected();
+  const room = client.room("r");
+  const sent = [() => room.send("turn_next", {}), () => client.request("turn_next", { room_id: "r" }), () => client.request("room_close", { room_id: "r" }), () => room.send("queue_join", { op_id: "mine" }),
+    () => room.send("explain", { command: { type: "queue_join" } }), () => client.request("room_members", { room_id: "r" }), () => client.setStatus("busy")].map((send) => {
+    send().catch(() => {});
+    return FakeSocket.last.sent.at(-1).op_id;
+  });
+  assert.deepEqual(sent.map((key) => key === "mine" ? key : typeof key), ["string", "string", "string", "mine", "undefined", "undefined", "undefined"]);
+  assert.notEqual(sent[0], sent[1]);
+});
+
 test("a request without an answer ends in timeout", async () => {
   const client = await connected({ timeoutMs: 2000 });
   const asked = client.request("status_change", { status: "busy" });
@@ -315,6 +327,64 @@ test("three refused upgrades in a row turn to polling", async () => {
   assert.equal(FakeSocket.all.length, 3);
 });
 
+test("upgrades that nobody answers, and lines that stay silent, turn to polling too", async () => {
+  const client = await made({ transport: "auto", reconnect: () => 100 });
+  await pass(10_200);
+  FakeSocket.last.open();
+  await pass(10_200);
+  assert.equal(client.transport, "ws");
+  FakeSocket.last.open();
+  await pass(10_200);
+  assert.deepEqual([client.transport, FakeSocket.all.length], ["poll", 3]);
+});
+
+test("a network that lets upgrades in and swallows their frames is polled, and tried seldom", async () => {
+  await import("../dist/poll.js");
+  const welcome = { type: "welcome", session_id: "s1", user_id: "u1", session_token: "st", heartbeat_interval_ms: 30_000, ping_interval_ms: 25_000, server_time_ms: 0, rooms: [], frames: [], heard: "" };
+  mock.method(globalThis, "fetch", async (url, { body }) => JSON.parse(body).wait_ms ? new Promise(() => {}) : { ok: true, status: 200, json: async () => ({ ...welcome, server_time_ms: Date.now() }) });
+  const client = await made({ transport: "auto", reconnect: () => 100 });
+  // What is no timer needs real turns of the loop.
+  const polls = async () => {
+    for (let turn = 0; turn < 50 && !(client.transport === "poll" && client.state === "connected"); turn++) await new Promise(setImmediate);
+    assert.deepEqual([client.transport, client.state], ["poll", "connected"]);
+  };
+  for (let round = 0; round < 3; round++) {
+    FakeSocket.last.open();
+    await pass(10_200);
+  }
+  await polls();
+  await pass(7000);
+  assert.equal(FakeSocket.all.length, 4, "an upgrade is tried soon");
+  FakeSocket.last.open();
+  await pass(200);
+  assert.equal(FakeSocket.all.length, 5, "and used");
+  FakeSocket.last.open();
+  await pass(10_200);
+  await polls();
+  for (let second = 0; second < 280; second++) await pass(1000);
+  assert.equal(FakeSocket.all.length, 5, "not again for minutes");
+  for (let second = 0; second < 30; second++) await pass(1000);
+  assert.equal(FakeSocket.all.length, 6);
+});
+
+test("lines that were up and broke are no reason to poll", async () => {
+  const client = await connected({ transport: "auto", reconnect: () => 100 });
+  for (let round = 0; round < 5; round++) {
+    FakeSocket.last.end();
+    await pass(200);
+    FakeSocket.last.welcome();
+  }
+  assert.deepEqual([client.transport, client.state], ["ws", "connected"]);
+});
+
+test("a token that never comes is asked for again", async () => {
+  let asked = 0;
+  const client = await made({ getToken: () => new Promise((done) => { if (++asked > 1) done("t"); }) });
+  assert.deepEqual([client.state, FakeSocket.all.length], ["connecting", 0]);
+  await pass(10_100);
+  assert.deepEqual([asked, FakeSocket.all.length], [2, 1]);
+});
+
 test("a token provider that throws at once ends connect() all the same", async () => {
   const client = new HubClient({ url: "ws://hub/ws", userId: "u1", WebSocket: FakeSocket, getToken: () => { throw Object.assign(new Error("no"), { name: "Unauthorized" }); } });
   await assert.rejects(client.connect(), { name: "auth" });
@@ -361,6 +431,50 @@ test("a clock that is put back by an hour stops no heartbeat", async () => {
   await pass(90_000);
   assert.ok(socket.types().filter((type) => type === "heartbeat").length >= 3);
   assert.equal(client.state, "connected");
+});
+
+test("a clock that is wrong by hours renews a token as often as a right one", async () => {
+  for (const wrong of [-3, 3]) {
+    const asked = [];
+    const real = () => Date.now() + wrong * 3_600_000;
+    await made({ getToken: ({ reason }) => { asked.push(reason); return `x.${btoa(JSON.stringify({ exp: real() / 1000 + 100 }))}.y`; } });
+    FakeSocket.last.welcome({ server_time_ms: real() });
+    const socket = FakeSocket.last;
+    socket.alive = false;
+    for (let step = 0; step < 160; step++) {
+      socket.say({ type: "heartbeat_ack", timestamp: 0, ts_ms: Date.now(), server_ts_ms: real() });
+      await pass(500);
+    }
+    assert.deepEqual(asked, ["connect", "refresh"]);
+  }
+});
+
+test("a page that was frozen with a question open asks again before it gives the line up", async () => {
+  const client = await connected();
+  FakeSocket.last.alive = false;
+  await pass(31_000);
+  const now = Date.now.bind(Date);
+  mock.method(Date, "now", () => now() + 600_000);
+  const before = FakeSocket.last.types().length;
+  client.wake();
+  await pass(500);
+  assert.ok(FakeSocket.last.types().length > before);
+  FakeSocket.last.say({ type: "heartbeat_ack", timestamp: 0, ts_ms: Date.now(), server_ts_ms: Date.now() });
+  await pass(5000);
+  assert.deepEqual([client.state, FakeSocket.all.length], ["connected", 1]);
+});
+
+test("a page that is put aside opens nothing until it is shown again", async () => {
+  const told = {};
+  globalThis.addEventListener = (name, run) => { told[name] = run; };
+  try { await connected(); } finally { delete globalThis.addEventListener; }
+  told.pagehide({ persisted: true });
+  assert.deepEqual([FakeSocket.last.closed, states.at(-1).willRetry], [true, true]);
+  await pass(60_000);
+  assert.equal(FakeSocket.all.length, 1);
+  told.pageshow({ persisted: true });
+  FakeSocket.last.welcome();
+  assert.equal(FakeSocket.all.length, 2);
 });
 
 test("countdowns follow the hub's clock", async () => {

@@ -16,14 +16,7 @@ const LOOK_AGAIN: Duration = Duration::from_millis(100);
 /// A message to one node.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Mail {
-    /// The session goes on on another node: its connection here is closed, and nobody hears of it.
-    Moved {
-        /// Whose.
-        user: UserId,
-        /// Which.
-        session: SessionId,
-    },
-    /// As `Moved`, said before it: what the session's client has not heard goes to the node where it is now.
+    /// The session goes on on another node: its connection here is closed, nobody hears of it, and what its client has not heard goes there.
     Taken {
         /// Whose.
         user: UserId,
@@ -31,6 +24,8 @@ pub enum Mail {
         session: SessionId,
         /// Where it is now.
         to: Node,
+        /// Since when, on the clock of Redis, in µs: it may have come back since.
+        stamp: u64,
         /// Up to where the client has its mail, if it has said so.
         heard: Option<String>,
     },
@@ -64,9 +59,8 @@ impl Mail {
     #[must_use]
     pub fn encode(&self) -> Vec<u8> {
         match self {
-            Self::Moved { user, session } => format!("moved {user} {session}").into_bytes(),
-            Self::Taken { user, session, to, heard } => {
-                format!("taken {user} {session} {to} {}", heard.as_deref().unwrap_or_default()).into_bytes()
+            Self::Taken { user, session, to, stamp, heard } => {
+                format!("taken {user} {session} {to} {stamp} {}", heard.as_deref().unwrap_or_default()).into_bytes()
             }
             Self::Left { user, session, payload } => [format!("left {user} {session} ").as_bytes(), payload].concat(),
             Self::Ended { user, session } => format!("ended {user} {session}").into_bytes(),
@@ -83,15 +77,21 @@ impl Mail {
         let (user, rest) = cut(&rest)?;
         let user = UserId::parse(std::str::from_utf8(&user).ok()?).ok()?;
         match &*kind {
-            b"moved" => Some(Self::Moved { user, session: id(&rest)? }),
             b"ended" => Some(Self::Ended { user, session: id(&rest)? }),
             b"message" => Some(Self::Message { user, payload: rest }),
             b"left" => cut(&rest).and_then(|(session, payload)| Some(Self::Left { user, session: id(&session)?, payload })),
             b"taken" => {
                 let (session, rest) = cut(&rest)?;
-                let (to, heard) = cut(&rest)?;
+                let (to, rest) = cut(&rest)?;
+                let (stamp, heard) = cut(&rest)?;
                 let heard = text(&heard).filter(|heard| !heard.is_empty());
-                Some(Self::Taken { user, session: id(&session)?, to: text(&to)?.into(), heard })
+                Some(Self::Taken {
+                    user,
+                    session: id(&session)?,
+                    to: text(&to)?.into(),
+                    stamp: text(&stamp)?.parse().ok()?,
+                    heard,
+                })
             }
             _ => None,
         }
@@ -171,10 +171,15 @@ mod tests {
     fn what_is_written_is_read_back() {
         let (user, session) = (UserId::parse("u1").unwrap(), SessionId::parse("s1").unwrap());
         let all = [
-            Mail::Moved { user: user.clone(), session: session.clone() },
             Mail::Ended { user: user.clone(), session: session.clone() },
-            Mail::Taken { user: user.clone(), session: session.clone(), to: "n1".into(), heard: None },
-            Mail::Taken { user: user.clone(), session: session.clone(), to: "n1".into(), heard: Some("a b.7".into()) },
+            Mail::Taken { user: user.clone(), session: session.clone(), to: "n1".into(), stamp: 7, heard: None },
+            Mail::Taken {
+                user: user.clone(),
+                session: session.clone(),
+                to: "n1".into(),
+                stamp: u64::MAX,
+                heard: Some("a b.7".into()),
+            },
             Mail::Left { user: user.clone(), session, payload: Bytes::from_static(b"{\"message\":\"a b  c\"}") },
             Mail::Message { user, payload: Bytes::from_static(b"{\"message\":\"a b  c\"}") },
         ];
@@ -183,14 +188,16 @@ mod tests {
         }
         for bad in [
             "",
-            "moved",
-            "moved u1",
-            "moved u1 s 1",
+            "ended",
+            "ended u1",
+            "ended u1 s 1",
             "dance u1 s1",
             "taken u1 s1",
             "taken u1 s1 n1",
+            "taken u1 s1 n1 7",
+            "taken u1 s1 n1 -7 a",
             "left u1 s1",
-            "moved \u{1F600} s1",
+            "ended \u{1F600} s1",
         ] {
             assert_eq!(Mail::decode(&Bytes::from(bad)), None, "{bad}");
         }

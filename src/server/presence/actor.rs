@@ -42,6 +42,8 @@ pub(super) struct Line {
     pub seen: Seen,
     /// What other nodes may read of that.
     pub seen_written: UnixMs,
+    /// When this node got it, on the clock of Redis, in µs; 0 = not from another node.
+    pub since: u64,
     /// It was a dead node's: nothing else is known of it here.
     pub adopted: bool,
     /// When its token was issued, wall time in ms.
@@ -61,7 +63,19 @@ impl Line {
     pub fn new(conn: Option<ConnId>, seen: Seen, set: RoomSet, watches: Vec<UserId>) -> Self {
         let rooms = set.list();
         let seen_written = UnixMs(0);
-        Self { conn, seen, seen_written, adopted: false, issued_ms: 0, rooms, set, watches, kept: true, sent_away: false }
+        Self {
+            conn,
+            seen,
+            seen_written,
+            since: 0,
+            adopted: false,
+            issued_ms: 0,
+            rooms,
+            set,
+            watches,
+            kept: true,
+            sent_away: false,
+        }
     }
 }
 

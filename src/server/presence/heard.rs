@@ -52,12 +52,14 @@ impl Actor {
 
     /// The other nodes have answered an opening, or cannot be reached: then it is decided with what is known here.
     async fn open_settled(&mut self, opening: Opening, outcome: Result<Option<Opened>, Unreachable>, reply: OpenReply) {
+        let mut early = Vec::new();
         if let Some(shared) = &mut self.shared
             && let Some(count) = shared.opening.get_mut(&opening.user)
         {
             *count -= 1;
             if *count == 0 {
                 shared.opening.remove(&opening.user);
+                early = shared.early.remove(&opening.user).unwrap_or_default();
             }
         }
         match outcome {
@@ -71,6 +73,9 @@ impl Actor {
                 self.touched(&opening.user);
                 self.open(opening, reply).await;
             }
+        }
+        for mail in early {
+            self.mail(mail).await;
         }
     }
 
@@ -176,7 +181,7 @@ impl Actor {
         let (resumed, polled) = (from.is_some(), self.people.polling(&user).contains(&session));
         let stays = conn.is_none() && polled;
         self.people.take_in(&user, &user_type, session.clone(), now);
-        let mut line = Line { issued_ms, ..Line::new(conn, seen, set, watches) };
+        let mut line = Line { issued_ms, since: news.stamp, ..Line::new(conn, seen, set, watches) };
         line.rooms.clone_from(&stored);
         // Where it has been all the time, more may be known than Redis was told.
         let stayed = from.is_some() && from == me;
@@ -212,10 +217,7 @@ impl Actor {
         }
         if let Some((from, to)) = from.zip(me).filter(|(from, me)| from != me) {
             let heard = heard.filter(|heard| heard.len() <= POSITION_BYTES);
-            let taken = Mail::Taken { user: user.clone(), session: session.clone(), to, heard };
-            // Nodes of an older version understand only that.
-            let moved = Mail::Moved { user: user.clone(), session: session.clone() };
-            self.post(&from, vec![taken, moved]);
+            self.post(&from, vec![Mail::Taken { user: user.clone(), session: session.clone(), to, stamp: news.stamp, heard }]);
         }
         self.project(&news);
         self.news(news);
@@ -284,8 +286,13 @@ impl Actor {
 
     async fn mail(&mut self, mail: Mail) {
         match mail {
-            Mail::Moved { user, session } => self.moved(&user, &session).await,
-            Mail::Taken { user, session, to, heard } => {
+            Mail::Taken { ref user, ref session, stamp, .. } if self.lines.get(session).is_none_or(|line| line.since > stamp) => {
+                let here = self.lines.contains_key(session);
+                if let Some(shared) = self.shared.as_mut().filter(|shared| !here && shared.opening.contains_key(user)) {
+                    shared.early.entry(user.clone()).or_default().push(mail);
+                }
+            }
+            Mail::Taken { user, session, to, heard, .. } => {
                 self.send_after(&user, &session, &to, heard.as_deref());
                 self.moved(&user, &session).await;
             }

@@ -91,6 +91,8 @@ pub(super) struct Shared {
     pub dirty: BTreeSet<UserId>,
     pub syncing: BTreeSet<UserId>,
     pub opening: BTreeMap<UserId, usize>,
+    /// What came in for people meanwhile about sessions that are not here yet.
+    pub early: BTreeMap<UserId, Vec<Mail>>,
     /// Openings that wait until what was told of their user before is settled.
     pub waiting: Vec<(Opening, OpenReply)>,
     /// Choices that could not be told yet.
@@ -113,6 +115,7 @@ impl Shared {
             dirty: BTreeSet::new(),
             syncing: BTreeSet::new(),
             opening: BTreeMap::new(),
+            early: BTreeMap::new(),
             waiting: Vec::new(),
             choices: BTreeMap::new(),
             retry_at: UnixMs(0),

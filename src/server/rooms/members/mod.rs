@@ -165,7 +165,8 @@ impl MemberList {
         let (out, last) = self.change(&user, |slot| {
             let Some(person) = slot else { return (None, true) };
             let at = person.lines.iter().position(|line| line.session == *session);
-            (at.map(|at| person.lines.remove(at)), !person.lines.iter().any(|line| line.live))
+            let out = at.map(|at| person.lines.remove(at));
+            (out, !person.lines.iter().any(|line| line.live) && !person.elsewhere.values().any(|part| *part == Part::Live))
         });
         let conn = out.as_ref().and_then(|line| line.conn);
         self.outs.extend(out.map(|line| line.rooms));
