@@ -62,20 +62,8 @@ pub(super) struct Line {
 impl Line {
     pub fn new(conn: Option<ConnId>, seen: Seen, set: RoomSet, watches: Vec<UserId>) -> Self {
         let rooms = set.list();
-        let seen_written = UnixMs(0);
-        Self {
-            conn,
-            seen,
-            seen_written,
-            since: 0,
-            adopted: false,
-            issued_ms: 0,
-            rooms,
-            set,
-            watches,
-            kept: true,
-            sent_away: false,
-        }
+        let (adopted, kept, sent_away) = (false, true, false);
+        Self { conn, seen, seen_written: UnixMs(0), since: 0, adopted, issued_ms: 0, rooms, set, watches, kept, sent_away }
     }
 }
 
