@@ -51,6 +51,30 @@ async fn watchers_on_other_nodes_see_transitions() {
 }
 
 #[tokio::test]
+async fn nobody_flickers_when_redis_is_emptied_while_it_runs() {
+    let nodes = Nodes::start(2, &[]);
+    let mut watcher = nodes.user(0, "w").await;
+    watcher.ok("watch_status", json!({"user_ids": ["both"]})).await;
+    let mut here = nodes.user(0, "both").await;
+    assert_eq!(statuses(&watcher.wait("userOnlineStatus").await), pair("both", "online"));
+    let mut there = nodes.user(1, "both").await;
+    let _far = nodes.user(1, "far").await;
+    there.ok("status_change", json!({"status": "busy"})).await;
+    assert_eq!(statuses(&watcher.wait("userOnlineStatus").await), pair("both", "busy"));
+    nodes.redis.ask("FLUSHALL").unwrap();
+    here.say(json!({"type": "user_offline"})).await;
+    assert_eq!(here.close_code().await, 1000);
+    let shown = watcher.ask("request_online_status", json!({"user_ids": ["far", "both"]})).await;
+    assert!(statuses(&shown).iter().all(|(_, status)| status != "offline"), "{shown}");
+    there.ok("status_change", json!({"status": "away"})).await;
+    let mut told = Vec::new();
+    while told.last() != Some(&("both".to_owned(), "away".to_owned())) {
+        told.extend(statuses(&watcher.wait("userOnlineStatus").await));
+    }
+    assert!(told.iter().all(|(_, status)| status != "offline"), "{told:?}");
+}
+
+#[tokio::test]
 async fn who_has_left_is_known_on_every_node() {
     let nodes = Nodes::quick(3);
     let mut watcher = nodes.user(0, "w").await;
@@ -163,9 +187,14 @@ async fn a_polling_session_keeps_its_rooms_on_any_node() {
     for round in 0..6 {
         let (status, welcome) = nodes.hubs[round % 3].post("/api/poll/heartbeat", beat).await;
         assert_eq!((status, &welcome["resumed"]), (200, &json!(round > 0)), "{welcome}");
-        let rooms: Vec<&Value> = welcome["rooms"].as_array().unwrap().iter().map(|room| &room["room_id"]).collect();
+        let mut rooms: Vec<&str> =
+            welcome["rooms"].as_array().unwrap().iter().map(|room| room["room_id"].as_str().unwrap()).collect();
+        rooms.sort_unstable();
         assert_eq!(rooms, ["r1", "r2"], "round {round}: he is in all his rooms again");
         beat = json!({"user_id": "p", "session_token": welcome["session_token"]});
+        if round % 2 == 0 {
+            beat["rooms"] = json!([{"room_id": "r2"}]);
+        }
         if round == 0 {
             let (status, ack) = nodes.hubs[1].post("/api/rooms/r1/commands", json!({"type": "queue_join", "act_as": "p"})).await;
             assert_eq!(status, 200, "{ack}");

@@ -20,6 +20,12 @@ async fn ready(nodes: &Nodes) -> u16 {
     http(&nodes.hubs[0].admin, "GET", "/readyz", "", "").await.0
 }
 
+/// Waits until the balancer is told so.
+async fn ready_is(hub: &Hub, wanted: u16) {
+    let told = async { while http(&hub.admin, "GET", "/readyz", "", "").await.0 != wanted {} };
+    timeout(Duration::from_secs(5), told).await.unwrap_or_else(|_| panic!("/readyz is not {wanted}"));
+}
+
 fn outcome(answer: &Value) -> &str {
     assert_eq!(answer["name"], "unavailable", "{answer}");
     answer["details"]["outcome"].as_str().unwrap()
@@ -117,16 +123,21 @@ async fn without_a_replica_nobody_knows() {
     drop(first);
     let answer = flag(&mut own, false, "without").await;
     assert_eq!(outcome(&answer), "unknown", "{answer}");
+    ready_is(&hub, 503).await;
     let gift = json!({"class": "must", "kind": "gift", "body": "rose"});
     assert_eq!(outcome(&own.ask("room_message", gift.clone()).await), "unknown");
     let (_, kick) = hub.post("/api/users/somebody/kick", json!({})).await;
     assert_eq!(outcome(&kick), "unknown", "{kick}");
-    let _second = replica();
+    let second = replica();
     let (status, kicked) = hub.post("/api/users/somebody/kick", json!({})).await;
     assert_eq!(status, 200, "{kicked}");
     let acked = until_acked(&mut own, false, "without").await;
     assert_eq!(acked["type"], "ack", "once, and told so: {acked}");
     own.ok("room_message", gift).await;
+    ready_is(&hub, 200).await;
+    drop(second);
+    // Nobody asks for anything, and whoever balances hears of it all the same.
+    ready_is(&hub, 503).await;
 }
 
 #[tokio::test]

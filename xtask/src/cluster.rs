@@ -5,7 +5,9 @@ use std::{
     net::SocketAddr,
     path::Path,
     process::{Child, Command, Stdio},
+    sync::mpsc::{self, Receiver},
 };
+use tokio::signal::unix::{SignalKind, signal};
 use xtask::bed::{Proxy, Redis, RedisCluster, RedisOptions, Sentinels, kill};
 
 const USAGE: &str = "usage: cargo xtask cluster [HUBS] [standalone|cluster|sentinel]";
@@ -53,7 +55,7 @@ impl Drop for Hubs {
     }
 }
 
-/// Starts everything, says where it is, and ends it when a line comes in.
+/// Starts everything, says where it is, and ends it when a line or a signal comes in.
 pub fn run(rest: &[String]) -> Result<(), String> {
     let (count, rest) = match rest.split_first().and_then(|(first, rest)| Some((first.parse().ok()?, rest))) {
         Some((count, rest)) => (count, rest),
@@ -69,6 +71,7 @@ pub fn run(rest: &[String]) -> Result<(), String> {
     };
     setup::redis()?;
     cargo("the hub", &["build", "--bin", "michub"], [])?;
+    let end = listen()?;
     let folder = Folder::new()?;
     let redis_dir = folder.path().join("redis");
     std::fs::create_dir_all(&redis_dir).map_err(|error| format!("{}: {error}", redis_dir.display()))?;
@@ -85,10 +88,39 @@ pub fn run(rest: &[String]) -> Result<(), String> {
     }
     let balancer = Proxy::start(addresses, 1).map_err(|error| format!("balancer: {error}"))?;
     println!("balancer: http://{}  (its lines go to the hubs in turn)\nEnter ends everything.", balancer.address());
-    if std::io::stdin().lock().read_line(&mut String::new()).is_ok_and(|read| read == 0) {
+    if end.recv() == Ok(End::Closed) {
         println!("The input is closed, so everything ends. This stays: tail -f /dev/null | cargo xtask cluster");
     }
     Ok(())
+}
+
+/// Why everything ends.
+#[derive(PartialEq, Eq)]
+enum End {
+    Line,
+    Closed,
+    Signal,
+}
+
+/// Listens for a line and for a signal, from before the first process is started.
+fn listen() -> Result<Receiver<End>, String> {
+    let (sender, end) = mpsc::channel();
+    let line = sender.clone();
+    std::thread::spawn(move || {
+        let read = std::io::stdin().lock().read_line(&mut String::new());
+        line.send(if read.is_ok_and(|read| read == 0) { End::Closed } else { End::Line })
+    });
+    let wrong = |error: std::io::Error| format!("signals: {error}");
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_io().build().map_err(wrong)?;
+    for kind in [SignalKind::terminate(), SignalKind::interrupt(), SignalKind::hangup()] {
+        let (mut signals, sender) = (runtime.block_on(async { signal(kind) }).map_err(wrong)?, sender.clone());
+        runtime.spawn(async move {
+            signals.recv().await;
+            sender.send(End::Signal)
+        });
+    }
+    std::thread::spawn(move || runtime.block_on(std::future::pending::<()>()));
+    Ok(end)
 }
 
 fn start_hub(data: &Path, shape: &str, urls: &str) -> Result<(Child, String), String> {

@@ -37,6 +37,7 @@ pub(super) async fn live(cluster: Arc<Cluster>, presence: Arc<dyn ToPresence>, r
     let every = Millis(cluster.lease().0 / 3);
     let timeout = rooms.presence_timeout();
     let (mut up, mut leaving) = (cluster.store.link().watch(), cluster.leaving.subscribe());
+    let hurry = cluster.forgotten.hurry.clone();
     cluster.listen(&cluster.me(), presence.clone()).await;
     tokio::spawn(creep(cluster.clone()));
     tokio::spawn(watch_itself(cluster.clone(), presence.clone()));
@@ -69,6 +70,7 @@ pub(super) async fn live(cluster: Arc<Cluster>, presence: Arc<dyn ToPresence>, r
             tokio::select! {
                 // A connection that comes back is used at once.
                 _ = up.changed() => break,
+                () = hurry.notified() => break,
                 _ = leaving.changed() => break,
                 () = tokio::time::sleep(rest) => {}
             }
@@ -121,6 +123,7 @@ impl Keeper {
         self.beats += 1;
         if !beat.known {
             self.renew().await;
+            cluster.note_forgotten().await;
         }
         let now = cluster.clock.mono();
         let since = *self.steady.get_or_insert(now);
@@ -128,6 +131,9 @@ impl Keeper {
         metrics::gauge!("michub_nodes").set(u32::try_from(alive).unwrap_or(u32::MAX));
         let me = cluster.me();
         let others = beat.nodes.iter().filter(|(node, _)| *node != me);
+        if beat.known {
+            cluster.forgotten.note_others(others.clone().map(|(node, _)| node.clone()).collect());
+        }
         // A node that lives has said so long before.
         self.silent_at = others.map(|(_, at)| at.plus(cluster.lease()).plus(Millis(1))).min();
         self.in_time = self.cluster.note_time(self.in_time);

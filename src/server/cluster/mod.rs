@@ -1,12 +1,14 @@
 //! Many nodes on one Redis: who lives, who clears up after whom, and what nodes tell each other. No node owns anything.
 mod beat;
 mod dead;
+mod forgotten;
 mod keeper;
 mod mail;
 pub mod parts;
 pub mod people;
 mod projection;
 mod seen;
+mod settings;
 
 use super::{
     clock::{Clock, Mono},
@@ -19,9 +21,11 @@ use super::{
     },
 };
 use crate::hub::time::Millis;
+use forgotten::Forgotten;
 pub use mail::Mail;
 use people::Adopted;
 use redis::Value;
+pub use settings::Settings;
 use std::{
     collections::VecDeque,
     sync::{
@@ -107,10 +111,13 @@ pub struct Cluster {
     doubts: AtomicBool,
     /// How often that has happened.
     pauses: AtomicU64,
+    forgotten: Forgotten,
 }
 
 /// How many former lives are remembered.
 const LIVES_MAX: usize = 8;
+/// How long the wait for Redis is not spoken of again for the same reason.
+const SAY_AGAIN_MS: u64 = 10_000;
 /// A process that is not seen to run for this long has stood still.
 const STOOD_STILL_MS: u64 = 1_500;
 
@@ -122,6 +129,12 @@ macro_rules! people_script {
 
 fn fresh() -> Node {
     format!("{:016x}", rand::random::<u64>()).into()
+}
+
+/// Says what may be wrong with a Redis that answers, if its answer does not.
+fn foreign(why: &str) -> Option<&'static str> {
+    why.contains("WRONGTYPE")
+        .then_some("something else uses keys of the hub's names: give it a store.redis.key_prefix of its own")
 }
 
 impl Cluster {
@@ -156,16 +169,23 @@ impl Cluster {
             ran_at: AtomicU64::new(clock.mono().0),
             doubts: AtomicBool::new(false),
             pauses: AtomicU64::new(0),
+            forgotten: Forgotten::default(),
         })
     }
 
     /// Waits for Redis, takes its time, and reads what all nodes share: the key of session tokens, made by the first of them.
     pub async fn enter(&self) -> [u8; 32] {
+        let mut said: Option<(String, Mono)> = None;
         loop {
-            match self.try_enter().await {
-                Ok(Some(key)) => return key,
-                Ok(None) => tracing::error!("hub:key in Redis is not one; remove it, and every session must begin anew"),
-                Err(error) => tracing::warn!(%error, "waiting for Redis"),
+            let why = match self.try_enter().await {
+                Ok(Some(key)) => break key,
+                Ok(None) => "hub:key in Redis is not one; remove it, and every session must begin anew".to_owned(),
+                Err(error) => error.to_string(),
+            };
+            let now = self.clock.mono();
+            if said.as_ref().is_none_or(|(before, at)| *before != why || now.since(*at) >= SAY_AGAIN_MS) {
+                tracing::warn!(why, hint = foreign(&why), "waiting for Redis");
+                said = Some((why, now));
             }
             tokio::time::sleep(Duration::from_millis(500)).await;
         }
@@ -212,11 +232,11 @@ impl Cluster {
         (!late && !self.doubts.load(Relaxed)).then(|| self.pauses.load(Relaxed))
     }
 
-    /// Tells for how long Redis has been back, if it was away since this process began.
+    /// Tells for how long Redis has been back, if it was away since this process began, or has lost what it held.
     #[must_use]
     pub fn back_for(&self) -> Option<Duration> {
         let up = *self.store.link().watch().borrow();
-        let since = up.since.filter(|_| up.generation > 1)?;
+        let since = up.since.filter(|_| up.generation > 1).max(self.forgotten.since())?;
         Some(Duration::from_millis(self.clock.mono().since(since)))
     }
 
@@ -228,8 +248,12 @@ impl Cluster {
 
     /// Sends a message to another node; it may be lost. Returns whether that node listens.
     pub async fn post(&self, to: &str, mail: &Mail) -> bool {
+        self.tell_node(to, &mail.encode()).await
+    }
+
+    async fn tell_node(&self, to: &str, message: &[u8]) -> bool {
         let mut publish = redis::cmd("SPUBLISH");
-        publish.arg(self.store.keys().node(to, ":c")).arg(mail.encode());
+        publish.arg(self.store.keys().node(to, ":c")).arg(message);
         match self.run(&publish).await {
             Ok(listeners) => !matches!(listeners, Value::Int(0)),
             Err(error) => {
@@ -243,8 +267,10 @@ impl Cluster {
     }
 
     async fn listen(&self, me: &str, presence: Arc<dyn ToPresence>) {
+        let hurry = self.forgotten.hurry.clone();
         let ear: Ear = Arc::new(move |heard| match heard {
             Heard::Gap => presence.announce(None),
+            Heard::Message(message) if &*message == forgotten::BEAT => hurry.notify_one(),
             Heard::Message(message) => match Mail::decode(&message) {
                 Some(mail) => presence.mail(mail),
                 None => tracing::warn!("a message of another node cannot be read"),

@@ -17,7 +17,7 @@ use crate::server::{
 use bytes::Bytes;
 use redis::Value;
 use serde::Deserialize;
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, time::Duration};
 
 /// How many lost sessions a user keeps beside a live one.
 const LOST_MAX: &str = "16";
@@ -316,6 +316,22 @@ impl Cluster {
             all.extend(looked?);
         }
         Ok(all)
+    }
+
+    /// As [`Self::look`], for whoever is told how they are: if Redis may have begun anew, the other nodes have `time` to tell of their people.
+    pub async fn look_surely(&self, users: &[UserId], time: Duration) -> Result<Vec<PersonNews>, Unreachable> {
+        let news = self.look(users).await?;
+        if news.iter().all(|one| one.elsewhere.known) {
+            return Ok(news);
+        }
+        self.check_forgotten().await;
+        match self.back_for().and_then(|back| time.checked_sub(back)) {
+            None => Ok(news),
+            Some(rest) => {
+                tokio::time::sleep(rest).await;
+                self.look(users).await
+            }
+        }
     }
 
     /// Counts somebody's sessions on all nodes, lost ones included.

@@ -125,7 +125,7 @@ sections! {
         command_timeout_ms: u64 = 500,
         wait_ms: u64 = 2000,
         lease_ms: u64 = 15_000,
-        seen_ms: u64 = 300,
+        seen_ms: u64 = 400,
         projection_seconds: u64 = 120,
         log_revs_max: u64 = 4096,
     }

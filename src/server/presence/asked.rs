@@ -62,13 +62,7 @@ impl Actor {
         let own = shared.own.clone();
         let cluster = shared.cluster.clone();
         tokio::spawn(async move {
-            let mut news = cluster.look(&unknown).await.unwrap_or_default();
-            let rest = cluster.back_for().and_then(|back| TOLD_AGAIN.checked_sub(back));
-            if let Some(rest) = rest.filter(|_| news.iter().any(|one| !one.elsewhere.known)) {
-                // Redis may have begun anew, and the other nodes not have told of their people yet.
-                tokio::time::sleep(rest).await;
-                news = cluster.look(&unknown).await.unwrap_or_default();
-            }
+            let news = cluster.look_surely(&unknown, TOLD_AGAIN).await.unwrap_or_default();
             if let Some(own) = own.upgrade() {
                 let _ = own.send(Ask::Asked { news, users, answer });
             }

@@ -330,10 +330,10 @@ impl Actor {
                         self.moved(&user, &session).await;
                     }
                     self.project(&news);
-                    if !news.elsewhere.known && !self.people.is_here(&user) {
+                    if !news.elsewhere.known && !self.people.is_here(&user) && !self.people.is_elsewhere(&user) {
                         self.left_for_good(&user);
                     }
-                    self.news(news);
+                    self.looked(vec![news]);
                 }
                 Err(error) => {
                     for session in self.people.sessions(&user) {

@@ -8,7 +8,7 @@ use crate::hub::{
 /// The shortest time between two writes, where there are few sessions.
 const WRITE_MIN: Millis = Millis(50);
 /// How many sessions are looked at in a millisecond on average, until the time between two writes is the configured one.
-const PER_MS: usize = 30;
+const PER_MS: usize = 25;
 /// How long the answer to a ping takes at most; until then it is expected at every moment.
 const ANSWER: Millis = Millis(1_000);
 

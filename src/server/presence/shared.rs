@@ -256,7 +256,12 @@ impl Shared {
             // While Redis is away whoever asks is answered from here; the gap is told when the path is back.
             let wait = if cluster.is_up() { LISTEN } else { Duration::from_millis(1) };
             drop(tokio::time::timeout(wait, futures_util::future::join_all(listening)).await);
-            let news = if cluster.is_up() { cluster.look(&users).await.unwrap_or_default() } else { Vec::new() };
+            let news = match purpose {
+                _ if !cluster.is_up() => Ok(Vec::new()),
+                Purpose::Answer(..) | Purpose::Room(..) => cluster.look_surely(&users, TOLD_AGAIN).await,
+                Purpose::News | Purpose::LastLook => cluster.look(&users).await,
+            };
+            let news = news.unwrap_or_default();
             FromCluster::Looked { news, purpose }
         });
     }

@@ -107,6 +107,7 @@ async fn serve(config: Config, reload: Reload) -> Result<(), StartError> {
         Some(cluster) => {
             // The key that all nodes share is in Redis, which may be away for long.
             let Some(key) = signals.unless_ended(cluster.enter()).await else { return Ok(()) };
+            cluster.look_around(&reload::shared(&config)).await;
             Auth::with_key(&config.auth, key, clock)?
         }
     };

@@ -124,6 +124,7 @@ impl Parts {
             origins: self.bound.origins().clone(),
             tls: self.tls.clone(),
             webhooks: self.ground.webhooks.clone(),
+            cluster: self.ground.cluster.clone(),
         }
     }
 

@@ -2,6 +2,7 @@
 use super::settings::{caps, http_caps, room_settings, tls_files};
 use crate::server::{
     auth::Auth,
+    cluster::{Cluster, Settings},
     config::{Config, ConfigError, WebhookConfig},
     live::Live,
     net::{admit::Admission, tls::Tls},
@@ -10,7 +11,7 @@ use crate::server::{
     telemetry::metrics,
     webhooks::Webhooks,
 };
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::Arc};
 
 /// Changes the level of what is logged. Errors: it is none, in words.
 pub type SetLevel = Box<dyn Fn(&str) -> Result<(), String>>;
@@ -35,6 +36,7 @@ pub(in crate::server) struct Reloader {
     pub origins: Live<Vec<String>>,
     pub tls: Option<Tls>,
     pub webhooks: Option<Webhooks>,
+    pub cluster: Option<Arc<Cluster>>,
 }
 
 impl Reloader {
@@ -76,6 +78,10 @@ impl Reloader {
         tracing::info!(changed = %changed(&before, &now), "the configuration is reloaded");
         if merged != new {
             tracing::warn!(keys = %changed(&now, &asked), "some keys have changed that need a restart");
+        }
+        if let Some(cluster) = self.cluster.clone() {
+            let shared = shared(&merged);
+            tokio::spawn(async move { cluster.share_settings(&shared).await });
         }
         self.config = merged;
         Ok(())
@@ -136,6 +142,19 @@ fn flatten(prefix: &str, table: toml::Table, found: &mut BTreeMap<String, toml::
             value => drop(found.insert(key, value)),
         }
     }
+}
+
+/// What may differ from node to node, as machines do.
+const OF_A_MACHINE: [&str; 3] = ["limits.connections_max", "limits.http_connections_max", "limits.memory_bytes"];
+
+/// Lists what all nodes on one Redis must have in common.
+pub(super) fn shared(config: &Config) -> Settings {
+    let of = |key: &str| ["presence.", "room.", "limits."].iter().any(|section| key.starts_with(section));
+    keys(config)
+        .into_iter()
+        .filter(|(key, _)| of(key) && !OF_A_MACHINE.contains(&key.as_str()))
+        .map(|(key, value)| (key, value.to_string()))
+        .collect()
 }
 
 /// Names the keys whose values differ; a secret that differs is not seen here, and never shown.

@@ -32,7 +32,9 @@ local function write(key, user, record, before)
   end
   local text = cjson.encode(record)
   if next(record.n) == nil then redis.call('HDEL', key, user) else redis.call('HSET', key, user, text) end
-  if sign(record) ~= before then
+  -- Nobody hears of somebody who is as little there as before: Redis may have lost him, and another node still have him.
+  local absent = next(record.n) == nil and string.sub(before, -1) == ' '
+  if sign(record) ~= before and not absent then
     redis.pcall('SPUBLISH', key, string.format('%.0f', stamp) .. ' ' .. user .. ' ' .. text)
   end
   return text

@@ -119,6 +119,16 @@ impl RedisSettings {
         infos.iter().map(|info| info.addr().to_string()).collect::<Vec<_>>().join(",")
     }
 
+    /// Tells whether another database than the first is named.
+    pub(super) fn names_a_database(&self) -> bool {
+        self.infos().is_ok_and(|infos| infos.iter().any(|info| info.redis_settings().db() != 0))
+    }
+
+    /// Tells whether there is a user other than the default one.
+    pub(super) fn names_a_user(&self) -> bool {
+        self.infos().is_ok_and(|infos| infos.iter().any(|info| info.redis_settings().username().is_some()))
+    }
+
     fn is_tls(&self) -> bool {
         self.infos().is_ok_and(|infos| infos.iter().any(|info| matches!(info.addr(), ConnectionAddr::TcpTls { .. })))
     }

@@ -176,6 +176,8 @@ impl History<'_> {
         let said = self.store.restore(&self.room, mine, "state".into(), entries).await.unwrap();
         let wanted = match chain::give_back(self.model.head, mine, &chain) {
             GiveBack::Seed => {
+                // Nobody else has anything to give back: it takes commits at once.
+                self.server.ask(&format!("HDEL {{r:{}}}:m g", self.room)).unwrap();
                 self.model = Model { head: Some(mine), at: Some(mine), log: chain.clone(), marks: Marks::default() };
                 Restored::Seeded
             }

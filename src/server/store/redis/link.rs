@@ -87,18 +87,19 @@ impl Drop for Keeper {
 }
 
 impl Link {
-    /// Starts to keep a connection, on the runtime of the caller.
+    /// Starts to keep a connection, on the runtime of the caller. `replicas`: how many must have what [`Self::script_and_wait`] writes.
     #[must_use]
-    pub fn start(settings: Shared, clock: Clock) -> Keeper {
+    pub fn start(settings: Shared, clock: Clock, replicas: usize) -> Keeper {
         let (up, _) = watch::channel(Up { generation: 0, since: None });
         let link = Arc::new(Self {
-            settings,
             clock,
             conn: Mutex::new(None),
             down_since: AtomicU64::new(clock.mono().0 + 1),
             answered_at: AtomicU64::new(0),
             suspected: Notify::new(),
-            writes: Writes::default(),
+            // The answer to WAIT must be there before that of the connection is given up.
+            writes: Writes::new(replicas, millis(settings.command_timeout) * 4 / 5),
+            settings,
             up,
             ended: AtomicBool::new(false),
         });
@@ -174,21 +175,19 @@ impl Link {
         outcome
     }
 
-    /// As [`Self::script`], and waits until `replicas` replicas have it too. Returns the answer and how many have.
+    /// As [`Self::script`], and waits until the replicas have it too. Returns the answer and how many have.
     pub async fn script_and_wait(
         &self,
         script: &Lua,
         keys: &[String],
         args: &[&[u8]],
-        replicas: usize,
         deadline: Mono,
     ) -> Result<(Value, usize), Failed> {
         let mut conn = self.ready(deadline).await.ok_or(Failed::Down)?;
         // WAIT proves something only on the connection that has sent the write, right behind it.
-        let millis = millis(self.settings.command_timeout) * 4 / 5;
         let both = |run: Cmd| {
             let mut pipe = redis::pipe();
-            pipe.add_command(run).cmd("WAIT").arg(replicas).arg(millis);
+            pipe.add_command(run).add_command(self.writes.wait());
             pipe
         };
         let first = both(script.by_hash(keys, args));
@@ -198,7 +197,8 @@ impl Link {
             }
             outcome => outcome,
         };
-        if self.writes.note(keys, &outcome) {
+        let few = outcome.as_ref().is_ok_and(|(_, confirmed)| self.writes.note_replicas(keys, *confirmed));
+        if few || self.writes.note(keys, &outcome) {
             self.suspected.notify_one();
         }
         outcome

@@ -1,4 +1,5 @@
 //! The store of many nodes: rooms in Redis, changed by one script that compares positions; no owner, no lock, no consensus of our own.
+mod advice;
 pub mod connect;
 #[cfg(test)]
 mod drift;
@@ -42,13 +43,18 @@ use notes::NoteScripts;
 use redis::Value;
 pub use repair::RedisReport;
 use script::Lua;
-use std::sync::Arc;
+use std::{
+    collections::BTreeSet,
+    sync::{Arc, Mutex},
+};
 use tokio::sync::oneshot;
 
 /// For how long after a reconnect commits wait: replicas that know more than the server say so first.
 const AFTER_RECONNECT_MS: u64 = 1_000;
 /// Over how many connections durable commits are spread.
 const DURABLE_LINKS: usize = 4;
+/// How many replicas must have a durable commit.
+const REPLICAS: usize = 1;
 
 /// The scripts.
 struct Scripts {
@@ -76,6 +82,8 @@ pub struct RedisStore {
     note_scripts: NoteScripts,
     /// Commits on their way, which the live path may settle first.
     in_flight: Arc<DashMap<CommitId, oneshot::Sender<()>>>,
+    /// Rooms whose names could not be noted yet.
+    unlisted: Arc<Mutex<BTreeSet<RoomId>>>,
 }
 
 impl RedisStore {
@@ -96,17 +104,18 @@ impl RedisStore {
             pace: Lua::new(include_str!("lua/pace.lua")),
             cut: Lua::new(include_str!("lua/cut.lua")),
         };
-        let link = Link::start(settings.clone(), clock);
+        let link = Link::start(settings.clone(), clock, 0);
         Ok(Arc::new(Self {
             keys,
             clock,
             live: Live::start(settings.clone(), link.watch()),
             link,
-            durable: (0..durable).map(|_| Link::start(settings.clone(), clock)).collect(),
+            durable: (0..durable).map(|_| Link::start(settings.clone(), clock, REPLICAS)).collect(),
             settings,
             scripts,
             note_scripts: NoteScripts::new(),
             in_flight: Arc::default(),
+            unlisted: Arc::default(),
         }))
     }
 
@@ -183,8 +192,11 @@ impl Store for RedisStore {
 
     fn confirm<'a>(&'a self, room: &'a RoomId, at: Cursor) -> Later<'a, Result<(), CommitError>> {
         Box::pin(async move {
-            self.after_reconnect(self.deadline()).await;
-            self.confirm_head(room, at).await
+            if self.after_reconnect(self.deadline()).await {
+                self.confirm_head(room, at).await
+            } else {
+                Err(CommitError::NotDone(engine(write::TOO_SOON)))
+            }
         })
     }
 

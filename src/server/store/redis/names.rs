@@ -1,18 +1,41 @@
 //! The names of all rooms, sorted: `hub:names`, whose members all have the score 0, so that a page costs what is on it. Nothing but lists
 //! of rooms depends on it.
-use super::{RedisStore, engine};
-use crate::{hub::id::RoomId, server::store::StoreFault};
+use super::{RedisStore, engine, link::Link};
+use crate::{
+    hub::id::RoomId,
+    server::{clock::Clock, store::StoreFault},
+};
 use redis::Value;
+use std::{
+    collections::BTreeSet,
+    sync::{Arc, Mutex, PoisonError, Weak},
+    time::Duration,
+};
 
 /// How many names of the old set are moved at once.
 const AT_ONCE: usize = 1_000;
+/// How many rooms wait to be listed at most, and how often that is tried, in ms.
+const UNLISTED_MAX: usize = 10_000;
+const LIST_AGAIN_MS: u64 = 1_000;
 
 impl RedisStore {
-    /// Notes the name of a room that is there.
+    /// Notes the name of a room that is there; what fails is tried again until it is done.
     pub(super) async fn list_room(&self, room: &RoomId) {
-        let listed = redis::Cmd::zadd(self.keys.hub("names"), room.as_str(), 0);
-        if let Err(error) = self.link.run(&listed, self.deadline()).await {
-            tracing::warn!(%error, %room, "the room is not listed");
+        let names = self.keys.hub("names");
+        let Err(error) = self.link.run(&redis::Cmd::zadd(&names, room.as_str(), 0), self.deadline()).await else { return };
+        tracing::warn!(%error, %room, "the room is not listed yet");
+        let first = {
+            let mut unlisted = self.unlisted.lock().unwrap_or_else(PoisonError::into_inner);
+            let first = unlisted.is_empty();
+            if unlisted.len() >= UNLISTED_MAX {
+                tracing::error!(%room, "too many rooms wait to be listed; this one is when it is made or given back again");
+                return;
+            }
+            unlisted.insert(room.clone());
+            first
+        };
+        if first {
+            tokio::spawn(list_later(Arc::downgrade(&self.unlisted), self.link.clone(), names, self.clock));
         }
     }
 
@@ -51,6 +74,27 @@ impl RedisStore {
     }
 }
 
+/// Lists the rooms that wait for it, until none does or the store is gone.
+async fn list_later(unlisted: Weak<Mutex<BTreeSet<RoomId>>>, link: Arc<Link>, names: String, clock: Clock) {
+    loop {
+        tokio::time::sleep(Duration::from_millis(LIST_AGAIN_MS)).await;
+        let Some(unlisted) = unlisted.upgrade() else { return };
+        let waiting = unlisted.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let mut add = redis::cmd("ZADD");
+        add.arg(&names);
+        for room in &waiting {
+            add.arg(0).arg(room.as_str());
+        }
+        if link.run(&add, clock.mono().plus(LIST_AGAIN_MS)).await.is_ok() {
+            let mut unlisted = unlisted.lock().unwrap_or_else(PoisonError::into_inner);
+            unlisted.retain(|room| !waiting.contains(room));
+            if unlisted.is_empty() {
+                return;
+            }
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::super::testing;
@@ -58,6 +102,20 @@ mod tests {
 
     fn texts(rooms: &[RoomId]) -> Vec<&str> {
         rooms.iter().map(RoomId::as_str).collect()
+    }
+
+    #[tokio::test]
+    async fn a_name_that_was_refused_is_listed_later() {
+        let dir = tempfile::tempdir().unwrap();
+        let server = xtask::bed::Redis::start(dir.path(), xtask::bed::RedisOptions::default()).unwrap();
+        let store = testing::store(&server.url(), |_| {});
+        server.ask("SET hub:names other").unwrap();
+        for room in ["a", "b"] {
+            store.list_room(&RoomId::parse(room).unwrap()).await;
+        }
+        server.ask("DEL hub:names").unwrap();
+        let listed = async { while texts(&store.rooms().await.unwrap()) != ["a", "b"] {} };
+        tokio::time::timeout(std::time::Duration::from_secs(10), listed).await.unwrap();
     }
 
     #[tokio::test]

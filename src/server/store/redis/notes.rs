@@ -65,7 +65,7 @@ impl Notes for RedisStore {
             let keys = [self.family(family), self.claim_key(family, name)];
             let (keep, note): (&[u8], Bytes) = note.map_or((b"0", Bytes::new()), |note| (b"1", note));
             let args: [&[u8]; 4] = [holder.as_bytes(), key.as_bytes(), keep, &note];
-            let (said, durable) = self.write_surely(&self.note_scripts.put, &keys, &args, self.deadline()).await?;
+            let (said, durable) = self.write_surely(&self.note_scripts.put, &keys, &args, self.deadline(), false).await?;
             if durable { Ok(said == Value::Int(1)) } else { Err(WriteFault::Unknown(engine(TOO_FEW))) }
         })
     }

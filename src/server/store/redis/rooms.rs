@@ -6,7 +6,7 @@ use super::{
     entries::{id_text, position, read_entries, read_message, read_snapshot, write_snapshot},
     live::Heard,
     word,
-    write::{TOO_FEW, certainly},
+    write::{TOO_FEW, TOO_SOON, certainly},
 };
 use crate::{
     hub::{
@@ -30,11 +30,18 @@ pub(super) const KEEP_REVS: u64 = 256;
 /// What is younger stays readable for nodes that were away, unless it is more than `store.redis.log_revs_max`.
 pub(super) const KEEP_SPAN: Millis = Millis(60_000);
 
+/// Said on a room's channel when it was lost and is given back: whoever has newer commits of it gives them back, too.
+const LOOK: &[u8] = b"L";
+/// The pause before a commit is offered again to a room that has only just been given back.
+const SOON: Duration = Duration::from_millis(50);
+
 /// What a script that compares positions says.
 enum Said {
     Ok,
     /// What the log holds since the expected position, if it is known there.
     Moved(Option<Vec<LogEntry>>),
+    /// The room was lost and has only just been given back: somebody may have newer commits of it.
+    Soon,
 }
 
 impl RedisStore {
@@ -44,7 +51,9 @@ impl RedisStore {
 
     pub(super) async fn create_room(&self, room: &RoomId, at: Cursor, snapshot: Bytes) -> Result<bool, CommitError> {
         let deadline = self.deadline();
-        self.after_reconnect(deadline).await;
+        if !self.after_reconnect(deadline).await {
+            return Err(CommitError::NotDone(engine(TOO_SOON)));
+        }
         let (rev, id, snapshot) = (at.rev.to_string(), id_text(at.commit), write_snapshot(at, &snapshot));
         let args: [&[u8]; 3] = [rev.as_bytes(), id.as_bytes(), &snapshot];
         let (said, durable) =
@@ -84,7 +93,6 @@ impl RedisStore {
     /// positions, and an entry with the same id in the log is this one.
     pub(super) async fn commit_entry(&self, room: &RoomId, entry: LogEntry, snapshot: Option<Bytes>) -> Result<(), CommitError> {
         let deadline = self.deadline();
-        self.after_reconnect(deadline).await;
         let (settle, settled) = oneshot::channel();
         let early = self.settings.durability == Durability::Async;
         if early {
@@ -118,12 +126,19 @@ impl RedisStore {
         ];
         let [head, log, state] = self.room_keys(room);
         let keys = [head, log, state, self.keys.room(room, 'w')];
-        let (value, durable) = self.write_surely(&self.scripts.commit, &keys, &args, deadline).await?;
-        let settled = || if durable { Ok(()) } else { Err(CommitError::Unknown(engine(TOO_FEW))) };
-        match said(&value, entry.prev).map_err(CommitError::Unknown)? {
-            Said::Ok => settled(),
-            Said::Moved(since) if since.iter().flatten().any(|known| known.cursor == entry.cursor) => settled(),
-            Said::Moved(since) => Err(CommitError::Mismatch { since }),
+        loop {
+            let (value, durable) = self.write_surely(&self.scripts.commit, &keys, &args, deadline, true).await?;
+            let settled = || if durable { Ok(()) } else { Err(CommitError::Unknown(engine(TOO_FEW))) };
+            return match said(&value, entry.prev).map_err(CommitError::Unknown)? {
+                Said::Ok => settled(),
+                Said::Moved(since) if since.iter().flatten().any(|known| known.cursor == entry.cursor) => settled(),
+                Said::Moved(since) => Err(CommitError::Mismatch { since }),
+                Said::Soon if self.clock.mono() >= deadline => Err(CommitError::Unknown(engine(TOO_SOON))),
+                Said::Soon => {
+                    tokio::time::sleep(SOON).await;
+                    continue;
+                }
+            };
         }
     }
 
@@ -154,6 +169,7 @@ impl RedisStore {
         match said(&value.map_err(|error| CommitError::NotDone(engine(error)))?, at).map_err(CommitError::NotDone)? {
             Said::Ok => Ok(()),
             Said::Moved(since) => Err(CommitError::Mismatch { since }),
+            Said::Soon => Err(CommitError::NotDone(engine(TOO_SOON))),
         }
     }
 
@@ -165,6 +181,7 @@ impl RedisStore {
         entries: Vec<LogEntry>,
     ) -> Result<Restored, StoreFault> {
         let mut args = vec![at.rev.to_string().into_bytes(), id_text(at.commit).into_bytes(), write_snapshot(at, &snapshot)];
+        args.push(self.settle_ms().to_string().into_bytes());
         for entry in &entries {
             args.push(entry.prev.rev.to_string().into_bytes());
             args.push(id_text(entry.prev.commit).into_bytes());
@@ -200,6 +217,7 @@ impl RedisStore {
         let in_flight = self.in_flight.clone();
         let ear = move |heard| match heard {
             Heard::Gap => listener(Followed::Gap),
+            Heard::Message(message) if &*message == LOOK => listener(Followed::Gap),
             Heard::Message(message) => match read_message(&message) {
                 Some(entry) => {
                     if let Some((_, settle)) = in_flight.remove(&entry.cursor.commit) {
@@ -213,14 +231,34 @@ impl RedisStore {
         self.live.listen(self.keys.room(room, 'l'), Arc::new(ear)).await
     }
 
-    /// Waits until replicas had their chance to give a server that came back what it has lost.
-    pub(super) async fn after_reconnect(&self, deadline: Mono) {
-        let up = *self.link.watch().borrow();
-        // The first connection of a process follows nothing that could have been lost.
-        let Some(since) = up.since.filter(|_| up.generation > 1) else { return };
-        let now = self.clock.mono();
-        let until = since.plus(AFTER_RECONNECT_MS).min(deadline);
-        if until > now {
+    /// Returns how long replicas have for giving back what a server has lost: a command that waits may still be done after it.
+    fn settle_ms(&self) -> u64 {
+        let wait = u64::try_from(self.settings.wait.as_millis()).unwrap_or(u64::MAX);
+        AFTER_RECONNECT_MS.min(wait / 2)
+    }
+
+    /// Waits until replicas had their chance to give a server that came back what it has lost. `false`: they have not had it by `deadline`.
+    pub(super) async fn after_reconnect(&self, deadline: Mono) -> bool {
+        loop {
+            let up = *self.link.watch().borrow();
+            let now = self.clock.mono();
+            let Some(since) = up.since else {
+                // The first connection of a process follows nothing that could have been lost.
+                if up.generation == 0 {
+                    return true;
+                }
+                if self.link.ready(deadline).await.is_none() {
+                    return false;
+                }
+                continue;
+            };
+            let until = since.plus(self.settle_ms());
+            if up.generation == 1 || until <= now {
+                return true;
+            }
+            if until > deadline {
+                return false;
+            }
             tokio::time::sleep(Duration::from_millis(until.since(now))).await;
         }
     }
@@ -231,6 +269,7 @@ fn said(value: &Value, expected: Cursor) -> Result<Said, StoreFault> {
     match word(value) {
         (Some(b"OK"), _) => Ok(Said::Ok),
         (Some(b"GONE"), _) => Ok(Said::Moved(None)),
+        (Some(b"SOON"), _) => Ok(Said::Soon),
         (Some(b"MISMATCH"), [_, _, log]) => {
             let entries = read_entries(log).ok_or_else(|| engine("a log entry cannot be read"))?;
             let links: Vec<chain::Link> = entries.iter().map(LogEntry::link).collect();

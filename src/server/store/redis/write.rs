@@ -1,6 +1,6 @@
 //! Writes that are acked afterwards: as durable as the settings want them, and offered until it is certain what became of them.
 use super::{
-    RedisStore, engine,
+    REPLICAS, RedisStore, engine,
     fault::{Failed, Verdict},
     link::Link,
     script::Lua,
@@ -17,6 +17,8 @@ const PAUSE_MS: u64 = 30;
 
 /// Said of a write that may not survive its server.
 pub(super) const TOO_FEW: &str = "too few replicas have confirmed it";
+/// Said of a write that would come before what a server has lost.
+pub(super) const TOO_SOON: &str = "Redis is away, or has only just come back";
 
 /// What an error says about a write that was offered once.
 pub(super) fn certainly(failed: Failed) -> WriteFault {
@@ -38,20 +40,26 @@ impl RedisStore {
         if self.durable.is_empty() {
             return Ok((self.link.script(script, keys, args, deadline).await?, true));
         }
-        let (value, replicas) = self.durable_link(keys).script_and_wait(script, keys, args, 1, deadline).await?;
-        Ok((value, replicas >= 1))
+        let (value, replicas) = self.durable_link(keys).script_and_wait(script, keys, args, deadline).await?;
+        Ok((value, replicas >= REPLICAS))
     }
 
     /// As [`Self::write`], for a script that may run twice: it is offered until it is certain what became of it, or the time is over.
+    /// `settled`: not to a server that has just come back, each time that it is offered.
     pub(super) async fn write_surely(
         &self,
         script: &Lua,
         keys: &[String],
         args: &[&[u8]],
         deadline: Mono,
+        settled: bool,
     ) -> Result<(Value, bool), WriteFault> {
         let mut unsure = None;
         loop {
+            if settled && !self.after_reconnect(deadline).await {
+                let fault = engine(TOO_SOON);
+                return Err(unsure.map_or(WriteFault::NotDone(fault), WriteFault::Unknown));
+            }
             let failed = match self.write(script, keys, args, deadline).await {
                 Ok(said) => return Ok(said),
                 Err(failed) => failed,

@@ -2,12 +2,18 @@
 -- KEYS: head hash, log stream, snapshot, hash of who has still to read the log from which rev on.
 -- ARGV: expected rev, expected id, new rev ('' = confirm), new id, record, snapshot ('' = none), the revs to keep in any case,
 -- most revs to keep, time of the commit in ms, for how long the log is kept if it is not too much (hub/chain.rs says the same)
-local head = redis.call('HMGET', KEYS[1], 'v', 't')
+local head = redis.call('HMGET', KEYS[1], 'v', 't', 'g')
 if not head[1] then return {'GONE'} end
 if head[1] ~= ARGV[1] or head[2] ~= ARGV[2] then
   return {'MISMATCH', head[1], head[2], redis.call('XRANGE', KEYS[2], '(' .. ARGV[1] .. '-0', '+', 'COUNT', 512)}
 end
 if ARGV[3] == '' then return {'OK'} end
+if head[3] then
+  -- It was lost and given back: until then somebody may give back newer commits.
+  local t = redis.call('TIME')
+  if t[1] * 1000 + math.floor(t[2] / 1000) < tonumber(head[3]) then return {'SOON'} end
+  redis.call('HDEL', KEYS[1], 'g')
+end
 redis.call('XADD', KEYS[2], ARGV[3] .. '-0', 'p', ARGV[2], 'f', ARGV[1], 't', ARGV[4], 'd', ARGV[5])
 redis.call('HSET', KEYS[1], 'v', ARGV[3], 't', ARGV[4])
 if ARGV[6] ~= '' then
