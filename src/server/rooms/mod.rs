@@ -101,7 +101,7 @@ pub(super) struct Inner {
 }
 
 struct Handle {
-    mailbox: mpsc::UnboundedSender<RoomMsg>,
+    mailbox: mpsc::UnboundedSender<Box<RoomMsg>>,
     waiting: Waiting,
     online: Arc<AtomicUsize>,
     generation: u64,
@@ -228,7 +228,7 @@ impl Rooms {
     pub fn post_all(&self, message: impl Fn() -> RoomMsg) {
         for handle in self.0.directory.iter() {
             // A task that ends just now needs no message.
-            let _ = handle.mailbox.send(message());
+            let _ = handle.mailbox.send(Box::new(message()));
         }
     }
 
@@ -257,7 +257,7 @@ impl Rooms {
     }
 
     /// Takes a room out of the directory if nothing waits for it. Returns whether its task may end.
-    pub(super) fn leave(&self, room: &RoomId, generation: u64, mailbox: &mpsc::UnboundedReceiver<RoomMsg>) -> bool {
+    pub(super) fn leave(&self, room: &RoomId, generation: u64, mailbox: &mpsc::UnboundedReceiver<Box<RoomMsg>>) -> bool {
         match self.0.directory.entry(room.clone()) {
             Entry::Occupied(entry) if entry.get().generation != generation => true,
             Entry::Occupied(entry) if mailbox.is_empty() => {
@@ -295,7 +295,7 @@ impl Rooms {
 
 impl ToRooms for Rooms {
     fn post(&self, room: &RoomId, message: RoomMsg) -> bool {
-        self.0.directory.get(room).is_some_and(|handle| handle.mailbox.send(message).is_ok())
+        self.0.directory.get(room).is_some_and(|handle| handle.mailbox.send(Box::new(message)).is_ok())
     }
 
     fn look(&self, room: &RoomId) {
@@ -327,7 +327,7 @@ impl Handle {
             }
             return Err(refusal(Code::Busy));
         }
-        self.mailbox.send(message).map_err(|_| refusal(Code::Unavailable))
+        self.mailbox.send(Box::new(message)).map_err(|_| refusal(Code::Unavailable))
     }
 }
 

@@ -6,8 +6,10 @@ use super::{
 use std::time::Instant;
 
 const ONE_SHARD: &[(&str, &str)] = &[("SERVER__SHARDS", "1")];
-/// How often a ratio is taken; the median counts.
+/// How often a rate is taken; the median counts.
 const ROUNDS: usize = 3;
+/// How often a ratio is.
+const TURNS: usize = 11;
 
 pub fn median(mut values: Vec<f64>) -> f64 {
     values.sort_by(f64::total_cmp);
@@ -18,9 +20,10 @@ pub fn median(mut values: Vec<f64>) -> f64 {
 pub fn fanout() -> Result<Vec<Row>, String> {
     let hub = Hub::start(ONE_SHARD, &[])?;
     let (mut ratios, mut costs, mut lates) = (Vec::new(), Vec::new(), Vec::new());
-    for _ in 0..ROUNDS {
-        let run = hub.load("fanout --subscribers 1000 --rate 50 --seconds 6")?;
-        let bound = hub.load("bound --subscribers 1000 --rate 50 --seconds 6")?;
+    // Many short turns: what else the machine does changes within seconds.
+    for _ in 0..TURNS {
+        let run = hub.load("fanout --subscribers 1000 --rate 50 --seconds 2")?;
+        let bound = hub.load("bound --subscribers 1000 --rate 50 --seconds 2")?;
         let cost = run.number("/cost_ns")?;
         ratios.push(cost / bound.number("/counts/writer ns")? * bound.number("/counts/messages delivered")?);
         costs.push(cost / 1000.0);

@@ -67,7 +67,8 @@ pub(in crate::server) struct Home {
     pub id: RoomId,
     pub generation: u64,
     pub rooms: Rooms,
-    pub mailbox: mpsc::UnboundedReceiver<RoomMsg>,
+    /// Boxed: tokio keeps places for 32 messages ready, also where nobody writes.
+    pub mailbox: mpsc::UnboundedReceiver<Box<RoomMsg>>,
     pub waiting: Waiting,
     /// How many people are in, for whoever lists the rooms.
     pub online: Arc<AtomicUsize>,
@@ -232,7 +233,7 @@ impl Task {
                 heard = Follow::next(self.follow.as_mut()) => heard,
             };
             self.follow(heard).await;
-            queue.extend(inbox.drain(..));
+            queue.extend(inbox.drain(..).map(|message| *message));
             if self.standing.is_none() || self.standing != self.standing_now() {
                 Box::pin(self.refuse_in_doubt(&mut queue)).await;
             }

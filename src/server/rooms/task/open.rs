@@ -31,7 +31,7 @@ pub(super) async fn open(home: &mut Home, follow: &mut Option<Follow>) -> Option
                 Code::Unavailable
             }
         };
-        let message = home.mailbox.recv().await?;
+        let message = *home.mailbox.recv().await?;
         // Where a store has lost what it held, a room may come back from another node's memory.
         let wiped = deps.cluster.as_ref().is_some_and(|cluster| cluster.is_wiped());
         let code = if wiped && code == Code::RoomNotFound { Code::Unavailable } else { code };
@@ -62,7 +62,7 @@ pub(super) async fn open(home: &mut Home, follow: &mut Option<Follow>) -> Option
         } else {
             turn_away(home, message, code).await;
         }
-        while let Ok(message) = home.mailbox.try_recv() {
+        while let Ok(message) = home.mailbox.try_recv().map(|message| *message) {
             if wanted(&message, deps.settings.load().auto_create).is_some() && code == Code::RoomNotFound {
                 // The next in line may create it.
                 let _ = home.rooms.post(&home.id, message);

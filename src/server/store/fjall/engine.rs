@@ -12,7 +12,7 @@ use crate::{
 };
 use bytes::Bytes;
 use dashmap::DashMap;
-use fjall::{Database, Keyspace, OwnedWriteBatch, PersistMode};
+use fjall::{Database, Keyspace, OwnedWriteBatch, PersistMode, Slice};
 use std::{
     ops::Bound,
     panic::{AssertUnwindSafe, catch_unwind},
@@ -229,7 +229,8 @@ impl Engine {
         }
         let mut batch = self.db.batch().durability(Some(PersistMode::Buffer));
         let packed = Packed::from(entry);
-        let value = packed.pack();
+        // The log and the day share one value.
+        let value = Slice::from(packed.pack());
         let mut base = None;
         if let Some(days) = &self.days {
             let day = days.day(&self.db, day_of(entry.at)).map_err(CommitError::NotDone)?;
