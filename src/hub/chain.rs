@@ -122,3 +122,18 @@ impl Marks {
         low.map_or(0, |(low, _)| low).max(floor).min(rev.saturating_sub(keep.revs))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_as_old_as_the_span_need_not_stay() {
+        let keep = Keep { revs: 0, span: Millis(100), most: 10 };
+        for (at, low) in [(99, 0), (100, 1)] {
+            let mut marks = Marks::default();
+            assert_eq!(marks.note(1, UnixMs(0), keep), 0);
+            assert_eq!(marks.note(2, UnixMs(at), keep), low, "{at}");
+        }
+    }
+}

@@ -2,11 +2,12 @@
 use crate::{
     client::Client,
     history::{pause, within},
-    hub::{Hub, http},
+    hub::{DEADLINE, Hub, http},
     nodes::Nodes,
 };
 use michub::server::clock::Clock;
 use serde_json::{Value, json};
+use tokio::time::timeout;
 
 /// How long a command may wait (`store.redis.wait_ms` and some), and how soon everything is back, in ms.
 const REFUSED: u64 = 2_600;
@@ -52,7 +53,16 @@ async fn goes_on_without(fault: impl FnOnce(&mut Nodes), mend: impl FnOnce(&mut 
         person.ok("watch_status", json!({"user_ids": ["a", "b", "c"]})).await;
         people.push(person);
     }
-    let before = snapshot(&mut own).await;
+    // What was done on the other node is heard of a moment later.
+    let heard = async {
+        loop {
+            let before = snapshot(&mut own).await;
+            if before["state"]["queue"].as_array().map(Vec::len) == Some(people.len()) {
+                return before;
+            }
+        }
+    };
+    let before = timeout(DEADLINE, heard).await.expect("three people in the queue");
     assert!(before["stale"].is_null() && store_is_shown_healthy(&nodes.hubs[0]).await);
     for person in &mut people {
         let frames = person.drain().await;

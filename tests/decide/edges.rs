@@ -64,8 +64,19 @@ fn one_out_of_rank_comes_before_a_seat_that_does_not_exist() {
 }
 
 #[test]
+fn all_seats_are_the_guests_seats_for_ranks_too() {
+    let mut table = Table::new(&json!({"queue_mode": "free"}));
+    table.ok("own", &json!({"type": "role_set", "target_user_id": "h", "role_id": "host"}));
+    table.ok("own", &json!({"type": "seat_take", "seat_no": 1}));
+    table.ok("a", &json!({"type": "seat_take", "seat_no": 2}));
+    table.ok("h", &json!({"type": "seat_mute", "seat_nos": "all", "on": true}));
+    table.ok("h", &json!({"type": "seat_lock", "seat_nos": "all", "on": true, "evict": true}));
+    assert_eq!(table.name("h", &json!({"type": "seat_mute", "seat_nos": [1], "on": true})), "target_rank");
+}
+
+#[test]
 fn slots_are_bounded() {
-    use michub::hub::queue::SLOTS_MAX;
+    use michub::hub::queue::{CLEARED_NEIGHBOURS, SLOTS_MAX};
     let people: Vec<String> = (0..SLOTS_MAX + 20).map(|n| format!("p{n}")).collect();
     let mut table = Table::new(&json!({"queue_mode": "apply", "max_queue_len": 2000}));
     table.queue(&people.join(" "));
@@ -74,6 +85,11 @@ fn slots_are_bounded() {
     }
     assert_eq!(table.room().queue.slots.len(), SLOTS_MAX);
     assert_eq!(table.room().queue.slots[0].user.as_str(), "p20", "the oldest are forgotten first");
+    table.queue(&people.join(" "));
+    table.ok("own", &json!({"type": "queue_clear"}));
+    let slots = &table.room().queue.slots;
+    assert_eq!((slots.len(), slots[SLOTS_MAX - 1].user.as_str()), (SLOTS_MAX, "p0"), "of a cleared queue the head stays");
+    assert!(slots.iter().all(|slot| slot.ahead.len().max(slot.behind.len()) <= CLEARED_NEIGHBOURS));
 }
 
 #[test]

@@ -98,6 +98,35 @@ async fn five_hundred_people_are_asked_for_at_once() {
     assert_eq!((status, &error["details"]["path"]), (400, &json!("/user_ids")));
 }
 
+/// Waits until somebody is offline, for less time than a lost line has.
+async fn offline(hub: &Hub, user: &str) {
+    let path = format!("/api/online-status?user_ids={user}");
+    let shown = async { while hub.get_as(KEY, &path).await.1["user_status"][0]["status"] != "offline" {} };
+    timeout(DEADLINE, shown).await.unwrap_or_else(|_| panic!("{user} is not offline"));
+}
+
+#[tokio::test]
+async fn a_kick_ends_whoever_is_lost_at_the_same_moment() {
+    let dir = tempfile::tempdir().unwrap();
+    let hub = Hub::with(dir.path(), JWT);
+    for n in 0..100 {
+        let user = format!("u{n}");
+        let token = hub.mint(json!({"user_id": user})).await;
+        let person = hub.enter(json!({"type": "user_online", "user_id": user, "token": token})).await;
+        // The line breaks somewhere between the request and its answer.
+        let path = format!("/api/users/{user}/kick");
+        let breaks = async {
+            for _ in 0..n * 10 {
+                tokio::task::yield_now().await;
+            }
+            drop(person.socket);
+        };
+        let ((status, _), ()) = tokio::join!(hub.post_as(KEY, &path, json!({})), breaks);
+        assert_eq!(status, 200);
+        offline(&hub, &user).await;
+    }
+}
+
 #[tokio::test]
 async fn somebody_is_sent_away_from_the_hub() {
     let dir = tempfile::tempdir().unwrap();
@@ -123,8 +152,7 @@ async fn somebody_is_sent_away_from_the_hub() {
     assert_eq!(phone.closed().await.unwrap().code, 4003);
     assert_eq!(web.close_code().await, 4003);
     assert_eq!(own.event("queue_left").await["reason"], "left");
-    let (_, status) = hub.get_as(KEY, "/api/online-status?user_ids=a").await;
-    assert_eq!(status["user_status"][0]["status"], "offline", "at once");
+    offline(&hub, "a").await;
     assert_eq!(hub.post_as(KEY, "/api/users/nobody/kick", json!({})).await.1["sessions"], 0);
     assert_eq!(hub.get_as(&token, "/api/online-status?user_ids=a").await.0, 401, "a token from before");
     let newer = hub.mint(json!({"user_id": "a"})).await;

@@ -127,13 +127,21 @@ struct Wants {
     offline: bool,
 }
 
+/// Returns the rooms named, and besides them those in which the session was on another node, or on a socket.
+fn besides(mut named: Vec<(RoomId, Since)>, before: &[RoomId]) -> Vec<(RoomId, Since)> {
+    let unnamed = |room: &&RoomId| named.iter().all(|(other, _)| other != *room);
+    let more: Vec<RoomId> = before.iter().filter(unnamed).cloned().collect();
+    named.extend(more.into_iter().map(|room| (room, Since::default())));
+    named
+}
+
 async fn enter(person: Person<'_>, entered: Entered, wants: Wants) -> Result<Response, Failure> {
     let Person { api, user, user_type, claims } = person;
     let all = &api.sessions;
     let Entered { session, resumed, kept, rooms: before, set, watches } = entered;
     let max = all.settings.load().rooms_per_session;
     let entry = Entry { rooms: &all.rooms, max, user, user_type, session: &session, conn: None, set: &set, claims };
-    let rooms = if wants.offline { Vec::new() } else { entry.back_to(wants.rooms, &before) };
+    let rooms = if wants.offline { Vec::new() } else { besides(wants.rooms, &before) };
     let listens = !wants.offline && (wants.stream || wants.wait.is_some());
     // Whoever waits again only says where he is in his rooms: it would bring him back into one that has put him out a moment ago.
     let goes_on = set.listener().is_some() && (wants.stream || wants.wait.is_some_and(|wait| wait > Millis(0)));

@@ -55,12 +55,15 @@ pub(super) struct Line {
     pub watches: Vec<UserId>,
     /// Redis has both as they are now, as far as known.
     pub kept: bool,
+    /// Its connection was told to end because its person was sent away: it does not count as lost.
+    pub sent_away: bool,
 }
 
 impl Line {
     pub fn new(conn: Option<ConnId>, seen: Seen, set: RoomSet, watches: Vec<UserId>) -> Self {
         let rooms = set.list();
-        Self { conn, seen, seen_written: UnixMs(0), since: 0, adopted: false, issued_ms: 0, rooms, set, watches, kept: true }
+        let (adopted, kept, sent_away) = (false, true, false);
+        Self { conn, seen, seen_written: UnixMs(0), since: 0, adopted, issued_ms: 0, rooms, set, watches, kept, sent_away }
     }
 }
 
@@ -249,10 +252,11 @@ impl Actor {
     /// Ends the sessions here of somebody whose tokens were issued before this.
     async fn send_away(&mut self, user: &UserId, before: u64) {
         for session in self.people.sessions(user) {
-            let Some(line) = self.lines.get(&session).filter(|line| line.issued_ms < before) else { continue };
+            let Some(line) = self.lines.get_mut(&session).filter(|line| line.issued_ms < before) else { continue };
             match line.conn {
-                // It ends as if its client had said goodbye.
+                // It ends as if its client had said goodbye, also if the connection breaks before it hears that.
                 Some(to) => {
+                    line.sent_away = true;
                     let close = ShardMsg::Close { to, close: Close::Banned, retry_after_ms: 0 };
                     self.to_shard(to.shard, close).await;
                 }
@@ -329,7 +333,7 @@ impl Actor {
     }
 
     /// A session is over. One without a connection leaves its rooms by that.
-    fn end(&mut self, session: SessionId) {
+    pub(super) fn end(&mut self, session: SessionId) {
         let silent = self.take_line(&session).filter(|line| line.conn.is_none());
         if let Some(mail) = silent.as_ref().and_then(|line| line.set.some_mail()) {
             mail.close(Close::Normal, 0);

@@ -107,6 +107,9 @@ impl Actor {
             return;
         };
         line.conn = None;
+        if line.sent_away {
+            return self.end(session);
+        }
         for room in rooms {
             self.rooms.post(&room, RoomMsg::Lost { session: session.clone(), conn: Some(conn), by_hub });
         }
