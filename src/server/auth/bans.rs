@@ -78,6 +78,12 @@ impl BanList {
         }
     }
 
+    /// Returns the time from which on tokens of `user` must be to be good; wall time, ms.
+    #[must_use]
+    pub fn good_since(&self, user: &UserId) -> u64 {
+        self.of(user).since
+    }
+
     /// Hears of every change from here on.
     #[must_use]
     pub fn changes(&self) -> watch::Receiver<u64> {
@@ -147,11 +153,12 @@ impl Bans {
     /// Ends every session of somebody on every node, and refuses tokens from before; for `until` ms of wall time (0 = not at all) nobody of
     /// that name is let in. Written before this returns. Errors: `too_many`, `unavailable`; then nothing has changed on this node.
     pub async fn send_away(&self, user: &UserId, until: u64) -> Result<(), Refusal> {
-        let now = self.clock.wall_ms();
+        // Whatever was opened or minted in this millisecond is from before; what is minted from here on says so by its time.
+        let since = self.clock.wall_ms() + 1;
         if self.list.0.bans.len() >= self.settings.people_max && !self.list.0.bans.contains_key(user) {
             return Err(refusal(Code::TooMany));
         }
-        self.decide(user, Ban { at: 0, since: now, until }).await
+        self.decide(user, Ban { at: 0, since, until }).await
     }
 
     /// Lets somebody in again; tokens from before he was sent away stay refused. Errors: `unavailable`.

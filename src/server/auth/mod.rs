@@ -168,7 +168,8 @@ impl Auth {
     /// Tells whether somebody who needs no token may come in, and whoever has one still. Errors: [`AuthError::Banned`], [`AuthError::Revoked`].
     pub fn allow(&self, user: &UserId, claims: Option<&Claims>) -> Result<(), AuthError> {
         let now = self.clock.wall_ms();
-        let issued = claims.map_or(now, |claims| claims.issued_ms);
+        // Who needs no token has none that is too old.
+        let issued = claims.map_or(u64::MAX, |claims| claims.issued_ms);
         self.bans.check(user, issued, now).map_err(|denied| match denied {
             Denied::OldToken => AuthError::Revoked,
             Denied::Banned => AuthError::Banned,
@@ -245,7 +246,7 @@ impl Auth {
     pub fn mint(&self, claims: &Claims, seconds: u64) -> Result<(String, u64), AuthError> {
         let inner = self.inner.load();
         let key = inner.mint.as_ref().ok_or(AuthError::CannotMint)?;
-        let now_ms = self.clock.wall_ms();
+        let now_ms = self.clock.wall_ms().max(self.bans.good_since(&claims.user));
         let now = now_ms / 1000;
         let exp = now + seconds.min(MAX_LIFE_SECONDS);
         let token = Token {
