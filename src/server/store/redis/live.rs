@@ -11,11 +11,11 @@ use redis::{
     PushInfo, PushKind, RedisError, RedisResult, Value,
     cluster_routing::{RoutingInfo, SingleNodeRoutingInfo},
 };
-use std::{collections::BTreeSet, sync::Arc, time::Duration};
+use std::{collections::BTreeSet, pin::Pin, sync::Arc, time::Duration};
 use tokio::{
     sync::{Notify, mpsc, oneshot, watch},
     task::JoinHandle,
-    time::{MissedTickBehavior, interval, sleep},
+    time::{MissedTickBehavior, Sleep, interval, sleep},
 };
 
 /// How many subscriptions are renewed at once.
@@ -28,6 +28,9 @@ const PROBE_CLUSTER: Duration = Duration::from_millis(1_000);
 const PROBES_MAX: u32 = 2;
 /// How often a subscription that was dropped by the server is asked for again.
 const RENEW_MAX: usize = 20;
+/// How long after a subscription was dropped all of them are asked for again, over another connection. The push that says so is taken for the
+/// answer to whatever was being asked just then, and so that answer for the next one's: what this one confirms meanwhile may not be true.
+const DOUBT: Duration = Duration::from_millis(2_000);
 /// The pause before another connection is opened, without its jitter.
 const PAUSE_MS: u64 = 50;
 
@@ -68,6 +71,7 @@ impl Live {
             path: None,
             stale: Arc::new(Notify::new()),
             opening: None,
+            doubt: None,
             late: BTreeSet::new(),
             waiting: Vec::new(),
             failed: 0,
@@ -109,6 +113,8 @@ struct Keeper {
     stale: Arc<Notify>,
     /// The path that is to take its place.
     opening: Option<JoinHandle<RedisResult<Path>>>,
+    /// Until when the path is used although it may have confirmed what is not so.
+    doubt: Option<Pin<Box<Sleep>>>,
     /// Channels that were asked for since that one was begun.
     late: BTreeSet<String>,
     /// Who waits for that, as there is none before it.
@@ -123,6 +129,14 @@ async fn opened(opening: &mut Option<JoinHandle<RedisResult<Path>>>) -> Option<R
     match opening {
         // A task that has ended by itself leaves nothing: as if it could not be opened.
         Some(task) => task.await.ok(),
+        None => std::future::pending().await,
+    }
+}
+
+/// Waits until the path is not to be trusted any more.
+async fn over(doubt: &mut Option<Pin<Box<Sleep>>>) {
+    match doubt {
+        Some(sleep) => sleep.await,
         None => std::future::pending().await,
     }
 }
@@ -171,6 +185,10 @@ impl Keeper {
                     Some(Ask::Remove(channel)) => self.remove(channel),
                 },
                 () = self.stale.notified() => self.open(),
+                () = over(&mut self.doubt) => {
+                    self.doubt = None;
+                    self.open();
+                }
                 changed = up.changed() => {
                     if changed.is_err() {
                         return;
@@ -293,7 +311,7 @@ impl Keeper {
         }
     }
 
-    fn pass(&self, push: PushInfo) {
+    fn pass(&mut self, push: PushInfo) {
         let Some(path) = &self.path else { return };
         match (push.kind, push.data.as_slice()) {
             (PushKind::SMessage, [channel, Value::BulkString(message)]) => {
@@ -309,6 +327,7 @@ impl Keeper {
                 let Some(channel) = text(channel) else { return };
                 let Some(ear) = self.ears.get(&channel).map(|ear| ear.clone()) else { return };
                 metrics::counter!("michub_redis_resubscribed_total").increment(1);
+                self.doubt.get_or_insert_with(|| Box::pin(sleep(DOUBT)));
                 let (conn, stale) = (path.conn.clone(), self.stale.clone());
                 tokio::spawn(async move {
                     for _ in 0..RENEW_MAX {

@@ -9,6 +9,8 @@ pub mod keys;
 pub mod link;
 pub mod live;
 mod messages;
+#[cfg(test)]
+mod moves;
 mod names;
 mod notes;
 mod refused;
