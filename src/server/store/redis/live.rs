@@ -28,8 +28,9 @@ const PROBE_CLUSTER: Duration = Duration::from_millis(1_000);
 const PROBES_MAX: u32 = 2;
 /// How often a subscription that was dropped by the server is asked for again.
 const RENEW_MAX: usize = 20;
-/// How long after a subscription was dropped all of them are asked for again, over another connection. The push that says so is taken for the
-/// answer to whatever was being asked just then, and so that answer for the next one's: what this one confirms meanwhile may not be true.
+/// How long a path is used after Redis has dropped one of its subscriptions, because a slot has moved; then another one takes its place.
+/// The redis crate takes that push for the answer to the request in flight, and the true answer for the next request's
+/// (`PushKind::has_reply` in 1.8): a subscription asked for around it may be confirmed although it was refused.
 const DOUBT: Duration = Duration::from_millis(2_000);
 /// The pause before another connection is opened, without its jitter.
 const PAUSE_MS: u64 = 50;
@@ -113,7 +114,7 @@ struct Keeper {
     stale: Arc<Notify>,
     /// The path that is to take its place.
     opening: Option<JoinHandle<RedisResult<Path>>>,
-    /// Until when the path is used although it may have confirmed what is not so.
+    /// Until when a path is used that may have confirmed what is not so.
     doubt: Option<Pin<Box<Sleep>>>,
     /// Channels that were asked for since that one was begun.
     late: BTreeSet<String>,
