@@ -14,6 +14,11 @@ async fn follow(client: &mut crate::client::Client, mut from: Value, to: &Value)
     events
 }
 
+/// Tells whether this says who is in the room, of somebody.
+fn tells_of(frame: &Value, user: &str) -> bool {
+    frame["changes"].as_array().is_some_and(|all| all.iter().any(|one| one["user_id"] == user))
+}
+
 #[tokio::test]
 async fn a_room_is_left_when_the_last_device_on_any_node_leaves() {
     let nodes = Nodes::start(2, &[]);
@@ -28,13 +33,15 @@ async fn a_room_is_left_when_the_last_device_on_any_node_leaves() {
     own.event("queue_joined").await;
     // A node tells of its people in order: with the second of them the first is known.
     nodes.user(1, "q").await.ok("room_join", json!({})).await;
-    let with_q = |frame: &Value| frame["changes"].as_array().is_some_and(|all| all.iter().any(|one| one["user_id"] == "q"));
-    own.until(with_q).await;
+    own.until(|frame| tells_of(frame, "q")).await;
     phone.ok("room_leave", json!({})).await;
     let marked = own.ok("seat_extra", json!({"seat_no": 1, "extra": "x"})).await;
     let told =
         own.until(|frame| frame["events"].as_array().is_some_and(|all| all.iter().any(|one| one["rev"] == marked["rev"]))).await;
     assert!(told["events"].as_array().unwrap().iter().all(|one| one["event"] != "queue_left"), "{told}");
+    // Again: with somebody who came to the phone's node after that, the other node knows that the phone has left.
+    nodes.user(0, "r").await.ok("room_join", json!({})).await;
+    web.until(|frame| tells_of(frame, "r")).await;
     web.ok("room_leave", json!({})).await;
     assert_eq!(own.event("queue_left").await["reason"], "left");
 }
